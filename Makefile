@@ -1,0 +1,38 @@
+# make run: everything, from an empty machine to the report. make test: what CI runs.
+PYTHON ?= python3.11
+CORES ?= all
+# Both environments are one folder; the stamp of the larger satisfies the smaller.
+BIN := .venv/bin
+
+.PHONY: run install test lint bench clean lock
+
+run: .venv/run.stamp
+	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores $(CORES)
+
+install: .venv/run.stamp
+
+test: .venv/test.stamp
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(MAKE) --no-print-directory lint
+	PATH="$(CURDIR)/$(BIN):$$PATH" pytest -n 2 --dist loadgroup $(PYTEST)
+
+lint: .venv/test.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --lint
+
+bench: .venv/test.stamp
+	for bench in tests/bench/*.py; do $(BIN)/python $$bench || exit 1; done
+
+clean:
+	rm -rf results .snakemake .venv
+
+.venv/%.stamp: envs/%.lock
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes -r $<
+	touch $@
+
+# Pins everything anew from envs/*.in (needs uv).
+lock:
+	uv pip compile --python-version 3.11 --universal --generate-hashes --no-header --no-annotate -q envs/test.in -o envs/test.lock
+	for name in data model report run; do uv pip compile --python-version 3.11 --universal --generate-hashes --no-header --no-annotate -q envs/$$name.in -c envs/test.lock -o envs/$$name.lock; done

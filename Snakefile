@@ -1,0 +1,50 @@
+"""StyleDistill: distil a diffusion stylizer into one feed-forward transformer, and measure what it kept.
+
+The stages stand in workflow/rules, one file each; workflow/rules/common.smk holds paths and settings.
+"""
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/teach.smk"
+include: "workflow/rules/distill.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/report.smk"
+
+
+onstart:
+    stop_if_missing()
+
+
+onsuccess:
+    summary()
+
+
+rule all:
+    default_target: True
+    input:
+        REPORT,
+
+
+rule dataset:
+    input:
+        MANIFESTS,
+
+
+rule students:
+    input:
+        collect(STUDENT, loss=CFG.losses),
+
+
+rule golden:
+    input:
+        collect(GOLDEN_SHEET, kind=["png", "pdf"]),
+
+
+rule metrics:
+    input:
+        METRICS,

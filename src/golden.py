@@ -1,0 +1,32 @@
+"""Choose the golden pictures."""
+
+from pathlib import Path
+
+from command import Readable, Settings, Writable, user_errors
+
+import click
+
+from styledistill import config
+from styledistill.plan import tables, windows
+from styledistill.sources.registry import Entry
+
+
+@click.command()
+@click.argument("indexes", type=Readable, nargs=-1, required=True)
+@click.option("--golden", type=Settings(config.Golden), required=True, help="The golden section, as JSON.")
+@click.option("--blocks", type=Settings(config.Blocks), required=True, help="The blocks section, as JSON.")
+@click.option("--seed", type=int, required=True, help="Seed of the sources' order.")
+@click.option("--out", type=Writable, required=True, help="CSV: name, role, source, picture, sha256.")
+def main(indexes: tuple[Path, ...], golden: config.Golden, blocks: config.Blocks, seed: int, out: Path) -> None:
+    """Choose the golden pictures from INDEXES; refuse any that is also in a block, under whatever name."""
+    with user_errors():
+        entries = {path.stem: {row.picture: row for row in tables.read(path, Entry)} for path in indexes}
+        orders = {source: windows.order(list(rows), seed) for source, rows in entries.items()}
+        hashes = {(source, name): row.sha256 for source, rows in entries.items() for name, row in rows.items()}
+        windows.check(blocks, golden, orders, hashes)
+        rows = [tables.BlockRow(*m, hashes[m.source, m.picture]) for m in windows.golden_members(golden, orders)]
+        tables.write(out, tables.BlockRow._fields, rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,35 @@
+"""List the pictures of one source."""
+
+from pathlib import Path
+
+from command import Settings, Writable, user_errors
+
+import click
+
+from styledistill import config
+from styledistill.core.progress import announce, progress
+from styledistill.plan import tables
+from styledistill.sources import registry
+
+
+@click.command()
+@click.option("--name", required=True, help="Name of the source in the configuration.")
+@click.option(
+    "--source", type=Settings(config.Source), required=True, help="Its section of the configuration, as JSON."
+)
+@click.option("--out", type=Writable, required=True, help="CSV: picture, width, height, sha256.")
+@click.option("--excluded", type=Writable, required=True, help="CSV: picture, reason; files that are no pictures.")
+def main(name: str, source: config.Source, out: Path, excluded: Path) -> None:
+    """List the pictures of one source; files are decoded, so that only good pictures enter the blocks."""
+    with user_errors(f"sources.{name}"):
+        total = len(registry.names(source))
+        found = list(progress(registry.index(source), unit="picture", total=total, label=f"index {name}"))
+        bad = [entry for entry in found if isinstance(entry, registry.Excluded)]
+        for entry in bad:
+            announce(f"excluded from {name}: {entry.reason}")
+        tables.write(excluded, registry.Excluded._fields, bad)
+        tables.write(out, registry.Entry._fields, [entry for entry in found if isinstance(entry, registry.Entry)])
+
+
+if __name__ == "__main__":
+    main()

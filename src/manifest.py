@@ -1,0 +1,24 @@
+"""Gather the shards of a split into its manifest."""
+
+from pathlib import Path
+
+from command import Readable, Writable, user_errors
+
+import click
+
+from styledistill.shards.write import write_manifest
+
+
+@click.command()
+@click.argument("shards", type=Readable, nargs=-1, required=True)
+@click.option("--split", required=True, help="Name of the split (train).")
+@click.option("--pairs", type=click.IntRange(min=1), required=True, help="How many pairs to take, from the first on.")
+@click.option("--out", type=Writable, required=True, help="The manifest (shards/train.json), above the shards.")
+def main(shards: tuple[Path, ...], split: str, pairs: int, out: Path) -> None:
+    """List the first pairs of SHARDS, in the order given, with the shards' sha256."""
+    with user_errors():
+        write_manifest(out, split, pairs, shards)
+
+
+if __name__ == "__main__":
+    main()

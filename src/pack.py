@@ -1,0 +1,27 @@
+"""Pack the pairs of one block into a shard."""
+
+from pathlib import Path
+
+from command import Folder, Readable, Settings, Writable, user_errors
+
+import click
+
+from styledistill import config
+from styledistill.shards.write import block_pairs, write_shard
+
+
+@click.command()
+@click.option("--block", type=Readable, required=True, help="Table of one block (blocks/train/0007.csv).")
+@click.option("--images", type=Folder, required=True, help="Its crops (images/train/0007).")
+@click.option("--teacher", type=Folder, required=True, help="Its teacher pictures (teacher/train/0007).")
+@click.option("--settings", type=Settings(config.Teacher), required=True, help="The teacher section, as JSON.")
+@click.option("--name", required=True, help="First part of the pairs' keys (train_0007).")
+@click.option("--out", type=Writable, required=True, help="The shard (shards/train/0007.tar).")
+def main(block: Path, images: Path, teacher: Path, settings: config.Teacher, name: str, out: Path) -> None:
+    """Pack the crops and teacher pictures of one block into a tar that the webdataset package reads."""
+    with user_errors():
+        write_shard(out, block_pairs(block, images, teacher, name, settings.model_dump(mode="json")))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,309 @@
+"""The configuration: one typed model per section, read by the workflow and handed to each script as JSON.
+
+`workflow/schemas/config.schema.yaml` is generated from these models; defaults and ranges stand here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from .core.errors import UserError
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", description="lower-case letters, digits, underscores")]
+Probability = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[int, Field(ge=1)]
+
+# Models that every run has beside its losses, so no loss may bear their names.
+CONTROLS = ("content", "style", "recolor")
+FIXED_MODELS = ("teacher", "pretrained", *CONTROLS)
+PHOTOGRAPHS = (
+    "astronaut", "brick", "camera", "chelsea", "coffee", "coins", "grass", "gravel", "hubble", "ihc", "moon",
+    "motorcycle", "retina", "rocket",
+)  # fmt: skip
+TERMS = ("pixel", "pixel_l1", "gram", "adain", "content", "lpips", "tv")
+
+
+class Section(BaseModel):
+    """Unknown keys are refused; values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+# --- data -------------------------------------------------------------------------------------------------------
+
+
+class ProceduralSource(Section):
+    """Pictures drawn by this program from a seed."""
+
+    kind: Literal["procedural"]
+    pictures: Literal["scenes", "faces", "styles"]
+    count: Positive = Field(description="how many pictures the source holds")
+
+
+class FolderSource(Section):
+    """Every picture below a folder of this machine."""
+
+    kind: Literal["folder"]
+    path: str = Field(description="the folder; relative to the working directory or absolute")
+    pattern: str = Field("**/*", description="glob below the folder")
+
+
+class SkimageSource(Section):
+    """Photographs that scikit-image carries in its package."""
+
+    kind: Literal["skimage"]
+    pictures: list[Literal[PHOTOGRAPHS]] = Field(  # type: ignore[valid-type]
+        list(PHOTOGRAPHS), min_length=1, description="which of them"
+    )
+
+
+Source = Annotated[ProceduralSource | FolderSource | SkimageSource, Field(discriminator="kind")]
+
+
+class BlockShape(Section):
+    """A block is every content of it times every style of it; it is the unit of jobs."""
+
+    contents: dict[Name, Positive] = Field(min_length=1, description="pictures per block, by source")
+    styles: dict[Name, Positive] = Field(min_length=1, description="pictures per block, by source")
+
+    @property
+    def pairs_per_block(self) -> int:
+        """Contents times styles."""
+        return sum(self.contents.values()) * sum(self.styles.values())
+
+
+class Blocks(BlockShape):
+    """How many blocks of one shape each split has."""
+
+    train: Positive = Field(description="number of training blocks")
+    val: Positive = Field(description="number of validation blocks")
+
+    @property
+    def shape(self) -> BlockShape:
+        """What one block looks like, whatever their number: all that a job of one block may depend on."""
+        return BlockShape(contents=self.contents, styles=self.styles)
+
+
+class Pairs(Section):
+    """How many pairs of each split the manifest takes, in the written order."""
+
+    train: Positive
+    val: Positive
+
+
+class Golden(Section):
+    """The pictures shown in every figure: by source, either how many (from the middle of its order) or their names."""
+
+    contents: dict[Name, Positive | list[str]] = Field(min_length=1)
+    styles: dict[Name, Positive | list[str]] = Field(min_length=1)
+
+
+def total(choices: dict[str, int | list[str]]) -> int:
+    """How many pictures a role of the golden set has."""
+    return sum(choice if isinstance(choice, int) else len(choice) for choice in choices.values())
+
+
+# --- models -----------------------------------------------------------------------------------------------------
+
+
+class GammaSchedule(Section):
+    """gamma over the reverse steps, from the noisiest (start) to the cleanest (end)."""
+
+    start: Probability
+    end: Probability
+    shape: Literal["cosine", "linear"] = "cosine"
+
+
+class Teacher(Section):
+    """StyleID on a latent diffusion model."""
+
+    weights: str = Field(description="hub id, diffusers folder, or one .safetensors/.ckpt file")
+    convention: Literal["ldm", "diffusers"] = Field("diffusers", description="which of the authors' implementations")
+    steps: int = Field(50, ge=2, le=1000, description="DDIM steps of the inversion and of the sampling")
+    gamma: Probability | GammaSchedule = Field(0.75, description="weight of the content's query in the injection")
+    temperature: float = Field(1.5, gt=0, le=10, description="factor on the attention logits of injected layers")
+    layers: Literal["auto"] | list[Annotated[int, Field(ge=0)]] = Field(
+        "auto", description="decoder self-attentions that are injected; auto: all at the two finest resolutions"
+    )
+    adain: bool = Field(True, description="give the start latent the style's statistics per channel")
+    injection: bool = Field(True, description="inject the style's keys and values")
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    features: Literal["auto", "recompute", "cache"] = Field("auto", description="keep attention features of all steps")
+    batch: Positive = Field(8, description="pictures per forward on a CPU; on a GPU the upper bound")
+    compile: bool = Field(False, description="torch.compile the UNet")
+
+
+class Student(Section):
+    """STTR."""
+
+    size: Literal["tiny", "full"] = Field("full", description="full: 45.64 M parameters; tiny: same plan, small")
+    start: str = Field(
+        description="weights before distillation: a folder with student.safetensors, the authors' .pth file, "
+        "'pretrain' (this workflow's own pretraining) or 'imagenet' (backbone only)"
+    )
+
+
+class Pretrain(Section):
+    """STTR's unsupervised objective: content loss + AdaIN style loss, and identity where the backbone is untrained."""
+
+    steps: Positive = 40_000
+    batch: Positive = 4
+    learning_rate: float = Field(1e-4, gt=0)
+    learning_rate_backbone: float = Field(1e-5, ge=0)
+    weight_decay: float = Field(1e-4, ge=0)
+    content_weight: float = Field(1.0, ge=0)
+    style_weight: float = Field(10.0, ge=0)
+    identity_weight: float = Field(0.0, ge=0)
+    clip: float = Field(0.1, gt=0, description="largest norm of the gradient")
+    half_size: Probability = Field(0.0, description="part of the steps, from the first on, on crops of half the side")
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+
+
+class Distill(Section):
+    """The recipe that all losses share."""
+
+    batch: Positive = Field(8, description="effective batch size, whatever the number of devices")
+    micro_batch: Positive | None = Field(None, description="pictures per forward; null: the whole batch")
+    learning_rate: float = Field(1e-4, gt=0)
+    learning_rate_backbone: float = Field(1e-5, ge=0)
+    weight_decay: float = Field(1e-4, ge=0)
+    clip: float = Field(0.1, gt=0, description="largest norm of the gradient")
+    max_epochs: Positive = 100
+    patience: int = Field(2, ge=0, description="epochs without a new best before the rate is reduced")
+    factor: float = Field(0.5, gt=0, lt=1, description="the reduction of the rate")
+    threshold: float = Field(1e-3, ge=0, description="relative improvement that counts as a new best")
+    stop_after: Positive = Field(4, description="epochs after the first reduction that brought no new best")
+    gram_normalize: Literal["matched", "hw", "chw"] = "matched"
+    gram_per_picture: bool = Field(True, description="false: the authors' Gram matrix with the batch folded in")
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    workers: int = Field(0, ge=0, description="processes that decode pictures")
+    flip: bool = Field(False, description="mirror half of the pairs at random: content, style and target together")
+
+
+class Networks(Section):
+    """The fixed networks of losses and metrics: 'seeded' (random, no download), 'download', or a file."""
+
+    vgg19: str = "download"
+    alexnet: str = "download"
+    inception: str = "download"
+    seed: int = Field(1, ge=0, description="of the seeded networks")
+
+
+class Metrics(Section):
+    """What is scored."""
+
+    fid_minimum: Positive = Field(200, description="below so many pairs FID and ArtFID are greyed and never bold")
+    batch: Positive = 16
+
+
+class Benchmark(Section):
+    """Seconds and memory per picture, all models in one exclusive job."""
+
+    repeats: Positive = 5
+    size: int | None = Field(None, ge=32, description="side of the pictures; null: image_size")
+
+
+class Config(Section):
+    """A whole run."""
+
+    run: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="name of the folder below results/")
+    seed: int = Field(1, ge=0)
+    image_size: int = Field(512, ge=32, le=4096, description="side of the square crops in pixels")
+    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="resolved inside each job")
+    sources: dict[Name, Source] = Field(min_length=1)
+    blocks: Blocks
+    pairs: Pairs
+    golden: Golden
+    teacher: Teacher
+    student: Student
+    pretrain: Pretrain = Pretrain()
+    losses: dict[Name, dict[Literal[TERMS], Annotated[float, Field(gt=0)]]] = Field(min_length=1)  # type: ignore[valid-type]
+    distill: Distill = Distill()
+    networks: Networks = Networks()
+    metrics: Metrics = Metrics()
+    benchmark: Benchmark = Benchmark()
+
+    @field_validator("image_size")
+    @classmethod
+    def _fits_the_latent_grid(cls, size: int) -> int:
+        if size % 32:
+            raise ValueError(f"{size} is not a multiple of 32 (the student's and the teacher's grids need that)")
+        return size
+
+    @field_validator("losses")
+    @classmethod
+    def _losses_are_no_models(cls, losses: dict[str, Any]) -> dict[str, Any]:
+        for name, terms in losses.items():
+            if name in FIXED_MODELS:
+                raise ValueError(f"{name} is the name of a model that every run has; choose another")
+            if not terms:
+                raise ValueError(f"{name} has no terms; allowed: {', '.join(TERMS)}")
+        return losses
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Config:
+        for section, roles in (("blocks", self.blocks), ("golden", self.golden)):
+            for role in ("contents", "styles"):
+                for source in getattr(roles, role):
+                    if source not in self.sources:
+                        known = ", ".join(sorted(self.sources))
+                        raise ValueError(f"{section}.{role}: no source named {source}; sources: {known}")
+        for split in ("train", "val"):
+            have = getattr(self.blocks, split) * self.blocks.pairs_per_block
+            if getattr(self.pairs, split) > have:
+                raise ValueError(
+                    f"pairs.{split}: {getattr(self.pairs, split)} pairs asked for, but blocks.{split} = "
+                    f"{getattr(self.blocks, split)} blocks of {self.blocks.pairs_per_block} pairs make only {have}"
+                )
+        return self
+
+    @property
+    def models(self) -> list[str]:
+        """All models in the order of tables and figures."""
+        return ["content", "style", "recolor", "teacher", "pretrained", *self.losses]
+
+
+def load(path: Path | str) -> Config:
+    """The validated configuration of a YAML file. Raises UserError."""
+    return validate(yaml.safe_load(Path(path).read_text()) or {})
+
+
+def validate(values: dict[str, Any]) -> Config:
+    """The validated configuration of plain values. Raises UserError with one line per fault, each naming its key."""
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        raise UserError("\n".join(dict.fromkeys(_line(fault) for fault in error.errors()))) from None
+
+
+_BRANCH = re.compile(r"[\[(A-Z]|^constrained-|^(float|int)$")
+
+
+def _line(fault: Any) -> str:
+    # Pydantic names the branch of a union inside the location; users know only the keys.
+    parts = [str(part) for part in fault["loc"]]
+    if parts[:1] == ["sources"]:
+        del parts[2:3]
+    keys = [part for part in parts if not _BRANCH.search(part)]
+    message = fault["msg"].removeprefix("Value error, ")
+    if fault["type"] == "extra_forbidden":
+        message = "unknown key"
+    elif fault["type"] == "missing":
+        message = "missing"
+    shown = "" if fault["type"] in ("missing", "value_error", "extra_forbidden") else f" (got {fault['input']!r:.80})"
+    where = ".".join(keys)
+    return f"configuration: {where + ': ' if where else ''}{message}{shown}"
+
+
+def schema() -> dict[str, Any]:
+    """JSON schema of the configuration, for editors and for the drift test."""
+    return Config.model_json_schema()
+
+
+if __name__ == "__main__":
+    print(yaml.safe_dump(schema(), sort_keys=True, allow_unicode=True, width=120), end="")

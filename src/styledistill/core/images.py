@@ -1,0 +1,76 @@
+"""Pictures as files: decode, crop, encode. No torch here: the data steps run without it.
+
+Every resizing choice is named: crops are centre squares, reduced or enlarged by Pillow's Lanczos filter (antialiased).
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from .errors import BadPicture
+from .files import write_bytes
+
+# A picture beyond this many pixels is refused before it is decoded ("decompression bomb").
+MAX_PIXELS = 120_000_000
+
+
+def open_rgb(source: Path | str | bytes) -> Image.Image:
+    """Decode a picture: EXIF orientation applied, transparency laid on white, converted to 8-bit RGB.
+
+    source: a path, or the bytes of an encoded picture. Raises BadPicture with the reason.
+    """
+    name = "picture" if isinstance(source, bytes) else str(source)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+                if image.width * image.height > MAX_PIXELS:
+                    raise BadPicture(f"{name}: {image.width} x {image.height} is over {MAX_PIXELS:,} pixels")
+                image.load()
+                return _to_rgb(ImageOps.exif_transpose(image))
+    except BadPicture:
+        raise
+    except Exception as error:  # Pillow's decoders raise many types for damaged files
+        raise BadPicture(f"{name}: cannot be read as a picture ({type(error).__name__}: {error})") from error
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I") or image.mode == "F":  # 16-bit grey; Pillow would clip it at 255
+        levels = np.asarray(image, dtype=np.float64)
+        top = 65535.0 if levels.max() > 255 else 255.0
+        image = Image.fromarray(np.uint8(np.rint(np.clip(levels / top, 0, 1) * 255)))
+    if image.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
+    return image.convert("RGB")
+
+
+def square_crop(image: Image.Image, size: int) -> Image.Image:
+    """The centre square of an RGB picture, scaled to `size` x `size` pixels by Lanczos."""
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    box = (left, top, left + side, top + side)
+    return image.resize((size, size), Image.Resampling.LANCZOS, box=box)
+
+
+def encode_png(picture: Image.Image | np.ndarray) -> bytes:
+    """PNG bytes of an 8-bit RGB picture (PIL, or uint8 array (H, W, 3))."""
+    image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG", compress_level=4)
+    return buffer.getvalue()
+
+
+def save_png(picture: Image.Image | np.ndarray, path: Path | str) -> None:
+    """Write an 8-bit RGB picture as PNG, at once or not at all."""
+    write_bytes(path, encode_png(picture))
+
+
+def load_array(path: Path | str) -> np.ndarray:
+    """An 8-bit RGB picture as uint8 array (H, W, 3)."""
+    return np.asarray(open_rgb(path))

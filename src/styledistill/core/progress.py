@@ -1,0 +1,77 @@
+"""Progress of long loops: a bar on a terminal, plain lines in a log, a line a minute on Snakemake's own terminal."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from tqdm import tqdm
+
+T = TypeVar("T")
+_LOG_SECONDS = 10.0
+_TERMINAL_SECONDS = 60.0
+
+
+def progress(items: Iterable[T], *, unit: str, total: int | None = None, label: str = "") -> Iterator[T]:
+    """Yield `items` and show how far the loop is."""
+    total = len(items) if total is None and hasattr(items, "__len__") else total
+    if sys.stderr.isatty():
+        yield from tqdm(items, unit=unit, total=total, desc=label or None)
+        return
+    meter = Meter(unit=unit, total=total, label=label)
+    for item in items:
+        yield item
+        meter.advance()
+    meter.close()
+
+
+class Meter:
+    """Counts finished units and says so now and then; for loops that do not run over a list."""
+
+    def __init__(self, *, unit: str, total: int | None = None, label: str = "") -> None:
+        self.unit, self.total, self.label = unit, total, label
+        self.done, self.note = 0, ""
+        self._start = self._logged = self._shown = time.monotonic()
+
+    def advance(self, count: int = 1, note: str = "") -> None:
+        """`count` more units are done; `note` (a loss, say) stands behind the next line."""
+        self.done, self.note = self.done + count, note or self.note
+        now = time.monotonic()
+        if now - self._logged >= _LOG_SECONDS:
+            self._logged = now
+            print(self._line(now), file=sys.stderr, flush=True)
+        if now - self._shown >= _TERMINAL_SECONDS:
+            self._shown = now
+            _to_snakemake_terminal(self._line(now))
+
+    def close(self) -> None:
+        """Say how much was done in all."""
+        print(self._line(time.monotonic()), file=sys.stderr, flush=True)
+
+    def _line(self, now: float) -> str:
+        seconds = max(now - self._start, 1e-9)
+        rate = self.done / seconds
+        of = f" of {self.total}" if self.total is not None else ""
+        left = f", {(self.total - self.done) / rate:.0f} s left" if self.total and 0 < self.done < self.total else ""
+        head = f"{self.label}: " if self.label else ""
+        tail = f" ({self.note})" if self.note else ""
+        return f"{head}{self.done}{of} {self.unit}s in {seconds:.0f} s, {rate:.3g}/s{left}{tail}"
+
+
+def announce(line: str) -> None:
+    """Say something that a user should not miss: in the log, and on Snakemake's own terminal."""
+    print(line, file=sys.stderr, flush=True)
+    _to_snakemake_terminal(line)
+
+
+def _to_snakemake_terminal(line: str) -> None:
+    """The rules hand their terminal down as an extra file descriptor, since a job's own output goes to its log."""
+    descriptor = os.environ.get("STYLEDISTILL_TERMINAL")
+    if descriptor:
+        try:
+            os.write(int(descriptor), (line + "\n").encode())
+        except OSError:  # the terminal has been closed; the log still has every line
+            del os.environ["STYLEDISTILL_TERMINAL"]

@@ -1,0 +1,118 @@
+"""A hash of the code that makes a result: changes of the code rerun what it made, comments and formatting do not.
+
+Snakemake tracks neither the script that a rule calls nor the modules which that imports, so each rule carries this
+fingerprint as a parameter. The syntax trees are walked here and not printed by `ast.dump`, whose text differs between
+Python versions.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+_SRC = Path(__file__).resolve().parent.parent
+_PACKAGE = __package__
+
+
+def fingerprint_script(name: str) -> str:
+    """Fingerprint of `src/<name>.py` and all modules of the library that it imports, directly or not."""
+    return _digest(_reachable(_SRC / f"{name}.py"))
+
+
+def fingerprint_modules(names: list[str]) -> str:
+    """Fingerprint of just the named modules (such as `styledistill.teacher.ddim`), without what they import."""
+    return _digest({_SRC / (name.replace(".", "/") + ".py") for name in names})
+
+
+def _digest(paths: set[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(paths):
+        digest.update(f"{path.relative_to(_SRC)}\n{_module_hash(path)}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_bytes())
+
+
+@cache
+def _module_hash(path: Path) -> str:
+    digest = hashlib.sha256()
+    for piece in _pieces(_tree(path)):
+        digest.update(piece.encode() + b"\n")
+    return digest.hexdigest()
+
+
+def _pieces(node: object) -> Iterator[str]:
+    """Type names and non-empty fields of a syntax tree, docstrings left out."""
+    if isinstance(node, ast.AST):
+        yield type(node).__name__
+        for field, value in ast.iter_fields(node):
+            # Contexts follow from the place; a kind ("u") is formatting; empty fields differ between versions.
+            if field in ("ctx", "kind", "type_comment") or value is None or value == []:
+                continue
+            yield f".{field}"
+            yield from _pieces(_without_docstring(node, value) if field == "body" else value)
+    elif isinstance(node, list):
+        yield str(len(node))
+        for item in node:
+            yield from _pieces(item)
+    else:
+        yield f"{type(node).__name__}:{node!r}"
+
+
+def _without_docstring(node: ast.AST, body: object) -> object:
+    documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+    if documented and isinstance(body, list) and isinstance(body[0], ast.Expr):
+        value = body[0].value
+        if isinstance(value, ast.Constant) and isinstance(value.value, str):
+            return body[1:]
+    return body
+
+
+def _reachable(path: Path) -> set[Path]:
+    found: set[Path] = set()
+    todo = [path]
+    while todo:
+        current = todo.pop()
+        if current not in found:
+            found.add(current)
+            todo.extend(_imports(current))
+    return found
+
+
+def _imports(path: Path) -> set[Path]:
+    """Files of the library and sibling scripts that a file imports, lazily inside functions too."""
+    files: set[Path] = set()
+    for node in ast.walk(_tree(path)):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = _absolute(path, node)
+            names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        for name in names:
+            files.update(_files_of(name))
+    return files
+
+
+def _absolute(path: Path, node: ast.ImportFrom) -> str:
+    if not node.level:
+        return node.module or ""
+    package = path.relative_to(_SRC).parts[: -node.level]
+    return ".".join([*package, *([node.module] if node.module else [])])
+
+
+def _files_of(name: str) -> Iterator[Path]:
+    """The file of a module and the `__init__` files on the way to it; nothing for foreign packages."""
+    parts = name.split(".")
+    for end in range(1, len(parts) + 1):
+        stem = _SRC.joinpath(*parts[:end])
+        for file in (stem.with_suffix(".py"), stem / "__init__.py"):
+            if file.is_file() and (parts[0] == _PACKAGE or end == len(parts) == 1):
+                yield file

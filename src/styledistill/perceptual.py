@@ -1,0 +1,221 @@
+"""Fixed networks that losses and metrics look through: VGG19, AlexNet, Inception.
+
+Where their weights come from is one word of the configuration: `download` (trained weights, fetched once and checked
+by their hash), a file, or `seeded` (random weights of the same variance at every depth, where nothing can be fetched).
+"""
+
+from __future__ import annotations
+
+import pickle
+import warnings
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from urllib.error import URLError
+
+import torch
+from torch import Tensor, nn
+
+from .core.errors import UserError
+from .core.files import sha256_file
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+WEIGHTS = Path("resources/weights")  # where downloads are kept, below the working directory
+_URLS = {
+    "vgg19": "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth",
+    "alexnet": "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",
+    "inception": "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/"
+    "pt_inception-2015-12-05-6726825d.pth",
+}
+
+
+def normalize(pictures: Tensor) -> Tensor:
+    """Pictures (N, 3, H, W) in [0, 1] to the space that networks trained on ImageNet take."""
+    return (pictures - _per_channel(IMAGENET_MEAN, pictures)) / _per_channel(IMAGENET_STD, pictures)
+
+
+def denormalize(pictures: Tensor) -> Tensor:
+    """The inverse of `normalize`; not clamped."""
+    return pictures * _per_channel(IMAGENET_STD, pictures) + _per_channel(IMAGENET_MEAN, pictures)
+
+
+def _per_channel(values: tuple[float, float, float], like: Tensor) -> Tensor:
+    return torch.tensor(values, device=like.device, dtype=like.dtype)[:, None, None]
+
+
+def vgg19_features(source: str, seed: int) -> nn.Module:
+    """torchvision's `vgg19().features` (37 layers), fixed; takes ImageNet-normalised pictures.
+
+    source: 'seeded', 'download' or a file of weights. seed: of the seeded weights. Raises UserError.
+    """
+    from torchvision.models import vgg19
+
+    return _loaded("vgg19", partial(vgg19, weights=None), source, seed).features
+
+
+def alexnet_features(source: str, seed: int) -> nn.Module:
+    """torchvision's `alexnet().features`, fixed; takes ImageNet-normalised pictures. Arguments as `vgg19_features`."""
+    from torchvision.models import alexnet
+
+    return _loaded("alexnet", partial(alexnet, weights=None), source, seed).features
+
+
+def inception(source: str, seed: int) -> nn.Module:
+    """pytorch-fid's InceptionV3: pictures (N, 3, H, W) in [0, 1] to pool3 activations (N, 2048), fixed.
+
+    It resizes to 299 x 299 and normalises by itself. Arguments as `vgg19_features`.
+    """
+    return Pool3(_loaded("inception", _fid_inception, source, seed))
+
+
+class Pool3(nn.Module):
+    """pytorch-fid's list of feature maps as what FID takes of it: one row of 2048 numbers per picture."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        # The blocks are pytorch-fid's; only its constructor is not, because it always downloads.
+        from pytorch_fid.inception import InceptionV3
+
+        self.network = InceptionV3.__new__(InceptionV3)
+        nn.Module.__init__(self.network)
+        self.network.resize_input = self.network.normalize_input = True
+        self.network.output_blocks, self.network.last_needed_block = [3], 3
+        self.network.blocks = _blocks(network)
+        self.eval()
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Pictures (N, 3, H, W) in [0, 1] to activations (N, 2048)."""
+        return self.network(pictures)[0].flatten(1)
+
+
+def _blocks(net: nn.Module) -> nn.ModuleList:
+    """The sequence of pytorch-fid's `InceptionV3.__init__`."""
+    middle = [getattr(net, f"Mixed_{name}") for name in ("5b", "5c", "5d", "6a", "6b", "6c", "6d", "6e")]
+    return nn.ModuleList(
+        [
+            nn.Sequential(net.Conv2d_1a_3x3, net.Conv2d_2a_3x3, net.Conv2d_2b_3x3, nn.MaxPool2d(3, 2)),
+            nn.Sequential(net.Conv2d_3b_1x1, net.Conv2d_4a_3x3, nn.MaxPool2d(3, 2)),
+            nn.Sequential(*middle),
+            nn.Sequential(net.Mixed_7a, net.Mixed_7b, net.Mixed_7c, nn.AdaptiveAvgPool2d(1)),
+        ]
+    )
+
+
+def _fid_inception() -> nn.Module:
+    """torchvision's Inception with the blocks that differ in FID's; as pytorch-fid's `fid_inception_v3`, untrained."""
+    from pytorch_fid import inception as fid
+    from torchvision.models import inception_v3
+
+    net = inception_v3(weights=None, num_classes=1008, aux_logits=False, init_weights=False)
+    net.Mixed_5b = fid.FIDInceptionA(192, pool_features=32)
+    net.Mixed_5c = fid.FIDInceptionA(256, pool_features=64)
+    net.Mixed_5d = fid.FIDInceptionA(288, pool_features=64)
+    net.Mixed_6b = fid.FIDInceptionC(768, channels_7x7=128)
+    net.Mixed_6c = fid.FIDInceptionC(768, channels_7x7=160)
+    net.Mixed_6d = fid.FIDInceptionC(768, channels_7x7=160)
+    net.Mixed_6e = fid.FIDInceptionC(768, channels_7x7=192)
+    net.Mixed_7b = fid.FIDInceptionE_1(1280)
+    net.Mixed_7c = fid.FIDInceptionE_2(2048)
+    return net
+
+
+def lpips(source: str, seed: int) -> nn.Module:
+    """LPIPS 0.1 (Zhang et al. 2018): x, y (N, 3, H, W) in [0, 1] to distances (N,), fixed but differentiable.
+
+    The AlexNet trunk comes from `alexnet_features(source, seed)`; the calibrated layers on top from the package.
+    """
+    return Lpips(alexnet_features(source, seed))
+
+
+class Lpips(nn.Module):
+    """The `lpips` package's module on another trunk; pictures in [0, 1]."""
+
+    def __init__(self, trunk: nn.Module) -> None:
+        super().__init__()
+        import lpips
+
+        # The package draws a trunk at random, from the global generator that a training depends on.
+        with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it still says `pretrained=` to torchvision
+            self.net = lpips.LPIPS(net="alex", version="0.1", pnet_rand=True, verbose=False)
+        weights = trunk.state_dict()  # the package's slices keep torchvision's numbers: slice2.3.weight
+        self.net.net.load_state_dict({key: weights[key.split(".", 1)[1]] for key in self.net.net.state_dict()})
+        self.eval().requires_grad_(False)
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        """Distances (N,) of pictures x and y (N, 3, H, W) in [0, 1]; no resizing."""
+        return self.net(x, y, normalize=True).flatten()
+
+
+def label(network: str, source: str, seed: int) -> str:
+    """How tables name the weights of 'vgg19', 'alexnet' or 'inception' from a source."""
+    if source == "seeded":
+        return f"seeded-{seed} (random)"
+    if source == "download":
+        return f"{'fid' if network == 'inception' else 'imagenet'} {Path(_URLS[network]).stem.removeprefix('pt_')}"
+    return f"{Path(source).name} {sha256_file(_existing(network, source))[:8]}"
+
+
+# --- weights ----------------------------------------------------------------------------------------------------
+
+
+def _loaded(name: str, build: Callable[[], nn.Module], source: str, seed: int) -> nn.Module:
+    # Constructors draw weights that are replaced at once; on the meta device that costs nothing and no random state.
+    with torch.device("meta"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        network = build()
+    network.to_empty(device="cpu")
+    if source == "seeded":
+        _seed(network, seed)
+    else:
+        _load(network, name, _download(name) if source == "download" else _existing(name, source))
+    return network.eval().requires_grad_(False)
+
+
+@torch.no_grad()
+def _seed(network: nn.Module, seed: int) -> None:
+    """Draw weights from a generator of their own: He et al. 2015, so ReLUs keep the variance; biases are 0."""
+    generator = torch.Generator().manual_seed(seed)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.reset_parameters()
+        elif isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu", generator=generator)
+            if module.bias is not None:
+                module.bias.zero_()
+
+
+def _load(network: nn.Module, name: str, path: Path) -> None:
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        network.load_state_dict(state)
+    except (RuntimeError, TypeError, AttributeError, pickle.UnpicklingError, EOFError) as error:
+        raise UserError(
+            f"networks.{name}: {path} does not hold the weights of {name} ({str(error).splitlines()[0]:.80}). "
+            f"Give the file {Path(_URLS[name]).name}, 'download' or 'seeded'."
+        ) from error
+
+
+def _existing(name: str, source: str) -> Path:
+    if not Path(source).is_file():
+        raise UserError(f"networks.{name}: no file {source}. Give the file of the weights, 'download' or 'seeded'.")
+    return Path(source)
+
+
+def _download(name: str) -> Path:
+    """Path of the downloaded weights; the hash that their name carries is checked."""
+    url = _URLS[name]
+    path = WEIGHTS / Path(url).name
+    try:
+        if not path.is_file():
+            WEIGHTS.mkdir(parents=True, exist_ok=True)
+            hash_prefix = path.stem.rsplit("-", 1)[1]
+            torch.hub.download_url_to_file(url, str(path), hash_prefix, progress=False)
+    except (URLError, OSError, RuntimeError) as error:
+        raise UserError(
+            f"networks.{name}: {url} could not be downloaded ({error}). Download it where there is a network and put "
+            f"it into {WEIGHTS}, or set networks.{name} to 'seeded'."
+        ) from error
+    return path

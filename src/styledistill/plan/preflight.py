@@ -1,0 +1,61 @@
+"""What can be known before any job runs: missing folders and weights, sources that are too small, windows that meet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..config import Config, FolderSource, Source
+from ..core.errors import UserError
+from ..sources import registry
+from . import windows
+
+
+def check(config: Config) -> list[str]:
+    """Raises UserError for a configuration that cannot end well, naming the key; opens no picture.
+
+    Returns what is not here yet (folders of pictures, weights), one line each: fatal for a run, not for a dry run.
+    """
+    missing = [*_missing_folders(config), *_missing_weights(config)]
+    if not missing:
+        orders = {name: windows.order(_names(name, source), config.seed) for name, source in config.sources.items()}
+        windows.check(config.blocks, config.golden, orders)
+    return missing
+
+
+def _missing_folders(config: Config) -> Iterator[str]:
+    for name, source in config.sources.items():
+        if isinstance(source, FolderSource) and not Path(source.path).is_dir():
+            yield f"sources.{name}.path: no folder {source.path}. Put the pictures there, or set the path to yours."
+
+
+def _names(name: str, source: Source) -> list[str]:
+    try:
+        return registry.names(source)
+    except UserError as error:
+        raise UserError(f"sources.{name}: {error}") from None
+
+
+def _missing_weights(config: Config) -> Iterator[str]:
+    """A path must exist; what looks like a hub id (owner/name) is looked for by the job that loads it."""
+    teacher, start = config.teacher.weights, config.student.start
+    if not Path(teacher).exists() and not _hub_id(teacher):
+        yield (
+            f"teacher.weights: nothing at {teacher}. Set it to a diffusers folder, a hub id (owner/name) or one "
+            f".safetensors/.ckpt file."
+        )
+    if start not in ("pretrain", "imagenet") and not Path(start).exists():
+        yield (
+            f"student.start: nothing at {start}. Set it to a folder with student.safetensors, the authors' .pth file, "
+            f"'pretrain' or 'imagenet'."
+        )
+    for network in ("vgg19", "alexnet", "inception"):
+        choice = getattr(config.networks, network)
+        if choice not in ("seeded", "download") and not Path(choice).is_file():
+            yield f"networks.{network}: no file {choice}. Set it to 'seeded', 'download' or a file of weights."
+
+
+def _hub_id(name: str) -> bool:
+    parts = name.split("/")
+    return len(parts) == 2 and all(parts) and not name.startswith((".", "/")) and parts[0] not in ("weights", "resources")
+

@@ -1,0 +1,47 @@
+"""The tables of the plan as CSV: a source's index, a block's pictures, what was excluded."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from ..core.files import write_text
+
+Row = TypeVar("Row", bound=NamedTuple)
+
+
+class BlockRow(NamedTuple):
+    """One picture of a block or of the golden set."""
+
+    name: str
+    role: str
+    source: str
+    picture: str
+    sha256: str
+
+
+def write(path: Path | str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a CSV table, at once or not at all."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    write_text(path, buffer.getvalue())
+
+
+def read(path: Path | str, row: type[Row]) -> list[Row]:
+    """The rows of a CSV table, every value as the row's type says."""
+    with Path(path).open(newline="") as file:
+        types = [row.__annotations__[field] for field in row._fields]
+        return [
+            row(
+                *(
+                    int(line[field]) if kind == "int" else line[field]
+                    for field, kind in zip(row._fields, types, strict=True)
+                )
+            )
+            for line in csv.DictReader(file)
+        ]

@@ -1,0 +1,69 @@
+"""Read pairs by number from the tars of a manifest, in any order and from several processes."""
+
+from __future__ import annotations
+
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from ..core.errors import UserError
+from ..core.files import read_json, sha256_file
+from ..core.images import open_rgb
+from ..core.tensors import from_uint8
+from .write import PICTURES
+
+Place = tuple[int, int]  # offset and length in bytes
+
+
+@dataclass(frozen=True)
+class PairPlace:
+    """Where the three pictures of a pair stand."""
+
+    key: str
+    shard: Path
+    pictures: tuple[Place, Place, Place]
+
+
+class PairDataset(Dataset[Tensor]):
+    """The pairs of a manifest in its order; item: float32 (3, 3, H, W) in [0, 1], that is content, style, target.
+
+    Shards are hashed once, here; a wrong or missing one raises UserError. Nothing is kept open or decoded in advance,
+    so a DataLoader's workers may share the index.
+    """
+
+    def __init__(self, manifest: Path | str) -> None:
+        self.places = [place for entry in read_json(manifest)["shards"] for place in _index(Path(manifest), entry)]
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, number: int) -> Tensor:
+        place = self.places[number]
+        with place.shard.open("rb") as file:
+            return from_uint8(np.stack([_decode(file, *picture) for picture in place.pictures]))
+
+    @property
+    def keys(self) -> list[str]:
+        """Keys of the pairs in order."""
+        return [place.key for place in self.places]
+
+
+def _decode(file: BinaryIO, offset: int, length: int) -> np.ndarray:
+    file.seek(offset)
+    return np.asarray(open_rgb(file.read(length)))
+
+
+def _index(manifest: Path, entry: dict) -> list[PairPlace]:
+    shard = manifest.parent / entry["file"]
+    if not shard.exists():
+        raise UserError(f"{shard}: the shard is missing that {manifest} lists; run the workflow again to pack it")
+    if sha256_file(shard) != entry["sha256"]:
+        raise UserError(f"{shard}: not the shard that {manifest} lists (sha256 differs); remove it and run again")
+    with tarfile.open(shard) as tar:
+        places = {member.name: (member.offset_data, member.size) for member in tar}
+    return [PairPlace(key, shard, tuple(places[f"{key}.{name}"] for name in PICTURES)) for key in entry["pairs"]]

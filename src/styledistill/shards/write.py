@@ -1,0 +1,112 @@
+"""Write pairs into tar files that the `webdataset` package reads as they are, and list them in a manifest.
+
+A pair `<key>` is four members in this order: `<key>.content.png`, `.style.png`, `.target.png` and `.json`. Equal pairs
+give equal bytes: no times, no owners, a fixed order.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import UserError
+from ..core.files import atomic_path, canonical_json, sha256_bytes, sha256_file, write_json
+from ..core.images import open_rgb
+from ..plan import tables
+
+PICTURES = ("content.png", "style.png", "target.png")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One pair of a shard: its key without dots, the encoded PNGs, where they come from, and the teacher's settings."""
+
+    key: str
+    content: bytes
+    style: bytes
+    target: bytes
+    sources: dict[str, Any]
+    teacher: dict[str, Any]
+
+    @property
+    def members(self) -> list[tuple[str, bytes]]:
+        """File names and bytes in the order of the tar. Raises UserError when the pictures do not fit together."""
+        pictures = dict(zip(PICTURES, (self.content, self.style, self.target), strict=True))
+        sizes = {name: open_rgb(data).size for name, data in pictures.items()}
+        if len(set(sizes.values())) != 1:
+            raise UserError(f"{self.key}: pictures of different sizes {sizes}; remove them and run again")
+        facts = {
+            "sources": self.sources,
+            "sha256": {name.split(".")[0]: sha256_bytes(data) for name, data in pictures.items()},
+            "teacher": self.teacher,
+        }
+        named = [*pictures.items(), ("json", canonical_json(facts).encode())]
+        return [(f"{self.key}.{name}", data) for name, data in named]
+
+
+def block_pairs(block: Path, images: Path, teacher: Path, name: str, settings: dict[str, Any]) -> Iterator[Pair]:
+    """The pairs of a block in the written order: contents as in its table, for each its styles as in the table.
+
+    block: CSV with columns name, role, source, picture, sha256. Crops are `images`/c03.png, teacher pictures
+    `teacher`/c03_s05.png; keys are `<name>_c03_s05`.
+    """
+    rows = tables.read(block, tables.BlockRow)
+    contents, styles = ([row for row in rows if row.role == role] for role in ("content", "style"))
+    for content, style in product(contents, styles):
+        pair = f"{content.name}_{style.name}"
+        crops = [(images / f"{row.name}.png").read_bytes() for row in (content, style)]
+        target = (teacher / f"{pair}.png").read_bytes()
+        sources = {
+            row.role: {"source": row.source, "picture": row.picture, "sha256": row.sha256} for row in (content, style)
+        }
+        yield Pair(f"{name}_{pair}", *crops, target, sources, settings)
+
+
+def write_shard(path: Path | str, pairs: Iterable[Pair]) -> None:
+    """Write `pairs` in their order to the tar `path`, at once or not at all."""
+    with atomic_path(path) as temporary, tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT) as tar:
+        for pair in pairs:
+            for name, data in pair.members:
+                member = tarfile.TarInfo(name)  # time, owner and group are zero by default
+                member.size = len(data)
+                tar.addfile(member, io.BytesIO(data))
+
+
+def write_manifest(path: Path | str, split: str, pairs: int, shards: Sequence[Path]) -> None:
+    """List the first `pairs` pairs of `shards`, in the order of shards and of pairs within them.
+
+    `path` stands above the shards: their names are written relative to its folder. Raises UserError when there are too
+    few pairs or when the shards were made with different teacher settings.
+    """
+    folder, left = Path(path).parent, pairs
+    entries, teachers = [], {}
+    for shard in shards:
+        keys, teacher = _contents(shard)
+        taken, left = keys[:left], left - len(keys[:left])
+        if taken:
+            teachers[canonical_json(teacher)] = shard
+            name = Path(shard).relative_to(folder).as_posix()
+            entries.append({"file": name, "sha256": sha256_file(shard), "pairs": taken})
+    if left:
+        raise UserError(f"{path}: {pairs} pairs asked for, but the {split} shards hold only {pairs - left}")
+    if len(teachers) > 1:
+        one, other = list(teachers.values())[:2]
+        raise UserError(f"{one} and {other} were made with different teacher settings: remove one and run again")
+    write_json(path, {"split": split, "pairs": pairs, "shards": entries, "teacher": json.loads(next(iter(teachers)))})
+
+
+def _contents(shard: Path) -> tuple[list[str], dict[str, Any]]:
+    """Keys of a shard in order, and the teacher settings of its first pair (those of all: one job wrote it)."""
+    with tarfile.open(shard) as tar:
+        facts = [member for member in tar if member.name.endswith(".json")]
+        if not facts:
+            raise UserError(f"{shard}: no pairs in it; remove it and run again")
+        first = tar.extractfile(facts[0])
+        assert first is not None
+        return [member.name.removesuffix(".json") for member in facts], json.load(first)["teacher"]

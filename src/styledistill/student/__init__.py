@@ -1,0 +1,14 @@
+"""The student: STTR, its losses and its training."""
+
+from typing import Any
+
+__all__ = ["Student"]
+
+
+def __getattr__(name: str) -> Any:
+    """`Student`, imported on first use: losses and training need not load what it needs."""
+    if name == "Student":
+        from .model import Student
+
+        return Student
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

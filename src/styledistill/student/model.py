@@ -1,0 +1,232 @@
+"""The student as a product: pictures in [0, 1] of any size in, pictures out; saved as safetensors and a JSON."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import pickle
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from ..core.errors import UserError
+from ..core.files import atomic_path, read_json, sha256_file, write_json
+from ..perceptual import WEIGHTS, denormalize, normalize
+from .sttr import SIZES, STTR, STTRConfig, StyleMemory
+
+WEIGHTS_FILE, CONFIG_FILE = "student.safetensors", "config.json"
+_GRID = 32  # the style backbone's stride; sizes are padded to its multiples
+
+
+class Student(nn.Module):
+    """A stylizer: STTR between pictures in [0, 1]."""
+
+    def __init__(self, network: STTR, facts: dict[str, Any] | None = None) -> None:
+        """network: weights as trained. facts: what `config.json` says beside the network (loss, seed, origin)."""
+        super().__init__()
+        self.network = network
+        self.facts = dict(facts or {})
+        self.eval()
+
+    @classmethod
+    def create(cls, size: Literal["tiny", "full"], seed: int) -> Student:
+        """An untrained student whose random weights depend on `seed` only."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return cls(STTR(SIZES[size]), {"size": size, "seed": seed})
+
+    @classmethod
+    def from_pretrained(cls, path: Path | str) -> Student:
+        """The student of a folder (student.safetensors, config.json) or of a hub id. Raises UserError."""
+        folder = _folder_of(path)
+        try:
+            facts = read_json(folder / CONFIG_FILE)
+            network = STTR(_network_config(facts.pop("network")))
+            state = load_file(folder / WEIGHTS_FILE)
+            network.load_state_dict(state)
+        except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
+            raise UserError(
+                f"{folder}: no student of this version ({type(error).__name__}: {str(error).splitlines()[0]:.100}). "
+                f"Train it again, or give another folder."
+            ) from error
+        return cls(network, facts)
+
+    @classmethod
+    def from_checkpoint(cls, path: Path | str, sha256: str | None = None) -> Student:
+        """The full student with the weights of the authors' `checkpoint0005.pth`; `save` it once and load that.
+
+        sha256: what the file's hash must be. Nothing of the file is executed. Raises UserError.
+        """
+        network = STTR(SIZES["full"])
+        found = _checked(Path(path), sha256)
+        try:
+            # DETR's programs keep their command line beside the weights; a Namespace holds plain values only.
+            with torch.serialization.safe_globals([argparse.Namespace]):
+                checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+            network.load_state_dict(checkpoint["model"])
+        except (KeyError, TypeError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+            raise UserError(
+                f"{path}: not the authors' checkpoint of STTR ({type(error).__name__}: "
+                f"{str(error).splitlines()[0]:.100}). Download checkpoint0005.pth again."
+            ) from error
+        return cls(network, {"size": "full", "origin": Path(path).name, "origin_sha256": found})
+
+    def save(self, folder: Path | str) -> None:
+        """Write `student.safetensors` (float32) and `config.json` into `folder`, each at once or not at all."""
+        folder = Path(folder)
+        state = {name: value.detach().cpu().contiguous() for name, value in self.network.state_dict().items()}
+        with atomic_path(folder / WEIGHTS_FILE) as temporary:
+            save_file(state, temporary)
+        write_json(folder / CONFIG_FILE, {**self.facts, "network": asdict(self.network.config)})
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.network.output_proj.weight.device
+
+    @torch.inference_mode()
+    def encode_style(self, styles: Tensor) -> StyleMemory:
+        """Memory of style pictures (M, 3, H', W') in [0, 1], of any size; give it to `stylize` in their place."""
+        return self.network.encode_style(self._prepared(styles))
+
+    @torch.inference_mode()
+    def stylize(self, contents: Tensor, styles: Tensor | StyleMemory, strength: float = 1.0) -> Tensor:
+        """Stylized pictures (N, 3, H, W) in [0, 1] of contents (N, 3, H, W) in [0, 1].
+
+        styles: N pictures (N, 3, H', W') in [0, 1], or one for all, or a memory of N or one; H, W, H', W' are free.
+        Equal styles are encoded once. strength: 1 is the style, 0 the content drawn in its own style, between them the
+        tail draws from features in between.
+        """
+        height, width = contents.shape[2:]
+        prepared = self._prepared(contents)
+        features = self.network.features(prepared, self._memories(styles, len(contents)))
+        if strength != 1.0:
+            own = self.network.features(prepared, self._memories(contents, len(contents)))
+            features = torch.lerp(own, features, strength)
+        return denormalize(self.network.tail(features))[:, :, :height, :width].clamp(0, 1)
+
+    def _memories(self, styles: Tensor | StyleMemory, count: int) -> StyleMemory:
+        """One memory for each of `count` contents."""
+        if isinstance(styles, Tensor):
+            first, same_as = _distinct(styles)
+            memory = self.encode_style(styles[first])
+        else:
+            memory, same_as = styles, torch.arange(len(styles.keys))
+        if len(same_as) not in (1, count):
+            raise ValueError(f"{len(same_as)} styles for {count} contents: give as many, or one")
+        rows = same_as.expand(count) if len(same_as) == 1 else same_as
+        return StyleMemory(*(tokens[rows.to(tokens.device)] for tokens in memory))
+
+    def _prepared(self, pictures: Tensor) -> Tensor:
+        return normalize(reflected(pictures.to(self.device), _GRID))
+
+
+def reflected(pictures: Tensor, multiple: int) -> Tensor:
+    """Pictures continued to the right and downwards by reflection until both sides are multiples of `multiple`.
+
+    Pictures smaller than the strip that is missing are reflected again and again.
+    """
+    for axis in (2, 3):
+        length = pictures.shape[axis]
+        if length % multiple:
+            pictures = pictures.index_select(axis, _mirror(length, multiple).to(pictures.device))
+    return pictures
+
+
+def _mirror(length: int, multiple: int) -> Tensor:
+    """Indices 0, 1, .., n-1, n-2, .., 0, 1, .. up to the next multiple."""
+    period = max(1, 2 * (length - 1))
+    position = torch.arange(-(-length // multiple) * multiple) % period
+    return torch.minimum(position, period - position)
+
+
+def _distinct(pictures: Tensor) -> tuple[list[int], Tensor]:
+    """Index of the first of each group of equal pictures, and for each picture the number of its group."""
+    groups: dict[bytes, int] = {}
+    first, group_of = [], []
+    for index, picture in enumerate(pictures):
+        key = hashlib.sha256(picture.detach().contiguous().cpu().numpy()).digest()
+        if key not in groups:
+            groups[key] = len(groups)
+            first.append(index)
+        group_of.append(groups[key])
+    return first, torch.tensor(group_of)
+
+
+# --- starting weights -------------------------------------------------------------------------------------------
+
+
+def load_imagenet(student: Student) -> None:
+    """Give both backbones torchvision's ResNet-50 of ImageNet (version 1, as the authors used), hash checked.
+
+    For the full size only. Raises UserError where it cannot be downloaded.
+    """
+    from torchvision.models import ResNet50_Weights
+
+    try:
+        state = ResNet50_Weights.IMAGENET1K_V1.get_state_dict(
+            model_dir=str(WEIGHTS), progress=False, check_hash=True, weights_only=True
+        )
+    except (OSError, RuntimeError) as error:
+        raise UserError(
+            f"student.start: {ResNet50_Weights.IMAGENET1K_V1.url} could not be downloaded ({error}). Download it where "
+            f"there is a network and put it into {WEIGHTS}, or set student.start to a folder or to 'pretrain'."
+        ) from error
+    set_backbones(student.network, state)
+
+
+def set_backbones(network: STTR, resnet50: dict[str, Tensor]) -> None:
+    """Copy a ResNet-50's state into both backbones; layers that a backbone does not reach are left out."""
+    for backbone in (network.backbone_content, network.backbone_style):
+        body = backbone.body
+        try:
+            body.load_state_dict({name: resnet50[name] for name in body.state_dict()})
+        except (KeyError, RuntimeError) as error:
+            raise UserError("student.start: imagenet needs student.size full (a ResNet-50's weights)") from error
+
+
+# --- files ------------------------------------------------------------------------------------------------------
+
+
+def _network_config(values: dict[str, Any]) -> STTRConfig:
+    return STTRConfig(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+
+
+def _folder_of(path: Path | str) -> Path:
+    folder = Path(path)
+    if not folder.is_dir():
+        return _from_hub(str(path))
+    missing = [name for name in (WEIGHTS_FILE, CONFIG_FILE) if not (folder / name).is_file()]
+    if missing:
+        raise UserError(f"{folder}: no student here ({missing[0]} is missing). Give a folder that distill wrote.")
+    return folder
+
+
+def _from_hub(name: str) -> Path:
+    """Folder of a hub repository's student in the local cache, downloaded where it is not there yet."""
+    advice = f"{name}: no such folder, and no student of that id on the hub"
+    if name.count("/") != 1 or name.startswith((".", "/", "~")):
+        raise UserError(f"{name}: no such folder. Give a folder with {WEIGHTS_FILE} and {CONFIG_FILE}.")
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        for file in (WEIGHTS_FILE, CONFIG_FILE):
+            path = hf_hub_download(name, file)
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        raise UserError(f"{advice} ({type(error).__name__}). Give a folder with {WEIGHTS_FILE}.") from error
+    return Path(path).parent
+
+
+def _checked(path: Path, sha256: str | None) -> str:
+    if not path.is_file():
+        raise UserError(f"student.start: no file {path}. Give the authors' checkpoint0005.pth or a student's folder.")
+    found = sha256_file(path)
+    if sha256 and found != sha256.lower():
+        raise UserError(f"{path}: sha256 is {found[:16]}.., expected {sha256[:16]}... Download the file again.")
+    return found

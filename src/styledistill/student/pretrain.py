@@ -1,0 +1,207 @@
+"""STTR's own unsupervised training: keep the content's features, take the style's feature statistics.
+
+Loss of a pair (STTR, section 3.3): `content_weight` x mean squared error of relu4_1 to the content's +
+`style_weight` x AdaIN style loss (means and deviations of four VGG19 slices). Where the backbones were never trained
+the features carry no detail yet, so `identity_weight` x mean squared error of stylize(x, x) to x teaches the network
+to reconstruct (IEContraAST's and StyTr2's identity loss, on ImageNet-normalised pictures).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..config import Networks, Pretrain
+from ..core.files import sha256_bytes
+from ..core.progress import Meter
+from ..core.tensors import from_uint8
+from ..fingerprint import fingerprint_modules
+from ..perceptual import denormalize, label, normalize, vgg19_features
+from .losses import sttr_criterion
+from .model import Student, load_imagenet
+from .sttr import STTR, freeze_batch_norm, thaw_batch_norm
+from .train import Row, StateFile, make_accelerator, parameter_groups, share_of, update, watch_signals
+
+TERMS = ("content", "style", "identity")
+SUMMED = (*TERMS, "gradient_norm")
+MODULES = [f"styledistill.student.{name}" for name in ("sttr", "losses", "train", "pretrain")]
+RATES = ("rate", "rate_backbone")
+WARMUP = 0.02  # part of all steps
+SETTLING = 0.2  # part of all steps, the last ones, with the batch statistics estimated before
+ROW_STEPS = 20  # steps that one row of the history averages
+
+
+@dataclass(frozen=True)
+class Pools:
+    """Pictures to draw pairs from: uint8 (N, S, S, 3) with S >= `size`, the side of the pictures to train for."""
+
+    contents: np.ndarray
+    styles: np.ndarray
+    size: int
+
+    def batch(self, seed: int, step: int, count: int, size: int) -> tuple[Tensor, Tensor]:
+        """The contents and styles of a step, both (count, 3, size, size) in [0, 1], cropped and mirrored at random."""
+        rng = np.random.default_rng([seed, step])
+        return _crops(rng, self.contents, count, size), _crops(rng, self.styles, count, size)
+
+
+def _crops(rng: np.random.Generator, pool: np.ndarray, count: int, size: int) -> Tensor:
+    crops = []
+    for number in rng.integers(len(pool), size=count):
+        top, left = rng.integers(pool.shape[1] - size + 1, size=2)
+        crops.append(pool[number, top : top + size, left : left + size][:, :: rng.choice((-1, 1))])
+    return from_uint8(np.stack(crops))
+
+
+def rate_factor(step: int, steps: int) -> float:
+    """Linear warm-up over the first fiftieth of the steps, then half a cosine down to zero."""
+    warm = max(1, round(WARMUP * steps))
+    if step < warm:
+        return (step + 1) / warm
+    return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
+
+
+def pretrain(
+    size: Literal["tiny", "full"],
+    pools: Pools,
+    settings: Pretrain,
+    networks: Networks,
+    seed: int,
+    device: torch.device,
+    state_root: Path | str,
+) -> tuple[Student, list[Row]]:
+    """A student trained from weights of `seed` (the full one: ResNets of ImageNet), and the history of its training.
+
+    The state stands below `state_root` under a hash of all that decides the result. Raises UserError.
+    """
+    student = Student.create(size, seed)
+    untrained_backbones = student.network.config.train_stem
+    if untrained_backbones:
+        thaw_batch_norm(student.network)
+    else:
+        load_imagenet(student)
+    student.to(device)
+    vgg = vgg19_features(networks.vgg19, networks.seed).to(device, memory_format=torch.channels_last)
+    decides = {
+        "stage": "pretrain",
+        "size": size,
+        "settings": settings.model_dump(mode="json"),
+        "vgg19": label("vgg19", networks.vgg19, networks.seed),
+        "pools": [sha256_bytes(pool.tobytes()) for pool in (pools.contents, pools.styles)],
+        "crop": pools.size,
+        "seed": seed,
+        "code": fingerprint_modules(MODULES),
+    }
+    accelerator = make_accelerator(device, settings.dtype)
+    state = StateFile(state_root, decides)
+    rows = Pretraining(student.network, vgg, pools, settings, seed, accelerator, state).run()
+    if untrained_backbones:
+        freeze_batch_norm(student.network)
+    student.facts.update(origin="pretrain", vgg19=decides["vgg19"])
+    return student.eval(), rows
+
+
+@dataclass
+class Pretraining:
+    """One pretraining: what it trains, with what, and how far it has come.
+
+    network: STTR, its backbones' batch norms thawed where they were never trained. vgg: `perceptual.vgg19_features`.
+    """
+
+    network: STTR
+    vgg: nn.Module
+    pools: Pools
+    settings: Pretrain
+    seed: int
+    accelerator: Accelerator
+    state: StateFile
+    step: int = 0
+    rows: list[Row] = field(default_factory=list)
+    sums: dict[str, float] = field(default_factory=lambda: dict.fromkeys(SUMMED, 0.0))
+
+    def __post_init__(self) -> None:
+        how = self.settings
+        groups = parameter_groups(self.network, how.learning_rate, how.learning_rate_backbone)
+        self.optimizer = torch.optim.AdamW(groups, weight_decay=how.weight_decay)
+        self.scheduler = torch.optim.lr_scheduler.LambdaLR(self.optimizer, lambda step: rate_factor(step, how.steps))
+        if saved := self.state.load():
+            self._restore(saved)
+        self.prepared, self.optimizer = self.accelerator.prepare(self.network, self.optimizer)
+
+    def run(self) -> list[Row]:
+        """Train to the last step; returns the history. Leaves with the state saved at SIGTERM or SIGUSR1."""
+        total = self.settings.steps
+        meter = Meter(unit="step", total=total - self.step, label="pretrain")
+        with watch_signals() as signals:
+            while self.step < total:
+                terms, norm = self._advance()
+                self._note({**terms, "gradient_norm": norm})
+                meter.advance(note=" ".join(f"{name} {value:.3g}" for name, value in terms.items()))
+                if self.state.due or signals.received or self.step == total:
+                    self.state.save(self._snapshot())
+                if signals.received:
+                    signals.leave(self.state.path)
+        meter.close()
+        return self.rows
+
+    def _advance(self) -> tuple[dict[str, float], float]:
+        """One step: raw terms and the gradient's norm."""
+        # At last with the statistics that inference uses, so that the rest of the network gets to know them.
+        self.network.train(self.step < (1 - SETTLING) * self.settings.steps)
+        terms: dict[str, Tensor] = {}
+        norm = update(self.accelerator, self.prepared, self.optimizer, [lambda: self._loss(terms)], self.settings.clip)
+        self.scheduler.step()
+        self.step += 1
+        return {name: float(value.detach()) for name, value in terms.items()}, norm
+
+    def _loss(self, terms: dict[str, Tensor]) -> Tensor:
+        """The loss of this process's part of the step's batch; raw terms are left in `terms`."""
+        how, mine = self.settings, share_of(range(self.settings.batch), self.accelerator)
+        size = self.pools.size // 2 if self.step < how.half_size * how.steps else self.pools.size
+        batch = self.pools.batch(self.seed, self.step, how.batch, size)
+        contents, styles = (pictures[mine].to(self.accelerator.device) for pictures in batch)
+        # Half of the batch is enough for the identity term: it is the easier task.
+        known = contents[: math.ceil(len(mine) / 2)] if how.identity_weight else contents[:0]
+        torch.manual_seed(hash((self.seed, self.step, self.accelerator.process_index)))  # dropout
+        with self.accelerator.autocast():
+            outputs = self.prepared(*(normalize(torch.cat([pictures, known])) for pictures in (contents, styles)))
+            crossed, same = denormalize(outputs.float()).split([len(contents), len(known)])
+            terms.update(sttr_criterion(crossed, contents, styles, self.vgg))
+        terms["identity"] = F.mse_loss(normalize(same), normalize(known)) if len(known) else crossed.new_zeros(())
+        weights = (how.content_weight, how.style_weight, how.identity_weight)
+        loss = sum(weight * terms[name] for weight, name in zip(weights, TERMS, strict=True))
+        return loss * len(mine) / how.batch
+
+    def _note(self, values: dict[str, float]) -> None:
+        """Add to the sums of the coming row; end the row when it is full."""
+        self.sums = {name: total + values[name] for name, total in self.sums.items()}
+        if self.step % ROW_STEPS and self.step != self.settings.steps:
+            return
+        rates = {name: group["lr"] for name, group in zip(RATES, self.optimizer.param_groups, strict=True)}
+        count = (self.step - 1) % ROW_STEPS + 1
+        self.rows.append({"step": self.step, **rates, **{name: total / count for name, total in self.sums.items()}})
+        self.sums = dict.fromkeys(SUMMED, 0.0)
+
+    def _snapshot(self) -> dict[str, Any]:
+        return {
+            "model": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scheduler": self.scheduler.state_dict(),
+            "step": self.step,
+            "rows": self.rows,
+            "sums": self.sums,
+        }
+
+    def _restore(self, saved: dict[str, Any]) -> None:
+        self.network.load_state_dict(saved["model"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        self.scheduler.load_state_dict(saved["scheduler"])
+        self.step, self.rows, self.sums = saved["step"], saved["rows"], saved["sums"]

@@ -1,0 +1,153 @@
+"""Every model under one name: anything that maps (content, style) to a picture.
+
+Render, score and benchmark know only the `Stylizer` protocol. A new kind of model is one loader and one line in
+LOADERS; a name that is not there is a student in a folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from . import config
+from .core.errors import UserError
+from .core.files import write_bytes
+from .core.images import save_png
+from .core.progress import Meter, progress
+from .core.tensors import load_pictures, to_uint8
+from .evaluation import Pair
+
+# Pictures per forward. Fixed, because outputs at different batch sizes are not bit-equal.
+CHUNK = 8
+
+
+class Stylizer(Protocol):
+    """Anything that maps contents and styles to pictures."""
+
+    def stylize(self, contents: Tensor, styles: Tensor) -> Tensor:
+        """contents (N, 3, H, W) and styles (N, 3, H', W'), float32 in [0, 1], to pictures (N, 3, H, W) in [0, 1]."""
+
+
+# --- controls -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Control:
+    """A stylizer that learnt nothing."""
+
+    stylize: Callable[[Tensor, Tensor], Tensor]
+    networks: tuple[nn.Module, ...] = ()
+
+
+def content(contents: Tensor, styles: Tensor) -> Tensor:
+    """The content, unchanged."""
+    return contents
+
+
+def style(contents: Tensor, styles: Tensor) -> Tensor:
+    """The style, unchanged; scaled (bilinear, antialiased) to the content's size where sizes differ."""
+    size = contents.shape[-2:]
+    if styles.shape[-2:] == size:
+        return styles
+    return nn.functional.interpolate(styles, size, mode="bilinear", antialias=True, align_corners=False).clamp(0, 1)
+
+
+def recolor(contents: Tensor, styles: Tensor) -> Tensor:
+    """The content with the style's mean and standard deviation per RGB channel, clamped to [0, 1]."""
+    c_std, c_mean = torch.std_mean(contents, dim=(2, 3), keepdim=True, correction=0)
+    s_std, s_mean = torch.std_mean(styles, dim=(2, 3), keepdim=True, correction=0)
+    return ((contents - c_mean) / c_std.clamp_min(1e-6) * s_std + s_mean).clamp(0, 1)
+
+
+# --- loading ------------------------------------------------------------------------------------------------------
+
+
+class StoredTeacher:
+    """The teacher, with its finished pairs kept below `store` (nowhere when None) and its progress shown."""
+
+    def __init__(self, settings: config.Teacher, device: torch.device, store: Path | None) -> None:
+        from .teacher.load import load_teacher
+        from .teacher.store import PairStore
+
+        self._teacher = load_teacher(settings, device)
+        self._store = PairStore(store, self._teacher.key) if store else None
+        self.networks = (self._teacher.model.unet, self._teacher.model.vae)
+
+    def stylize(self, contents: Tensor, styles: Tensor, names: Sequence[str] | None = None) -> Tensor:
+        """As `Stylizer.stylize`; names: of the pairs, for messages."""
+        meter = Meter(unit="pair", total=len(contents), label="teacher")
+        return self._teacher.stylize(contents, styles, self._store, meter.advance, names)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a loader may need: the device, a student's folder, the teacher's section, the store of finished pairs."""
+
+    name: str
+    device: torch.device
+    weights: Path | None = None
+    teacher: config.Teacher | None = None
+    store: Path | None = None
+
+
+def _teacher(wanted: Wanted) -> Stylizer:
+    if wanted.teacher is None:
+        raise UserError("teacher: its settings are missing (the teacher section of the configuration, as JSON)")
+    return StoredTeacher(wanted.teacher, wanted.device, wanted.store)
+
+
+def _student(wanted: Wanted) -> Stylizer:
+    if wanted.weights is None:
+        known = ", ".join(LOADERS)
+        raise UserError(f"{wanted.name}: a student needs the folder of its weights (without one: {known})")
+    from .student.model import Student
+
+    return Student.from_pretrained(wanted.weights).to(wanted.device)
+
+
+LOADERS: dict[str, Callable[[Wanted], Stylizer]] = {
+    "content": lambda wanted: Control(content),
+    "style": lambda wanted: Control(style),
+    "recolor": lambda wanted: Control(recolor),
+    "teacher": _teacher,
+}
+
+
+def load_stylizer(wanted: Wanted) -> Stylizer:
+    """The stylizer of a name. Raises UserError when its weights or settings are missing."""
+    return LOADERS.get(wanted.name, _student)(wanted)
+
+
+def networks_of(stylizer: Stylizer) -> list[nn.Module]:
+    """The networks that a stylizer is made of: itself, or those it names."""
+    return [stylizer] if isinstance(stylizer, nn.Module) else list(stylizer.networks)
+
+
+# --- rendering ----------------------------------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def render(stylizer: Stylizer, pairs: Sequence[Pair], folder: Path, device: torch.device, chunk: int = CHUNK) -> None:
+    """Write the stylization of each pair to `folder/<pair>.png`, `chunk` pairs at a time."""
+    for start in progress(range(0, len(pairs), chunk), unit="chunk", label=pairs[0].set):
+        some = pairs[start : start + chunk]
+        contents = load_pictures([pair.content_file for pair in some]).to(device)
+        styles = load_pictures([pair.style_file for pair in some]).to(device)
+        told = {"names": [pair.name for pair in some]} if isinstance(stylizer, StoredTeacher) else {}
+        for pair, picture in zip(some, to_uint8(stylizer.stylize(contents, styles, **told)), strict=True):
+            save_png(picture, folder / f"{pair.name}.png")
+
+
+def copy_finished(pairs: Sequence[Pair], finished: Path, folder: Path) -> None:
+    """Copy the pictures `finished/<block>/<content>_<style>.png` of validation pairs to `folder/<pair>.png`."""
+    for pair in pairs:
+        block, name = pair.name.split("_", 1)
+        source = finished / block / f"{name}.png"
+        if not source.is_file():
+            raise UserError(f"{source}: the teacher's picture is missing; run its block again (rule teach)")
+        write_bytes(folder / f"{pair.name}.png", source.read_bytes())

@@ -1,0 +1,1 @@
+"""The teacher: StyleID, exactly as published, many pairs at a time."""

@@ -1,0 +1,161 @@
+"""Train the embedded teacher: pictures, autoencoder, decoder and UNet one after the other, each resumable.
+
+The kept weights were made by `pictures`, `autoencoder`, then `decoder` and `unet` side by side, then `export`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from command import Folder, user_errors  # sets OpenMP's wait policy, so it stands before torch
+
+import click
+import numpy as np
+import torch
+
+from styledistill.core.files import atomic_path, sha256_file, write_json, write_text
+from styledistill.core.runtime import use_threads
+from styledistill.sources.pool import mixed_pool
+from styledistill.teacher import tiny
+
+AUTOENCODER = tiny.Schedule(steps=3_600, batch=8, learning_rate=1e-3)
+DECODER = tiny.Schedule(steps=4_000, batch=8, learning_rate=4e-4)
+COARSE = 1_500  # first UNet steps on quarter-size latents: layout of textures is learnt four times faster there
+UNET = tiny.Schedule(steps=7_500, batch=4, learning_rate=5e-4, ema=0.9985)
+
+
+@click.group()
+def main() -> None:
+    """Train the embedded teacher (see the module's text)."""
+
+
+@main.command()
+@click.argument("work", type=Folder)
+@click.option("--count", default=4_000, show_default=True, help="Pictures of 128 x 128 for the diffusion.")
+@click.option("--seed", default=1, show_default=True)
+def pictures(work: Path, count: int, seed: int) -> None:
+    """Draw the training pictures."""
+    for name, number, part in (("train", count, seed), ("held_out", 160, seed + 1)):
+        with atomic_path(work / f"{name}.npy") as temporary, temporary.open("wb") as file:
+            np.save(file, mixed_pool(part, number, 128))
+
+
+@main.command()
+@click.argument("work", type=Folder)
+@click.option("--seed", default=1, show_default=True)
+def autoencoder(work: Path, seed: int) -> None:
+    """Train encoder and decoder together, then standardise the latents."""
+    torch.manual_seed(seed)
+    pool = np.load(work / "train.npy", mmap_mode="r")
+    vae = tiny.build_vae()
+    trainer = tiny.Trainer(dict(vae.named_parameters()), AUTOENCODER, work / "autoencoder.pt", seed)
+
+    def loss(step: int, random: torch.Generator) -> torch.Tensor:
+        return tiny.autoencoder_loss(vae, tiny.picture_batch(pool, AUTOENCODER.batch, 64, random), random)
+
+    for step in trainer.run(loss):
+        if step % 1_000 == 0:
+            print(f"step {step}: {held_out_psnr(vae, work):.2f} dB on held-out pictures", flush=True)
+    trainer.use_average()
+    tiny.standardise_latents(vae, pool[:800])
+    print(f"standardised: {held_out_psnr(vae, work):.2f} dB on held-out pictures")
+    vae.save_pretrained(work / "vae")
+
+
+@main.command()
+@click.argument("work", type=Folder)
+@click.option("--seed", default=2, show_default=True)
+def decoder(work: Path, seed: int) -> None:
+    """Go on training the decoder; the latents stay as they are."""
+    pool = np.load(work / "train.npy", mmap_mode="r")
+    vae = tiny.AutoencoderKL.from_pretrained(work / "vae")
+    vae.requires_grad_(False)
+    for part in (vae.decoder, vae.post_quant_conv):
+        part.requires_grad_(True)
+    learning = {name: value for name, value in vae.named_parameters() if value.requires_grad}
+    trainer = tiny.Trainer(learning, DECODER, work / "decoder.pt", seed)
+
+    def loss(step: int, random: torch.Generator) -> torch.Tensor:
+        return tiny.decoder_loss(vae, tiny.picture_batch(pool, DECODER.batch, 64, random), random)
+
+    for step in trainer.run(loss):
+        if step % 1_000 == 0:
+            print(f"step {step}: {held_out_psnr(vae, work):.2f} dB on held-out pictures", flush=True)
+    trainer.use_average()
+    print(f"decoder: {held_out_psnr(vae, work):.2f} dB on held-out pictures")
+    vae.save_pretrained(work / "vae_decoder")
+
+
+@main.command()
+@click.argument("work", type=Folder)
+@click.option("--seed", default=3, show_default=True)
+def unet(work: Path, seed: int) -> None:
+    """Train the UNet and the null text's embedding on the latents; writes an average for looking at now and then."""
+    torch.manual_seed(seed)
+    vae = tiny.AutoencoderKL.from_pretrained(work / "vae")
+    latents = tiny.encode_pool(vae, np.load(work / "train.npy", mmap_mode="r"))
+    network, null_text = tiny.build_unet(), torch.nn.Parameter(0.02 * torch.randn(1, 1, tiny.TEXT_WIDTH))
+    alphas = tiny.build_scheduler().alphas_cumprod
+    trainer = tiny.Trainer({**dict(network.named_parameters()), "null_text": null_text}, UNET, work / "unet.pt", seed)
+
+    def loss(step: int, random: torch.Generator) -> torch.Tensor:
+        count, side = (4 * UNET.batch, 16) if step < COARSE else (UNET.batch, 32)
+        return tiny.noise_loss(network, null_text, tiny.latent_batch(latents, count, side, random), alphas, random)
+
+    for _ in trainer.run(loss):
+        pass
+
+
+@main.command()
+@click.argument("work", type=Folder)
+@click.argument("out", type=Folder)
+def export(work: Path, out: Path) -> None:
+    """Write the averaged weights as a diffusers folder in fp16, with recipe, loss curve and sha256."""
+    decoded = work / "vae_decoder"
+    vae = tiny.AutoencoderKL.from_pretrained(decoded if decoded.exists() else work / "vae")
+    network, null_text = tiny.build_unet(), torch.nn.Parameter(torch.zeros(1, 1, tiny.TEXT_WIDTH))
+    trainer = tiny.Trainer({**dict(network.named_parameters()), "null_text": null_text}, UNET, work / "unet.pt", seed=3)
+    trainer.use_average()
+    tiny.save_half(vae, out / "vae")
+    tiny.save_half(network, out / "unet")
+    tiny.build_scheduler().save_pretrained(out / "scheduler")
+    tiny.save_null_text(null_text, out / "null_text.safetensors")
+    write_json(out / "recipe.json", recipe(work, out, trainer.step, held_out_psnr(vae, work)))
+    write_text(out / "loss.csv", loss_curve(trainer.losses))
+
+
+def held_out_psnr(vae: tiny.AutoencoderKL, work: Path) -> float:
+    """Mean PSNR of reconstructions of pictures that were not trained on, in dB."""
+    errors = []
+    with torch.no_grad():
+        for batch in tiny.whole_batches(np.load(work / "held_out.npy")):
+            decoded = vae.decode(vae.encode(batch).latent_dist.mean).sample.clamp(-1, 1)
+            errors.append((decoded - batch).div(2).square().mean((1, 2, 3)))
+    return float(-10 * torch.cat(errors).log10().mean())
+
+
+def recipe(work: Path, out: Path, unet_steps: int, psnr: float) -> dict[str, object]:
+    """What a reader needs to make the weights again, and to know them."""
+    weights = sorted(out.rglob("*.safetensors"))
+    return {
+        "made_by": "src/train_tiny_teacher.py (pictures, autoencoder, decoder, unet, export)",
+        "pictures": int(np.load(work / "train.npy", mmap_mode="r").shape[0]),
+        "seeds": {"pictures": 1, "autoencoder": 1, "decoder": 2, "unet": 3},
+        "autoencoder": vars(AUTOENCODER),
+        "decoder": vars(DECODER),
+        "unet": {**vars(UNET), "steps_done": unet_steps, "coarse_steps": COARSE},
+        "held_out_psnr_db": round(psnr, 2),
+        "sha256": {str(path.relative_to(out)): sha256_file(path) for path in weights},
+    }
+
+
+def loss_curve(losses: list[float], every: int = 50) -> str:
+    """CSV of the UNet's loss, averaged over `every` steps."""
+    rows = [f"{end},{np.mean(losses[end - every : end]):.6f}" for end in range(every, len(losses) + 1, every)]
+    return "\n".join(["step,loss", *rows, ""])
+
+
+if __name__ == "__main__":
+    use_threads()
+    with user_errors():
+        main()

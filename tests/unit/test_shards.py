@@ -1,0 +1,99 @@
+"""Shards: equal pairs give equal bytes, webdataset reads them, and the index gives back what was written."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+import webdataset
+from PIL import Image
+
+from styledistill.core.errors import UserError
+from styledistill.core.images import encode_png
+from styledistill.shards.read import PairDataset
+from styledistill.shards.write import Pair, block_pairs, write_manifest, write_shard
+
+SETTINGS = {"weights": "tiny", "steps": 4}
+
+
+def picture(seed, size=16):
+    return np.random.default_rng(seed).integers(0, 256, (size, size, 3), dtype=np.uint8)
+
+
+def make_pairs(block, count=3, teacher=SETTINGS):
+    for number in range(count):
+        seeds = (10 * block, 100 + number, 1000 * block + number)
+        sources = {"content": {"source": "scenes"}, "style": {"source": "styles"}}
+        yield Pair(f"train_{block:04}_c00_s{number:02}", *(encode_png(picture(s)) for s in seeds), sources, teacher)
+
+
+@pytest.fixture
+def shards(tmp_path):
+    paths = [tmp_path / "train" / f"{block:04}.tar" for block in range(2)]
+    for block, path in enumerate(paths):
+        write_shard(path, make_pairs(block))
+    return paths
+
+
+def test_equal_pairs_give_equal_bytes(tmp_path, shards):
+    write_shard(tmp_path / "again.tar", make_pairs(1))
+    assert (tmp_path / "again.tar").read_bytes() == shards[1].read_bytes()
+
+
+def test_webdataset_reads_a_shard_as_it_is(shards):
+    samples = list(webdataset.WebDataset(str(shards[1]), shardshuffle=False))
+    assert [sample["__key__"] for sample in samples] == [pair.key for pair in make_pairs(1)]
+    target = np.asarray(Image.open(io.BytesIO(samples[2]["target.png"])))
+    assert np.array_equal(target, picture(1002))
+    facts = json.loads(samples[2]["json"])
+    assert facts["teacher"] == SETTINGS
+    assert set(facts["sha256"]) == {"content", "style", "target"}
+
+
+def test_the_index_reads_the_first_pairs_in_the_written_order(tmp_path, shards):
+    write_manifest(tmp_path / "train.json", "train", 5, shards)
+    dataset = PairDataset(tmp_path / "train.json")
+    assert dataset.keys == [pair.key for block in (0, 1) for pair in make_pairs(block)][:5]
+    item = dataset[4]
+    assert item.shape == (3, 3, 16, 16)
+    for got, seed in zip(item, (10, 101, 1001), strict=True):
+        assert np.array_equal((got * 255).round().byte().permute(1, 2, 0).numpy(), picture(seed))
+
+
+def test_a_changed_shard_is_refused(tmp_path, shards):
+    write_manifest(tmp_path / "train.json", "train", 6, shards)
+    write_shard(shards[1], make_pairs(7))
+    with pytest.raises(UserError, match=r"0001\.tar: not the shard"):
+        PairDataset(tmp_path / "train.json")
+    shards[1].unlink()
+    with pytest.raises(UserError, match=r"0001\.tar: the shard is missing"):
+        PairDataset(tmp_path / "train.json")
+
+
+def test_a_manifest_of_too_few_or_mixed_pairs_is_refused_and_not_written(tmp_path, shards):
+    with pytest.raises(UserError, match="7 pairs asked for, but the train shards hold only 6"):
+        write_manifest(tmp_path / "train.json", "train", 7, shards)
+    write_shard(shards[1], make_pairs(1, teacher={"weights": "other"}))
+    with pytest.raises(UserError, match="different teacher settings"):
+        write_manifest(tmp_path / "train.json", "train", 6, shards)
+    assert not (tmp_path / "train.json").exists()
+
+
+def test_pictures_of_different_sizes_are_refused_and_leave_no_shard(tmp_path):
+    small, large = encode_png(picture(1)), encode_png(picture(2, 32))
+    with pytest.raises(UserError, match="different sizes"):
+        write_shard(tmp_path / "0000.tar", [Pair("train_0000_c00_s00", small, small, large, {}, SETTINGS)])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_block_is_packed_contents_first(tmp_path):
+    table = "name,role,source,picture,sha256\nc00,content,scenes,1,aa\nc01,content,faces,2,bb\ns00,style,oils,3,cc\n"
+    (tmp_path / "0003.csv").write_text(table)
+    for name in ("c00", "c01", "s00", "c00_s00", "c01_s00"):
+        (tmp_path / f"{name}.png").write_bytes(encode_png(picture(len(name))))
+    pairs = list(block_pairs(tmp_path / "0003.csv", tmp_path, tmp_path, "val_0003", SETTINGS))
+    assert [pair.key for pair in pairs] == ["val_0003_c00_s00", "val_0003_c01_s00"]
+    assert pairs[1].sources == {
+        "content": {"source": "faces", "picture": "2", "sha256": "bb"},
+        "style": {"source": "oils", "picture": "3", "sha256": "cc"},
+    }

@@ -1,0 +1,138 @@
+# Paths, settings and what every rule shares. Definitions only: no rule stands here.
+
+import shlex
+import sys
+from pathlib import Path
+
+import yaml
+from snakemake.logging import logger
+from snakemake.utils import update_config
+
+SRC = Path(workflow.basedir) / "src"
+sys.path.insert(0, str(SRC))
+
+from styledistill import config as configuration
+from styledistill.core.errors import UserError
+from styledistill.core.files import canonical_json
+from styledistill.fingerprint import fingerprint_script
+from styledistill.plan import preflight
+from styledistill.report.summary import summarize
+
+
+def chosen_configuration():
+    """The file given with --configfile alone, or the embedded default; --config changes single keys of either."""
+    values = {} if workflow.config_settings.configfiles else yaml.safe_load((SRC.parent / "config.yaml").read_text())
+    update_config(values, config)
+    try:
+        return configuration.validate(values)
+    except UserError as error:
+        sys.exit(f"error: {error}")
+
+
+def missing_parts():
+    """Folders and weights that are not here yet; a dry run may go on without them, a run stops before its first job."""
+    if not workflow.is_main_process:
+        return []
+    try:
+        missing = preflight.check(CFG)
+    except UserError as error:
+        sys.exit(f"error: {error}")
+    for line in missing:
+        logger.warning(f"not here yet: {line}")
+    return missing
+
+
+def stop_if_missing():
+    if MISSING:
+        sys.exit("\n".join(f"error: {line}" for line in MISSING))
+
+
+def settings(value):
+    """A section (or a plain value) of the configuration as the one JSON text that params and scripts take."""
+    return canonical_json(plain(value))
+
+
+def plain(value):
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    return value.model_dump() if hasattr(value, "model_dump") else value
+
+
+def env(name):
+    return f"{workflow.basedir}/envs/{name}.yaml"
+
+
+def names(letter, count, width):
+    return [f"{letter}{number:0{width}d}" for number in range(count)]
+
+
+def grid(contents, styles):
+    return [f"{content}_{style}" for content in contents for style in styles]
+
+
+def made_by(model):
+    """The weights that a model's pictures come from; none for the controls, the teacher's are no file of a run."""
+    return [f"{STUDENTS[model]}/student.safetensors"] if model in STUDENTS else []
+
+
+def options_of(model):
+    """How render.py is told to load a model."""
+    if model == "teacher":
+        return f"--teacher {shlex.quote(settings(CFG.teacher))} --store {STORE} --finished {TEACHER}/val"
+    return f"--weights {STUDENTS[model]}" if model in STUDENTS else ""
+
+
+def summary():
+    logger.info(summarize(Path(RESULTS)))
+
+
+CFG = chosen_configuration()
+MISSING = missing_parts()
+
+RESULTS = f"results/{CFG.run}"
+STORE = "resources/pairs"
+TRAINING = "resources/training"
+WEIGHTS = "resources/weights"
+LOGS = f"{RESULTS}/logs"
+TIMES = f"{RESULTS}/times"
+
+# A job asks for a GPU only where one is; on a cluster the profile says which rules get one.
+GPU = int(CFG.device != "cpu" and Path("/dev/nvidiactl").exists())
+
+CONTENTS = names("c", sum(CFG.blocks.contents.values()), 2)
+STYLES = names("s", sum(CFG.blocks.styles.values()), 2)
+PAIRS = grid(CONTENTS, STYLES)
+GOLDEN_CONTENTS = names("c", configuration.total(CFG.golden.contents), 1)
+GOLDEN_STYLES = names("s", configuration.total(CFG.golden.styles), 1)
+BLOCKS = {split: [f"{n:04d}" for n in range(getattr(CFG.blocks, split))] for split in ("train", "val")}
+
+INDEX = f"{RESULTS}/index/{{source}}.csv"
+BLOCK = f"{RESULTS}/blocks/{{split}}/{{block}}.csv"
+IMAGES = f"{RESULTS}/images"
+TEACHER = f"{RESULTS}/teacher"
+SHARD = f"{RESULTS}/shards/{{split}}/{{block}}.tar"
+MANIFEST = f"{RESULTS}/shards/{{split}}.json"
+MANIFESTS = [f"{RESULTS}/shards/{split}.json" for split in BLOCKS]
+STUDENT = f"{RESULTS}/students/{{loss}}/student.safetensors"
+SCORES = f"{RESULTS}/metrics/{{model}}.csv"
+METRICS = f"{RESULTS}/tables/metrics.csv"
+BENCHMARK = f"{RESULTS}/tables/benchmark.csv"
+GOLDEN_SHEET = f"{RESULTS}/figures/golden.{{kind}}"
+REPORT = f"{RESULTS}/report.html"
+GOLDEN_PICTURES = [f"{RESULTS}/golden/{{model}}/{pair}.png" for pair in grid(GOLDEN_CONTENTS, GOLDEN_STYLES)]
+VALIDATION = f"{RESULTS}/validation/{{model}}"
+GOLDEN_IMAGES = [f"{IMAGES}/golden/{name}.png" for name in GOLDEN_CONTENTS + GOLDEN_STYLES]
+
+# The weights that distillation starts from: made by this workflow, or a folder of its own.
+READY = (Path(CFG.student.start) / "student.safetensors").exists()
+PRETRAINED = CFG.student.start if READY else f"{RESULTS}/students/pretrained"
+STUDENTS = {"pretrained": PRETRAINED, **{loss: f"{RESULTS}/students/{loss}" for loss in CFG.losses}}
+
+
+wildcard_constraints:
+    split="train|val",
+    block=r"\d{4}",
+    source="|".join(CFG.sources),
+    loss="|".join(CFG.losses),
+    model="|".join(CFG.models),
+    kind="png|pdf",

@@ -1,0 +1,108 @@
+# Pictures of every model, their scores, and what each model costs.
+
+
+rule render:
+    message:
+        "Stylize the golden set and the validation pairs with {wildcards.model}"
+    input:
+        golden=GOLDEN_IMAGES,
+        # Lists the validation pairs, and is made from their crops and teacher pictures.
+        manifest=MANIFESTS[1],
+        model=lambda wildcards: made_by(wildcards.model),
+    output:
+        golden=GOLDEN_PICTURES,
+        validation=directory(VALIDATION),
+    log:
+        f"{LOGS}/render/{{model}}.log",
+    benchmark:
+        f"{TIMES}/render/{{model}}.tsv"
+    params:
+        model=lambda wildcards: options_of(wildcards.model),
+        golden=f"--golden-contents {len(GOLDEN_CONTENTS)} --golden-styles {len(GOLDEN_STYLES)}",
+        images=IMAGES,
+        device=CFG.device,
+        code=fingerprint_script("render"),
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=120,
+        gpu=lambda wildcards: 0 if wildcards.model in configuration.CONTROLS else GPU,
+    conda:
+        env("model")
+    shell:
+        "STYLEDISTILL_TERMINAL=3 python {SRC}/render.py --model {wildcards.model} {params.model}"
+        " --images {params.images} --manifest {input.manifest} {params.golden} --device {params.device}"
+        " --out-golden {RESULTS}/golden/{wildcards.model} --out-validation {output.validation}"
+        " 3>&2 >{log} 2>&1"
+
+
+rule score:
+    message:
+        "Score {wildcards.model}"
+    input:
+        images=GOLDEN_IMAGES,
+        manifest=MANIFESTS[1],
+        pictures=[*GOLDEN_PICTURES, VALIDATION],
+        teacher=[path.format(model="teacher") for path in [*GOLDEN_PICTURES, VALIDATION]],
+    output:
+        table=SCORES,
+        summary=f"{RESULTS}/metrics/{{model}}.json",
+    log:
+        f"{LOGS}/score/{{model}}.log",
+    benchmark:
+        f"{TIMES}/score/{{model}}.tsv"
+    params:
+        metrics=settings(CFG.metrics),
+        networks=settings(CFG.networks),
+        golden=f"--golden-contents {len(GOLDEN_CONTENTS)} --golden-styles {len(GOLDEN_STYLES)}",
+        images=IMAGES,
+        device=CFG.device,
+        code=fingerprint_script("score"),
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=120,
+        gpu=GPU,
+    conda:
+        env("model")
+    shell:
+        "STYLEDISTILL_TERMINAL=3 python {SRC}/score.py --model {wildcards.model}"
+        " --golden {RESULTS}/golden/{wildcards.model} --validation {RESULTS}/validation/{wildcards.model}"
+        " --teacher-golden {RESULTS}/golden/teacher --teacher-validation {RESULTS}/validation/teacher"
+        " --images {params.images} --manifest {input.manifest} {params.golden} --settings {params.metrics:q}"
+        " --networks {params.networks:q} --device {params.device} --table {output.table}"
+        " --summary {output.summary} 3>&2 >{log} 2>&1"
+
+
+rule benchmark:
+    message:
+        "Measure seconds and memory of all models, alone on the machine"
+    input:
+        content=f"{IMAGES}/golden/c0.png",
+        style=f"{IMAGES}/golden/s0.png",
+        students=[f"{folder}/student.safetensors" for folder in STUDENTS.values()],
+    output:
+        BENCHMARK,
+    log:
+        f"{LOGS}/benchmark.log",
+    benchmark:
+        f"{TIMES}/benchmark.tsv"
+    params:
+        benchmark=settings(CFG.benchmark),
+        teacher=settings(CFG.teacher),
+        models=" ".join(f"--model {name}={folder}" for name, folder in STUDENTS.items()),
+        size=CFG.benchmark.size or CFG.image_size,
+        device=CFG.device,
+        code=fingerprint_script("benchmark"),
+    # All cores, so that nothing else runs beside it and disturbs the times.
+    threads: workflow.cores
+    resources:
+        mem_mb=6000,
+        runtime=120,
+        gpu=GPU,
+    conda:
+        env("model")
+    shell:
+        "STYLEDISTILL_TERMINAL=3 python {SRC}/benchmark.py --model recolor --model teacher {params.models}"
+        " --content {input.content} --style {input.style} --size {params.size} --settings {params.benchmark:q}"
+        " --teacher {params.teacher:q} --device {params.device} --table {output} 3>&2 >{log} 2>&1"

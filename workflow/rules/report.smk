@@ -1,0 +1,113 @@
+# Tables and figures over all models, and the page that shows them.
+
+
+rule table:
+    message:
+        "Gather the scores of all models"
+    input:
+        collect(SCORES, model=CFG.models),
+    output:
+        csv=report(METRICS, category="Tables", labels={"table": "metrics"}, caption="../report/metrics.rst"),
+        markdown=f"{RESULTS}/tables/metrics.md",
+        latex=f"{RESULTS}/tables/metrics.tex",
+    log:
+        f"{LOGS}/table.log",
+    benchmark:
+        f"{TIMES}/table.tsv"
+    params:
+        metrics=settings(CFG.metrics),
+        seed=CFG.seed,
+        code=fingerprint_script("table"),
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    conda:
+        env("report")
+    shell:
+        "STYLEDISTILL_TERMINAL=3 python {SRC}/table.py {input} --settings {params.metrics:q} --seed {params.seed}"
+        " --csv {output.csv} --markdown {output.markdown} --latex {output.latex} 3>&2 >{log} 2>&1"
+
+
+rule figures:
+    message:
+        "Draw the golden sheet, samples and curves"
+    input:
+        golden=GOLDEN_IMAGES,
+        samples=[f"{IMAGES}/train/0000/{name}.png" for name in CONTENTS + STYLES],
+        teacher=[f"{TEACHER}/train/0000/{pair}.png" for pair in PAIRS],
+        pictures=collect(GOLDEN_PICTURES, model=CFG.models),
+        histories=collect(f"{RESULTS}/students/{{loss}}/history.csv", loss=CFG.losses),
+        metrics=METRICS,
+        benchmark=BENCHMARK,
+    output:
+        golden=report(
+            f"{RESULTS}/figures/golden.png",
+            category="Figures",
+            labels={"figure": "golden set"},
+            caption="../report/golden.rst",
+        ),
+        losses=report(
+            f"{RESULTS}/figures/losses.png",
+            category="Figures",
+            labels={"figure": "loss curves"},
+            caption="../report/losses.rst",
+        ),
+        samples=report(
+            f"{RESULTS}/figures/samples.png",
+            category="Figures",
+            labels={"figure": "samples of the data set"},
+            caption="../report/samples.rst",
+        ),
+        print=[f"{RESULTS}/figures/{name}.pdf" for name in ("golden", "losses", "samples", "cost")],
+        cost=f"{RESULTS}/figures/cost.png",
+    log:
+        f"{LOGS}/figures.log",
+    benchmark:
+        f"{TIMES}/figures.tsv"
+    params:
+        golden=f"--golden-contents {len(GOLDEN_CONTENTS)} --golden-styles {len(GOLDEN_STYLES)}",
+        models=",".join(["teacher", "pretrained", *CFG.losses]),
+        losses=",".join(CFG.losses),
+        results=RESULTS,
+        code=fingerprint_script("figures"),
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=30,
+    conda:
+        env("report")
+    shell:
+        "STYLEDISTILL_TERMINAL=3 python {SRC}/figures.py --results {params.results} {params.golden}"
+        " --models {params.models} --losses {params.losses} 3>&2 >{log} 2>&1"
+
+
+rule report:
+    message:
+        "Write the report"
+    input:
+        figures=rules.figures.output,
+        metrics=rules.table.output,
+        benchmark=BENCHMARK,
+        excluded=collect(f"{RESULTS}/index/{{source}}.excluded.csv", source=CFG.sources),
+        manifests=MANIFESTS,
+        template=f"{workflow.basedir}/src/styledistill/report/page.html.j2",
+    output:
+        REPORT,
+    log:
+        f"{LOGS}/report.log",
+    benchmark:
+        f"{TIMES}/report.tsv"
+    params:
+        config=settings(CFG),
+        results=RESULTS,
+        code=fingerprint_script("report"),
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=30,
+    conda:
+        env("report")
+    shell:
+        "STYLEDISTILL_TERMINAL=3 python {SRC}/report.py --results {params.results} --config {params.config:q}"
+        " --out {output} 3>&2 >{log} 2>&1"

@@ -1,0 +1,87 @@
+# The teacher's pictures, block by block, and the shards and manifests made from them.
+
+
+rule teach:
+    message:
+        "Stylize {wildcards.split} block {wildcards.block} with the teacher"
+    input:
+        images=[f"{IMAGES}/{{split}}/{{block}}/{name}.png" for name in CONTENTS + STYLES],
+    output:
+        [f"{TEACHER}/{{split}}/{{block}}/{pair}.png" for pair in PAIRS],
+    log:
+        f"{LOGS}/teach/{{split}}/{{block}}.log",
+    benchmark:
+        f"{TIMES}/teach/{{split}}/{{block}}.tsv"
+    params:
+        teacher=settings(CFG.teacher),
+        shape=f"{len(CONTENTS)} {len(STYLES)}",
+        device=CFG.device,
+        images=f"{IMAGES}/{{split}}/{{block}}",
+        out=f"{TEACHER}/{{split}}/{{block}}",
+        code=fingerprint_script("teach"),
+    threads: 1
+    resources:
+        mem_mb=2500,
+        runtime=240,
+        gpu=GPU,
+    conda:
+        env("model")
+    shell:
+        "STYLEDISTILL_TERMINAL=3 python {SRC}/teach.py --images {params.images} --shape {params.shape}"
+        " --teacher {params.teacher:q} --store {STORE} --device {params.device} --out {params.out}"
+        " 3>&2 >{log} 2>&1"
+
+
+rule pack:
+    message:
+        "Pack {wildcards.split} block {wildcards.block} into a shard"
+    input:
+        table=BLOCK,
+        images=rules.crop.output,
+        teacher=rules.teach.output,
+    output:
+        SHARD,
+    log:
+        f"{LOGS}/pack/{{split}}/{{block}}.log",
+    benchmark:
+        f"{TIMES}/pack/{{split}}/{{block}}.tsv"
+    params:
+        teacher=settings(CFG.teacher),
+        images=f"{IMAGES}/{{split}}/{{block}}",
+        pictures=f"{TEACHER}/{{split}}/{{block}}",
+        code=fingerprint_script("pack"),
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=30,
+    conda:
+        env("data")
+    shell:
+        "STYLEDISTILL_TERMINAL=3 python {SRC}/pack.py --block {input.table} --images {params.images}"
+        " --teacher {params.pictures} --settings {params.teacher:q}"
+        " --name {wildcards.split}_{wildcards.block} --out {output} 3>&2 >{log} 2>&1"
+
+
+rule manifest:
+    message:
+        "List the pairs of split {wildcards.split}"
+    input:
+        lambda wildcards: collect(SHARD, split=wildcards.split, block=BLOCKS[wildcards.split]),
+    output:
+        MANIFEST,
+    log:
+        f"{LOGS}/manifest/{{split}}.log",
+    benchmark:
+        f"{TIMES}/manifest/{{split}}.tsv"
+    params:
+        pairs=lambda wildcards: getattr(CFG.pairs, wildcards.split),
+        code=fingerprint_script("manifest"),
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=30,
+    conda:
+        env("data")
+    shell:
+        "STYLEDISTILL_TERMINAL=3 python {SRC}/manifest.py {input} --split {wildcards.split}"
+        " --pairs {params.pairs} --out {output} 3>&2 >{log} 2>&1"
