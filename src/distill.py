@@ -1,1 +1,59 @@
-"""x"""
+"""Distil the teacher's pictures into the student, with one loss."""
+
+from pathlib import Path
+
+from command import Folder, Readable, Settings, user_errors
+
+import click
+from safetensors.torch import save_file
+
+from styledistill import config
+from styledistill.core.files import atomic_path
+from styledistill.core.record import run_record
+from styledistill.core.runtime import pick_device, seed_everything, use_threads
+from styledistill.student.distill import distill
+from styledistill.student.train import write_history
+
+
+@click.command()
+@click.option("--train", type=Readable, required=True, help="Manifest of the training pairs (shards/train.json).")
+@click.option("--val", type=Readable, required=True, help="Manifest of the validation pairs (shards/val.json).")
+@click.option("--start", type=Folder, required=True, help="Folder of the student before distillation.")
+@click.option("--loss", type=Settings(dict[str, float]), required=True, help="Weights of the terms, as JSON.")
+@click.option("--settings", type=Settings(config.Distill), required=True, help="The distill section, as JSON.")
+@click.option("--networks", type=Settings(config.Networks), required=True, help="The networks section, as JSON.")
+@click.option("--seed", type=int, required=True)
+@click.option("--device", default="auto", show_default=True)
+@click.option("--state", type=Folder, default="resources/training", show_default=True, help="Where states are kept.")
+@click.option("--out", type=Folder, required=True, help="Folder of the distilled student.")
+def main(
+    train: Path,
+    val: Path,
+    start: Path,
+    loss: dict[str, float],
+    settings: config.Distill,
+    networks: config.Networks,
+    seed: int,
+    device: str,
+    state: Path,
+    out: Path,
+) -> None:
+    """Distil the teacher's pictures into the student, with one loss; killed and started again it goes on.
+
+    Writes student.safetensors and config.json (the epoch of the lowest validation loss), last.safetensors and
+    history.csv.
+    """
+    with user_errors(), run_record(out / "distill.run.json", "distill", settings.model_dump(), seed) as facts:
+        use_threads()
+        seed_everything(seed)
+        where = pick_device(device)
+        done = distill(start, (train, val), loss, settings, networks, seed, where, state)
+        done.student.save(out)
+        with atomic_path(out / "last.safetensors") as temporary:
+            save_file(done.last, temporary)
+        write_history(out / "history.csv", done.rows)
+        facts.update(device=str(where), loss=loss, pairs_per_second=done.pairs_per_second)
+
+
+if __name__ == "__main__":
+    main()

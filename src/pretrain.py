@@ -1,0 +1,79 @@
+"""Train a student before distillation by STTR's own objective: no teacher and no pairs are needed.
+
+The embedded tiny student was made by (about an hour on one core):
+
+    python src/pretrain.py --size tiny --image-size 128 --contents drawn:1600 --styles drawn:1600 \\
+        --networks '{"vgg19": "seeded"}' --seed 1 --out weights/tiny_student --settings '{"steps": 2400, "batch": 8,
+        "learning_rate": 1e-3, "learning_rate_backbone": 1e-3, "content_weight": 1, "style_weight": 1,
+        "identity_weight": 10, "clip": 1, "half_size": 0.75, "dtype": "bfloat16"}'
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from command import Folder, Settings, user_errors
+
+import click
+import numpy as np
+
+from styledistill import config
+from styledistill.core.errors import UserError
+from styledistill.core.images import open_rgb, square_crop
+from styledistill.core.record import run_record
+from styledistill.core.runtime import pick_device, seed_everything, use_threads
+from styledistill.sources.pool import content_pool, style_pool
+from styledistill.student.pretrain import Pools, pretrain
+from styledistill.student.train import write_history
+
+ROOM = 1.25  # side of the pictures over the side of their random crops
+
+
+def pictures(where: str, draw: Callable[[int, int, int], np.ndarray], seed: int, side: int) -> np.ndarray:
+    """uint8 (N, side, side, 3): N drawn pictures for `drawn:N`, else the centre squares of a folder's or glob's."""
+    if where.startswith("drawn:"):
+        return draw(seed, int(where.removeprefix("drawn:")), side)
+    folder = Path(where)
+    found = sorted(folder.rglob("*.png") if folder.is_dir() else Path().glob(where))
+    if not found:
+        raise UserError(f"{where}: no pictures there. Give a folder of PNGs, a glob, or drawn:N.")
+    return np.stack([np.asarray(square_crop(open_rgb(path), side)) for path in found])
+
+
+@click.command()
+@click.option("--size", type=click.Choice(["tiny", "full"]), required=True, help="Size of the student.")
+@click.option("--contents", required=True, help="Folder of pictures, glob, or drawn:N for N drawn ones.")
+@click.option("--styles", required=True, help="The same for styles.")
+@click.option("--image-size", type=int, required=True, help="Side of the random crops in pixels.")
+@click.option("--settings", type=Settings(config.Pretrain), required=True, help="The pretrain section, as JSON.")
+@click.option("--networks", type=Settings(config.Networks), required=True, help="The networks section, as JSON.")
+@click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--device", default="auto", show_default=True)
+@click.option("--state", type=Folder, default="resources/training", show_default=True, help="Where states are kept.")
+@click.option("--out", type=Folder, required=True, help="student.safetensors, config.json and history.csv go here.")
+def main(
+    size: str,
+    contents: str,
+    styles: str,
+    image_size: int,
+    settings: config.Pretrain,
+    networks: config.Networks,
+    seed: int,
+    device: str,
+    state: Path,
+    out: Path,
+) -> None:
+    """Train a student on contents x styles; killed and started again it goes on."""
+    with user_errors(), run_record(out / "pretrain.run.json", "pretrain", settings.model_dump(), seed) as facts:
+        use_threads()
+        seed_everything(seed)
+        side = round(ROOM * image_size)
+        pools = (pictures(contents, content_pool, seed, side), pictures(styles, style_pool, seed, side))
+        where = pick_device(device)
+        student, rows = pretrain(size, Pools(*pools, image_size), settings, networks, seed, where, state)
+        student.save(out)
+        write_history(out / "history.csv", rows)
+        facts.update(device=str(where), contents=contents, styles=styles)
+
+
+if __name__ == "__main__":
+    main()

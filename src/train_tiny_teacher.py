@@ -21,7 +21,7 @@ from styledistill.teacher import tiny
 AUTOENCODER = tiny.Schedule(steps=3_600, batch=8, learning_rate=1e-3)
 DECODER = tiny.Schedule(steps=4_000, batch=8, learning_rate=4e-4)
 COARSE = 1_500  # first UNet steps on quarter-size latents: layout of textures is learnt four times faster there
-UNET = tiny.Schedule(steps=7_500, batch=4, learning_rate=5e-4, ema=0.9985)
+UNET = tiny.Schedule(steps=3_800, batch=4, learning_rate=5e-4, ema=0.9985)
 
 
 @click.group()

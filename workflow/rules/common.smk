@@ -1,4 +1,4 @@
-# Paths, settings and what every rule shares. Definitions only: no rule stands here.
+# Paths, settings and helpers of the whole workflow; definitions only.
 
 import shlex
 import sys
@@ -21,12 +21,25 @@ from styledistill.report.summary import summarize
 
 def chosen_configuration():
     """The file given with --configfile alone, or the embedded default; --config changes single keys of either."""
-    values = {} if workflow.config_settings.configfiles else yaml.safe_load((SRC.parent / "config.yaml").read_text())
+    values = (
+        {}
+        if workflow.config_settings.configfiles
+        else yaml.safe_load((SRC.parent / "config.yaml").read_text())
+    )
     update_config(values, config)
     try:
+        for section, key in (("teacher", "weights"), ("student", "start")):
+            if isinstance(values.get(section), dict) and key in values[section]:
+                values[section][key] = found_beside(values[section][key])
         return configuration.validate(values)
     except UserError as error:
         sys.exit(f"error: {error}")
+
+
+def found_beside(path):
+    """A path of the working directory, or (with --directory) of the folder that holds this workflow."""
+    here, embedded = Path(str(path)), Path(workflow.basedir) / str(path)
+    return str(embedded) if embedded.exists() and not here.exists() else path
 
 
 def missing_parts():
@@ -82,9 +95,16 @@ def options_of(model):
     return f"--weights {STUDENTS[model]}" if model in STUDENTS else ""
 
 
+def folder_of(files):
+    return Path(files[0]).parent
+
+
 def summary():
     logger.info(summarize(Path(RESULTS)))
 
+
+# Scripts are found wherever the working directory is, and write a line a minute to Snakemake's own terminal (3).
+shell.prefix(f"export SRC={shlex.quote(str(SRC))} STYLEDISTILL_TERMINAL=3; ")
 
 CFG = chosen_configuration()
 MISSING = missing_parts()
@@ -97,14 +117,17 @@ LOGS = f"{RESULTS}/logs"
 TIMES = f"{RESULTS}/times"
 
 # A job asks for a GPU only where one is; on a cluster the profile says which rules get one.
-GPU = int(CFG.device != "cpu" and Path("/dev/nvidiactl").exists())
+GPU = int(CFG.device != "cpu" and preflight.sees_gpu())
 
 CONTENTS = names("c", sum(CFG.blocks.contents.values()), 2)
 STYLES = names("s", sum(CFG.blocks.styles.values()), 2)
 PAIRS = grid(CONTENTS, STYLES)
 GOLDEN_CONTENTS = names("c", configuration.total(CFG.golden.contents), 1)
 GOLDEN_STYLES = names("s", configuration.total(CFG.golden.styles), 1)
-BLOCKS = {split: [f"{n:04d}" for n in range(getattr(CFG.blocks, split))] for split in ("train", "val")}
+BLOCKS = {
+    split: [f"{n:04d}" for n in range(getattr(CFG.blocks, split))]
+    for split in ("train", "val")
+}
 
 INDEX = f"{RESULTS}/index/{{source}}.csv"
 BLOCK = f"{RESULTS}/blocks/{{split}}/{{block}}.csv"
@@ -119,14 +142,22 @@ METRICS = f"{RESULTS}/tables/metrics.csv"
 BENCHMARK = f"{RESULTS}/tables/benchmark.csv"
 GOLDEN_SHEET = f"{RESULTS}/figures/golden.{{kind}}"
 REPORT = f"{RESULTS}/report.html"
-GOLDEN_PICTURES = [f"{RESULTS}/golden/{{model}}/{pair}.png" for pair in grid(GOLDEN_CONTENTS, GOLDEN_STYLES)]
+GOLDEN_PICTURES = [
+    f"{RESULTS}/golden/{{model}}/{pair}.png"
+    for pair in grid(GOLDEN_CONTENTS, GOLDEN_STYLES)
+]
 VALIDATION = f"{RESULTS}/validation/{{model}}"
-GOLDEN_IMAGES = [f"{IMAGES}/golden/{name}.png" for name in GOLDEN_CONTENTS + GOLDEN_STYLES]
+GOLDEN_IMAGES = [
+    f"{IMAGES}/golden/{name}.png" for name in GOLDEN_CONTENTS + GOLDEN_STYLES
+]
 
-# The weights that distillation starts from: made by this workflow, or a folder of its own.
-READY = (Path(CFG.student.start) / "student.safetensors").exists()
+# The weights that distillation starts from: a folder that is there, or one that this workflow makes.
+READY = Path(CFG.student.start).is_dir()
 PRETRAINED = CFG.student.start if READY else f"{RESULTS}/students/pretrained"
-STUDENTS = {"pretrained": PRETRAINED, **{loss: f"{RESULTS}/students/{loss}" for loss in CFG.losses}}
+STUDENTS = {
+    "pretrained": PRETRAINED,
+    **{loss: f"{RESULTS}/students/{loss}" for loss in CFG.losses},
+}
 
 
 wildcard_constraints:

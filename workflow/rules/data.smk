@@ -2,8 +2,6 @@
 
 
 rule index:
-    message:
-        "List the pictures of source {wildcards.source}"
     output:
         table=INDEX,
         excluded=f"{RESULTS}/index/{{source}}.excluded.csv",
@@ -11,23 +9,23 @@ rule index:
         f"{LOGS}/index/{{source}}.log",
     benchmark:
         f"{TIMES}/index/{{source}}.tsv"
-    params:
-        source=lambda wildcards: settings(CFG.sources[wildcards.source]),
-        code=fingerprint_script("index"),
+    conda:
+        env("data")
     threads: 1
     resources:
         mem_mb=500,
         runtime=60,
-    conda:
-        env("data")
+    params:
+        source=lambda wildcards: settings(CFG.sources[wildcards.source]),
+        code=fingerprint_script("index"),
+    message:
+        "List the pictures of source {wildcards.source}"
     shell:
-        "STYLEDISTILL_TERMINAL=3 python {SRC}/index.py --name {wildcards.source} --source {params.source:q}"
+        "python $SRC/index.py --name {wildcards.source} --source {params.source:q}"
         " --out {output.table} --excluded {output.excluded} 3>&2 >{log} 2>&1"
 
 
 rule fetch:
-    message:
-        "Choose the pictures of {wildcards.split} block {wildcards.block}"
     input:
         collect(INDEX, source=sorted({*CFG.blocks.contents, *CFG.blocks.styles})),
     output:
@@ -36,24 +34,24 @@ rule fetch:
         f"{LOGS}/fetch/{{split}}/{{block}}.log",
     benchmark:
         f"{TIMES}/fetch/{{split}}/{{block}}.tsv"
-    params:
-        blocks=settings(CFG.blocks.shape),
-        seed=CFG.seed,
-        code=fingerprint_script("fetch"),
+    conda:
+        env("data")
     threads: 1
     resources:
         mem_mb=500,
         runtime=30,
-    conda:
-        env("data")
+    params:
+        blocks=settings(CFG.blocks.shape),
+        seed=CFG.seed,
+        code=fingerprint_script("fetch"),
+    message:
+        "Choose the pictures of {wildcards.split} block {wildcards.block}"
     shell:
-        "STYLEDISTILL_TERMINAL=3 python {SRC}/fetch.py {input} --blocks {params.blocks:q} --seed {params.seed}"
+        "python $SRC/fetch.py {input} --blocks {params.blocks:q} --seed {params.seed}"
         " --split {wildcards.split} --block {wildcards.block} --out {output} 3>&2 >{log} 2>&1"
 
 
 rule crop:
-    message:
-        "Crop the pictures of {wildcards.split} block {wildcards.block}"
     input:
         BLOCK,
     output:
@@ -62,25 +60,30 @@ rule crop:
         f"{LOGS}/crop/{{split}}/{{block}}.log",
     benchmark:
         f"{TIMES}/crop/{{split}}/{{block}}.tsv"
-    params:
-        sources=settings({name: CFG.sources[name] for name in {*CFG.blocks.contents, *CFG.blocks.styles}}),
-        size=CFG.image_size,
-        out=f"{IMAGES}/{{split}}/{{block}}",
-        code=fingerprint_script("crop"),
+    conda:
+        env("data")
     threads: 1
     resources:
         mem_mb=800,
         runtime=30,
-    conda:
-        env("data")
+    params:
+        sources=settings(
+            {
+                name: CFG.sources[name]
+                for name in {*CFG.blocks.contents, *CFG.blocks.styles}
+            }
+        ),
+        size=CFG.image_size,
+        out=subpath(output[0], parent=True),
+        code=fingerprint_script("crop"),
+    message:
+        "Crop the pictures of {wildcards.split} block {wildcards.block}"
     shell:
-        "STYLEDISTILL_TERMINAL=3 python {SRC}/crop.py --block {input} --sources {params.sources:q}"
+        "python $SRC/crop.py --block {input} --sources {params.sources:q}"
         " --size {params.size} --out {params.out} 3>&2 >{log} 2>&1"
 
 
 rule golden_table:
-    message:
-        "Choose the golden pictures, and refuse any that is in a block"
     input:
         collect(INDEX, source=CFG.sources),
     output:
@@ -89,25 +92,25 @@ rule golden_table:
         f"{LOGS}/golden_table.log",
     benchmark:
         f"{TIMES}/golden_table.tsv"
+    conda:
+        env("data")
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=30,
     params:
         golden=settings(CFG.golden),
         blocks=settings(CFG.blocks),
         seed=CFG.seed,
         code=fingerprint_script("golden"),
-    threads: 1
-    resources:
-        mem_mb=500,
-        runtime=30,
-    conda:
-        env("data")
+    message:
+        "Choose the golden pictures, and refuse any that is in a block"
     shell:
-        "STYLEDISTILL_TERMINAL=3 python {SRC}/golden.py {input} --golden {params.golden:q}"
+        "python $SRC/golden.py {input} --golden {params.golden:q}"
         " --blocks {params.blocks:q} --seed {params.seed} --out {output} 3>&2 >{log} 2>&1"
 
 
 rule golden_crop:
-    message:
-        "Crop the golden pictures"
     input:
         f"{RESULTS}/blocks/golden.csv",
     output:
@@ -116,17 +119,24 @@ rule golden_crop:
         f"{LOGS}/golden_crop.log",
     benchmark:
         f"{TIMES}/golden_crop.tsv"
-    params:
-        sources=settings({name: CFG.sources[name] for name in {*CFG.golden.contents, *CFG.golden.styles}}),
-        size=CFG.image_size,
-        out=f"{IMAGES}/golden",
-        code=fingerprint_script("crop"),
+    conda:
+        env("data")
     threads: 1
     resources:
         mem_mb=800,
         runtime=30,
-    conda:
-        env("data")
+    params:
+        sources=settings(
+            {
+                name: CFG.sources[name]
+                for name in {*CFG.golden.contents, *CFG.golden.styles}
+            }
+        ),
+        size=CFG.image_size,
+        out=subpath(output[0], parent=True),
+        code=fingerprint_script("crop"),
+    message:
+        "Crop the golden pictures"
     shell:
-        "STYLEDISTILL_TERMINAL=3 python {SRC}/crop.py --block {input} --sources {params.sources:q}"
+        "python $SRC/crop.py --block {input} --sources {params.sources:q}"
         " --size {params.size} --out {params.out} 3>&2 >{log} 2>&1"

@@ -2,8 +2,6 @@
 
 
 rule render:
-    message:
-        "Stylize the golden set and the validation pairs with {wildcards.model}"
     input:
         golden=GOLDEN_IMAGES,
         # Lists the validation pairs, and is made from their crops and teacher pictures.
@@ -16,34 +14,37 @@ rule render:
         f"{LOGS}/render/{{model}}.log",
     benchmark:
         f"{TIMES}/render/{{model}}.tsv"
-    params:
-        model=lambda wildcards: options_of(wildcards.model),
-        golden=f"--golden-contents {len(GOLDEN_CONTENTS)} --golden-styles {len(GOLDEN_STYLES)}",
-        images=IMAGES,
-        device=CFG.device,
-        code=fingerprint_script("render"),
+    conda:
+        env("model")
     threads: 1
     resources:
         mem_mb=3000,
         runtime=120,
         gpu=lambda wildcards: 0 if wildcards.model in configuration.CONTROLS else GPU,
-    conda:
-        env("model")
+    params:
+        model=lambda wildcards: options_of(wildcards.model),
+        golden=f"--golden-contents {len(GOLDEN_CONTENTS)} --golden-styles {len(GOLDEN_STYLES)}",
+        images=lambda wildcards, input: Path(GOLDEN_IMAGES[0]).parents[1],
+        device=CFG.device,
+        out=subpath(output[0], parent=True),
+        code=fingerprint_script("render"),
+    message:
+        "Stylize the golden set and the validation pairs with {wildcards.model}"
     shell:
-        "STYLEDISTILL_TERMINAL=3 python {SRC}/render.py --model {wildcards.model} {params.model}"
+        "python $SRC/render.py --model {wildcards.model} {params.model}"
         " --images {params.images} --manifest {input.manifest} {params.golden} --device {params.device}"
-        " --out-golden {RESULTS}/golden/{wildcards.model} --out-validation {output.validation}"
+        " --out-golden {params.out} --out-validation {output.validation}"
         " 3>&2 >{log} 2>&1"
 
 
 rule score:
-    message:
-        "Score {wildcards.model}"
     input:
         images=GOLDEN_IMAGES,
         manifest=MANIFESTS[1],
         pictures=[*GOLDEN_PICTURES, VALIDATION],
-        teacher=[path.format(model="teacher") for path in [*GOLDEN_PICTURES, VALIDATION]],
+        teacher=[
+            path.format(model="teacher") for path in [*GOLDEN_PICTURES, VALIDATION]
+        ],
     output:
         table=SCORES,
         summary=f"{RESULTS}/metrics/{{model}}.json",
@@ -51,32 +52,34 @@ rule score:
         f"{LOGS}/score/{{model}}.log",
     benchmark:
         f"{TIMES}/score/{{model}}.tsv"
-    params:
-        metrics=settings(CFG.metrics),
-        networks=settings(CFG.networks),
-        golden=f"--golden-contents {len(GOLDEN_CONTENTS)} --golden-styles {len(GOLDEN_STYLES)}",
-        images=IMAGES,
-        device=CFG.device,
-        code=fingerprint_script("score"),
+    conda:
+        env("model")
     threads: 1
     resources:
         mem_mb=4000,
         runtime=120,
         gpu=GPU,
-    conda:
-        env("model")
+    params:
+        metrics=settings(CFG.metrics),
+        networks=settings(CFG.networks),
+        golden=f"--golden-contents {len(GOLDEN_CONTENTS)} --golden-styles {len(GOLDEN_STYLES)}",
+        images=lambda wildcards, input: Path(GOLDEN_IMAGES[0]).parents[1],
+        device=CFG.device,
+        pictures=lambda wildcards, input: folder_of(input.pictures),
+        teacher=lambda wildcards, input: folder_of(input.teacher),
+        code=fingerprint_script("score"),
+    message:
+        "Score {wildcards.model}"
     shell:
-        "STYLEDISTILL_TERMINAL=3 python {SRC}/score.py --model {wildcards.model}"
-        " --golden {RESULTS}/golden/{wildcards.model} --validation {RESULTS}/validation/{wildcards.model}"
-        " --teacher-golden {RESULTS}/golden/teacher --teacher-validation {RESULTS}/validation/teacher"
+        "python $SRC/score.py --model {wildcards.model}"
+        " --golden {params.pictures} --validation {input.validation}"
+        " --teacher-golden {params.teacher} --teacher-validation {input.teacher_validation}"
         " --images {params.images} --manifest {input.manifest} {params.golden} --settings {params.metrics:q}"
         " --networks {params.networks:q} --device {params.device} --table {output.table}"
         " --summary {output.summary} 3>&2 >{log} 2>&1"
 
 
 rule benchmark:
-    message:
-        "Measure seconds and memory of all models, alone on the machine"
     input:
         content=f"{IMAGES}/golden/c0.png",
         style=f"{IMAGES}/golden/s0.png",
@@ -87,6 +90,14 @@ rule benchmark:
         f"{LOGS}/benchmark.log",
     benchmark:
         f"{TIMES}/benchmark.tsv"
+    conda:
+        env("model")
+    # All cores, so that nothing else runs beside it and disturbs the times.
+    threads: workflow.cores
+    resources:
+        mem_mb=6000,
+        runtime=120,
+        gpu=GPU,
     params:
         benchmark=settings(CFG.benchmark),
         teacher=settings(CFG.teacher),
@@ -94,15 +105,9 @@ rule benchmark:
         size=CFG.benchmark.size or CFG.image_size,
         device=CFG.device,
         code=fingerprint_script("benchmark"),
-    # All cores, so that nothing else runs beside it and disturbs the times.
-    threads: workflow.cores
-    resources:
-        mem_mb=6000,
-        runtime=120,
-        gpu=GPU,
-    conda:
-        env("model")
+    message:
+        "Measure seconds and memory of all models, alone on the machine"
     shell:
-        "STYLEDISTILL_TERMINAL=3 python {SRC}/benchmark.py --model recolor --model teacher {params.models}"
+        "python $SRC/benchmark.py --model recolor --model teacher {params.models}"
         " --content {input.content} --style {input.style} --size {params.size} --settings {params.benchmark:q}"
         " --teacher {params.teacher:q} --device {params.device} --table {output} 3>&2 >{log} 2>&1"

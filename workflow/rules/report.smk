@@ -2,36 +2,39 @@
 
 
 rule table:
-    message:
-        "Gather the scores of all models"
     input:
         collect(SCORES, model=CFG.models),
     output:
-        csv=report(METRICS, category="Tables", labels={"table": "metrics"}, caption="../report/metrics.rst"),
+        csv=report(
+            METRICS,
+            category="Tables",
+            labels={"table": "metrics"},
+            caption="../report/metrics.rst",
+        ),
         markdown=f"{RESULTS}/tables/metrics.md",
         latex=f"{RESULTS}/tables/metrics.tex",
     log:
         f"{LOGS}/table.log",
     benchmark:
         f"{TIMES}/table.tsv"
-    params:
-        metrics=settings(CFG.metrics),
-        seed=CFG.seed,
-        code=fingerprint_script("table"),
+    conda:
+        env("report")
     threads: 1
     resources:
         mem_mb=1000,
         runtime=30,
-    conda:
-        env("report")
+    params:
+        metrics=settings(CFG.metrics),
+        seed=CFG.seed,
+        code=fingerprint_script("table"),
+    message:
+        "Gather the scores of all models"
     shell:
-        "STYLEDISTILL_TERMINAL=3 python {SRC}/table.py {input} --settings {params.metrics:q} --seed {params.seed}"
+        "python $SRC/table.py {input} --settings {params.metrics:q} --seed {params.seed}"
         " --csv {output.csv} --markdown {output.markdown} --latex {output.latex} 3>&2 >{log} 2>&1"
 
 
 rule figures:
-    message:
-        "Draw the golden sheet, samples and curves"
     input:
         golden=GOLDEN_IMAGES,
         samples=[f"{IMAGES}/train/0000/{name}.png" for name in CONTENTS + STYLES],
@@ -59,32 +62,35 @@ rule figures:
             labels={"figure": "samples of the data set"},
             caption="../report/samples.rst",
         ),
-        print=[f"{RESULTS}/figures/{name}.pdf" for name in ("golden", "losses", "samples", "cost")],
+        print=[
+            f"{RESULTS}/figures/{name}.pdf"
+            for name in ("golden", "losses", "samples", "cost")
+        ],
         cost=f"{RESULTS}/figures/cost.png",
     log:
         f"{LOGS}/figures.log",
     benchmark:
         f"{TIMES}/figures.tsv"
-    params:
-        golden=f"--golden-contents {len(GOLDEN_CONTENTS)} --golden-styles {len(GOLDEN_STYLES)}",
-        models=",".join(["teacher", "pretrained", *CFG.losses]),
-        losses=",".join(CFG.losses),
-        results=RESULTS,
-        code=fingerprint_script("figures"),
+    conda:
+        env("report")
     threads: 1
     resources:
         mem_mb=1500,
         runtime=30,
-    conda:
-        env("report")
+    params:
+        golden=f"--golden-contents {len(GOLDEN_CONTENTS)} --golden-styles {len(GOLDEN_STYLES)}",
+        models=",".join(["teacher", "pretrained", *CFG.losses]),
+        losses=",".join(CFG.losses),
+        results=lambda wildcards, output: Path(output[0]).parents[1],
+        code=fingerprint_script("figures"),
+    message:
+        "Draw the golden sheet, samples and curves"
     shell:
-        "STYLEDISTILL_TERMINAL=3 python {SRC}/figures.py --results {params.results} {params.golden}"
+        "python $SRC/figures.py --results {params.results} {params.golden}"
         " --models {params.models} --losses {params.losses} 3>&2 >{log} 2>&1"
 
 
 rule report:
-    message:
-        "Write the report"
     input:
         figures=rules.figures.output,
         metrics=rules.table.output,
@@ -98,16 +104,18 @@ rule report:
         f"{LOGS}/report.log",
     benchmark:
         f"{TIMES}/report.tsv"
-    params:
-        config=settings(CFG),
-        results=RESULTS,
-        code=fingerprint_script("report"),
+    conda:
+        env("report")
     threads: 1
     resources:
         mem_mb=1500,
         runtime=30,
-    conda:
-        env("report")
+    params:
+        config=settings(CFG),
+        results=lambda wildcards, output: Path(output[0]).parents[0],
+        code=fingerprint_script("report"),
+    message:
+        "Write the report"
     shell:
-        "STYLEDISTILL_TERMINAL=3 python {SRC}/report.py --results {params.results} --config {params.config:q}"
+        "python $SRC/report.py --results {params.results} --config {params.config:q}"
         " --out {output} 3>&2 >{log} 2>&1"

@@ -2,39 +2,40 @@
 
 
 rule teach:
-    message:
-        "Stylize {wildcards.split} block {wildcards.block} with the teacher"
     input:
-        images=[f"{IMAGES}/{{split}}/{{block}}/{name}.png" for name in CONTENTS + STYLES],
+        images=[
+            f"{IMAGES}/{{split}}/{{block}}/{name}.png" for name in CONTENTS + STYLES
+        ],
     output:
         [f"{TEACHER}/{{split}}/{{block}}/{pair}.png" for pair in PAIRS],
     log:
         f"{LOGS}/teach/{{split}}/{{block}}.log",
     benchmark:
         f"{TIMES}/teach/{{split}}/{{block}}.tsv"
-    params:
-        teacher=settings(CFG.teacher),
-        shape=f"{len(CONTENTS)} {len(STYLES)}",
-        device=CFG.device,
-        images=f"{IMAGES}/{{split}}/{{block}}",
-        out=f"{TEACHER}/{{split}}/{{block}}",
-        code=fingerprint_script("teach"),
+    conda:
+        env("model")
     threads: 1
     resources:
         mem_mb=2500,
         runtime=240,
         gpu=GPU,
-    conda:
-        env("model")
+    params:
+        teacher=settings(CFG.teacher),
+        shape=f"{len(CONTENTS)} {len(STYLES)}",
+        device=CFG.device,
+        store=STORE,
+        images=lambda wildcards, input: folder_of(input.images),
+        out=subpath(output[0], parent=True),
+        code=fingerprint_script("teach"),
+    message:
+        "Stylize {wildcards.split} block {wildcards.block} with the teacher"
     shell:
-        "STYLEDISTILL_TERMINAL=3 python {SRC}/teach.py --images {params.images} --shape {params.shape}"
-        " --teacher {params.teacher:q} --store {STORE} --device {params.device} --out {params.out}"
+        "python $SRC/teach.py --images {params.images} --shape {params.shape}"
+        " --teacher {params.teacher:q} --store {params.store} --device {params.device} --out {params.out}"
         " 3>&2 >{log} 2>&1"
 
 
 rule pack:
-    message:
-        "Pack {wildcards.split} block {wildcards.block} into a shard"
     input:
         table=BLOCK,
         images=rules.crop.output,
@@ -45,43 +46,47 @@ rule pack:
         f"{LOGS}/pack/{{split}}/{{block}}.log",
     benchmark:
         f"{TIMES}/pack/{{split}}/{{block}}.tsv"
-    params:
-        teacher=settings(CFG.teacher),
-        images=f"{IMAGES}/{{split}}/{{block}}",
-        pictures=f"{TEACHER}/{{split}}/{{block}}",
-        code=fingerprint_script("pack"),
+    conda:
+        env("data")
     threads: 1
     resources:
         mem_mb=500,
         runtime=30,
-    conda:
-        env("data")
+    params:
+        teacher=settings(CFG.teacher),
+        images=lambda wildcards, input: folder_of(input.images),
+        pictures=lambda wildcards, input: folder_of(input.teacher),
+        code=fingerprint_script("pack"),
+    message:
+        "Pack {wildcards.split} block {wildcards.block} into a shard"
     shell:
-        "STYLEDISTILL_TERMINAL=3 python {SRC}/pack.py --block {input.table} --images {params.images}"
+        "python $SRC/pack.py --block {input.table} --images {params.images}"
         " --teacher {params.pictures} --settings {params.teacher:q}"
         " --name {wildcards.split}_{wildcards.block} --out {output} 3>&2 >{log} 2>&1"
 
 
 rule manifest:
-    message:
-        "List the pairs of split {wildcards.split}"
     input:
-        lambda wildcards: collect(SHARD, split=wildcards.split, block=BLOCKS[wildcards.split]),
+        lambda wildcards: collect(
+            SHARD, split=wildcards.split, block=BLOCKS[wildcards.split]
+        ),
     output:
         MANIFEST,
     log:
         f"{LOGS}/manifest/{{split}}.log",
     benchmark:
         f"{TIMES}/manifest/{{split}}.tsv"
-    params:
-        pairs=lambda wildcards: getattr(CFG.pairs, wildcards.split),
-        code=fingerprint_script("manifest"),
+    conda:
+        env("data")
     threads: 1
     resources:
         mem_mb=500,
         runtime=30,
-    conda:
-        env("data")
+    params:
+        pairs=lambda wildcards: getattr(CFG.pairs, wildcards.split),
+        code=fingerprint_script("manifest"),
+    message:
+        "List the pairs of split {wildcards.split}"
     shell:
-        "STYLEDISTILL_TERMINAL=3 python {SRC}/manifest.py {input} --split {wildcards.split}"
+        "python $SRC/manifest.py {input} --split {wildcards.split}"
         " --pairs {params.pairs} --out {output} 3>&2 >{log} 2>&1"

@@ -59,3 +59,8 @@ def _hub_id(name: str) -> bool:
     parts = name.split("/")
     return len(parts) == 2 and all(parts) and not name.startswith((".", "/")) and parts[0] not in ("weights", "resources")
 
+
+
+def sees_gpu() -> bool:
+    """Whether this machine has an NVIDIA driver; asked without importing torch, since every job parses the workflow."""
+    return Path("/dev/nvidiactl").exists()

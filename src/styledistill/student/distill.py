@@ -1,13 +1,15 @@
 """Distillation: the student learns the teacher's pictures from pairs, by a weighted sum of named terms.
 
-Every loss starts from the same weights and sees the same pairs in the same order (DESIGN: the recipe that all losses
-share). The tail's batch norm uses stored statistics and dropout is off, so the split of a batch changes nothing.
+Every loss starts from the same weights and sees the same pairs in the same order. The network stays in evaluation
+mode: the tail's batch norm uses stored statistics (its affine part trains) and dropout is off, so that neither the
+batch's size nor its split changes a gradient.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +19,100 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from ..config import Distill
-from ..core.errors import UserError
+from ..config import Distill, Networks
+from ..core.files import sha256_file
 from ..core.progress import Meter
+from ..fingerprint import fingerprint_modules
+from ..perceptual import denormalize, label, lpips, normalize, vgg19_features
 from ..shards.read import PairDataset
-from .train import Row, Signals, StateFile, cpu_copy, parameter_groups, pieces, share_of, update, watch_signals
+from .losses import LossSettings, distillation_terms, matched_constant
+from .model import WEIGHTS_FILE, Student
+from .train import (
+    Row,
+    Signals,
+    StateFile,
+    cpu_copy,
+    make_accelerator,
+    parameter_groups,
+    pieces,
+    share_of,
+    update,
+    watch_signals,
+)
 
+MODULES = [
+    *(f"styledistill.student.{name}" for name in ("sttr", "losses", "train", "distill")),
+    "styledistill.shards.read",
+]
+VGG_TERMS = {"gram", "adain", "content"}
 MATCHING_PAIRS = 64  # pairs that the Gram term's constant is measured on
 FLOOR = 0.01  # part of the first rate below which it does not fall
+
+
+@dataclass(frozen=True)
+class Distilled:
+    """What a distillation leaves: the student of the best epoch, the last epoch's weights, the history."""
+
+    student: Student
+    last: dict[str, Tensor]
+    rows: list[Row]
+    pairs_per_second: float  # of the training passes of this call, a time and so no part of the history
+
+
+def distill(
+    start: Path,
+    manifests: tuple[Path, Path],
+    weights: Mapping[str, float],
+    settings: Distill,
+    networks: Networks,
+    seed: int,
+    device: torch.device,
+    state_root: Path | str,
+) -> Distilled:
+    """Distil the student of folder `start` on the pairs of `manifests` (train, val) with a sum of weighted terms.
+
+    The state stands below `state_root` under a hash of all that decides the result: killed and started again, the
+    training goes on and ends with the same weights (bit-equal on a CPU). Raises UserError.
+    """
+    student = Student.from_pretrained(start).to(device)
+    train, val = (PairDataset(manifest) for manifest in manifests)
+    decides = {
+        "stage": "distill",
+        "start": sha256_file(start / WEIGHTS_FILE),
+        "manifests": [sha256_file(manifest) for manifest in manifests],
+        "weights": dict(weights),
+        "settings": settings.model_dump(mode="json", exclude={"workers"}),
+        "networks": {name: label(name, getattr(networks, name), networks.seed) for name in _needed(weights)},
+        "seed": seed,
+        "code": fingerprint_modules(MODULES),
+    }
+    state = StateFile(state_root, decides)
+    accelerator = make_accelerator(device, settings.dtype)
+    run = Distillation(student.network, train, val, weights, settings, seed, accelerator, state)
+    run.prepare(_loss_settings(weights, settings, networks, device))
+    run.run()
+    student.network.load_state_dict(run.best)
+    student.facts.update(
+        origin="distill", loss=dict(weights), seed=seed, epoch=run.best_epoch, gram_constant=run.gram_constant
+    )
+    return Distilled(student, run.last, run.rows, run.pairs_per_second)
+
+
+def _needed(weights: Mapping[str, float]) -> list[str]:
+    """Names of the fixed networks that the terms look through: a loss of pixels alone needs none."""
+    return ["vgg19"] * bool(VGG_TERMS & set(weights)) + ["alexnet"] * ("lpips" in weights)
+
+
+def _loss_settings(
+    weights: Mapping[str, float], settings: Distill, networks: Networks, device: torch.device
+) -> LossSettings:
+    vgg, distance = nn.Identity(), None
+    if "vgg19" in _needed(weights):
+        vgg = vgg19_features(networks.vgg19, networks.seed).to(device, memory_format=torch.channels_last)
+    if "alexnet" in _needed(weights):
+        distance = lpips(networks.alexnet, networks.seed).to(device)
+    divisor = "hw" if settings.gram_normalize == "hw" else "chw"
+    return LossSettings(vgg, distance, divisor, gram_per_picture=settings.gram_per_picture)
 
 
 def epoch_order(seed: int, epoch: int, count: int) -> list[int]:
@@ -32,6 +120,252 @@ def epoch_order(seed: int, epoch: int, count: int) -> list[int]:
     return np.random.default_rng([seed, epoch]).permutation(count).tolist()
 
 
-def mirrored(seed: int, epoch: int, number: int) -> bool:
-    """Whether a pair is mirrored in an epoch: content, style and target together."""
-    return bool(np.random.default_rng([seed, epoch, number]).integers(2))
+def mirrored(pairs: Tensor, numbers: list[int], seed: int, epoch: int) -> Tensor:
+    """Pairs (N, 3, 3, H, W) with a random half of them mirrored, as `seed`, `epoch` and each pair's number say."""
+    flips = [bool(np.random.default_rng([seed, epoch, number]).integers(2)) for number in numbers]
+    return torch.where(torch.tensor(flips)[:, None, None, None, None], pairs.flip(-1), pairs)
+
+
+@dataclass
+class Plateau:
+    """When the rate falls and when the training ends, from the validation losses; wraps torch's ReduceLROnPlateau.
+
+    The training ends `stop_after` epochs after a reduction that no new best has followed; a new best clears it.
+    """
+
+    scheduler: torch.optim.lr_scheduler.ReduceLROnPlateau
+    stop_after: int
+    fruitless: int | None = None  # epochs since the first reduction that no new best has followed
+
+    def step(self, val_loss: float) -> None:
+        """Take an epoch's validation loss."""
+        best = self.scheduler.best
+        self.scheduler.step(val_loss)
+        if self.scheduler.best < best:
+            self.fruitless = None
+        elif self.fruitless is not None:
+            self.fruitless += 1
+        elif self.scheduler.num_bad_epochs == 0:  # torch has just reduced, or would have but for the floor
+            self.fruitless = 0
+
+    @property
+    def stopped(self) -> bool:
+        """Whether to stop."""
+        return self.fruitless is not None and self.fruitless >= self.stop_after
+
+
+@dataclass
+class Distillation:
+    """One training: what it trains, on what, and how far it has come."""
+
+    network: nn.Module
+    train: PairDataset
+    val: PairDataset
+    weights: Mapping[str, float]
+    settings: Distill
+    seed: int
+    accelerator: Accelerator
+    state: StateFile
+    epoch: int = 1
+    step: int = 0  # steps done in this epoch
+    sums: dict[str, float] = field(default_factory=dict)  # over these steps
+    rows: list[Row] = field(default_factory=list)
+    best: dict[str, Tensor] = field(default_factory=dict)
+    best_loss: float = float("inf")
+    best_epoch: int = 0
+    gram_constant: float = 1.0
+    trained: int = 0  # pairs in this call, and the seconds they took
+    seconds: float = 0.0
+
+    def prepare(self, loss: LossSettings) -> None:
+        """Build the optimizer, take up a saved state or measure the Gram term's constant."""
+        how = self.settings
+        self.network.eval()
+        groups = parameter_groups(self.network, how.learning_rate, how.learning_rate_backbone)
+        self.optimizer = torch.optim.AdamW(groups, weight_decay=how.weight_decay)
+        scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(
+            self.optimizer,
+            factor=how.factor,
+            patience=how.patience,
+            threshold=how.threshold,
+            min_lr=[FLOOR * group["lr"] for group in groups],
+        )
+        self.plateau = Plateau(scheduler, how.stop_after)
+        if saved := self.state.load():
+            self._restore(saved)
+        elif "gram" in self.weights and how.gram_normalize == "matched":
+            self.gram_constant = self._matched(loss.vgg)
+        self.loss = replace(loss, gram_constant=self.gram_constant)
+        self.prepared, self.optimizer = self.accelerator.prepare(self.network, self.optimizer)
+
+    def run(self) -> None:
+        """Train until the plateau rule or `max_epochs` ends it. Leaves with the state saved at SIGTERM or SIGUSR1."""
+        with watch_signals() as signals:
+            while self.epoch <= self.settings.max_epochs and not self.plateau.stopped:
+                self._train_epoch(signals)
+                self._end_epoch()
+                self._save(signals)
+
+    @property
+    def last(self) -> dict[str, Tensor]:
+        """Weights as they are now."""
+        return cpu_copy(self.network.state_dict())
+
+    @property
+    def pairs_per_second(self) -> float:
+        """Speed of the training passes of this call; 0 where it only took up a finished training."""
+        return round(self.trained / self.seconds, 3) if self.trained else 0.0
+
+    # --- one epoch ---
+
+    def _train_epoch(self, signals: Signals) -> None:
+        batches = pieces(epoch_order(self.seed, self.epoch, len(self.train)), self.settings.batch)
+        meter = Meter(unit="pair", total=len(self.train), label=f"epoch {self.epoch}")
+        meter.advance(self.step * self.settings.batch)
+        loaded = self._loaded(self.train, batches[self.step :], flip=self.settings.flip)
+        started = time.monotonic()
+        self.trained += sum(map(len, batches[self.step :]))
+        for batch, micro_batches in zip(batches[self.step :], loaded, strict=True):
+            self._advance(micro_batches, len(batch))
+            self.step += 1
+            meter.advance(len(batch), note=f"loss {self.sums['loss'] / self.step:.4g}")
+            if self.state.due or signals.received:
+                self._save(signals)
+        meter.close()
+        self.seconds += time.monotonic() - started
+
+    def _advance(self, micro_batches: list[Tensor], count: int) -> None:
+        """One step of the optimizer on a batch of `count` pairs."""
+        squares = dict.fromkeys(self.weights, 0.0)
+        values = dict.fromkeys(self.weights, 0.0)
+
+        def loss_of(pairs: Tensor) -> Tensor:
+            part = len(pairs) / count
+            output, terms = self._terms(pairs)
+            gradient = torch.zeros_like(output)
+            for name, term in terms.items():
+                (pull,) = torch.autograd.grad(term, output, retain_graph=True)
+                gradient += self.weights[name] * part * pull
+                squares[name] += float((self.weights[name] * part * pull).square().sum())
+                values[name] += part * float(term.detach())
+            # Same gradient as the weighted sum's; each term's own part of it has been measured on the way.
+            return (output * gradient).sum()
+
+        losses = [lambda pairs=pairs: loss_of(pairs) for pairs in micro_batches]
+        norm = update(self.accelerator, self.prepared, self.optimizer, losses, self.settings.clip)
+        values, squares = self._summed(values), self._summed(squares)
+        pulls = {name: value**0.5 for name, value in squares.items()}
+        whole = sum(pulls.values()) or 1.0
+        self._add(
+            {
+                "loss": sum(weight * values[name] for name, weight in self.weights.items()),
+                "gradient_norm": norm,
+                **values,
+                **{f"share_{name}": pull / whole for name, pull in pulls.items()},
+            }
+        )
+
+    def _terms(self, pairs: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Outputs (N, 3, H, W) in [0, 1] space and raw terms of pairs (N, 3, 3, H, W)."""
+        content, style, target = pairs.unbind(1)
+        with self.accelerator.autocast():
+            output = denormalize(self.prepared(normalize(content), normalize(style)).float())
+            return output, distillation_terms(output, content, style, target, self.weights, self.loss)
+
+    def _add(self, values: dict[str, float]) -> None:
+        self.sums = {name: self.sums.get(name, 0.0) + value for name, value in values.items()}
+
+    @torch.no_grad()
+    def _validate(self) -> dict[str, float]:
+        """Mean raw terms over the validation pairs."""
+        sums = dict.fromkeys(self.weights, 0.0)
+        batches = pieces(range(len(self.val)), self.settings.batch)
+        for micro_batches in self._loaded(self.val, batches, flip=False):
+            for pairs in micro_batches:
+                for name, term in self._terms(pairs)[1].items():
+                    sums[name] += float(term) * len(pairs)
+        return {name: value / len(self.val) for name, value in self._summed(sums).items()}
+
+    def _summed(self, values: dict[str, float]) -> dict[str, float]:
+        """Sums over the processes of a training."""
+        mine = torch.tensor(list(values.values()), dtype=torch.float64, device=self.accelerator.device)
+        total = self.accelerator.reduce(mine, "sum")
+        return dict(zip(values, total.tolist(), strict=True))
+
+    def _end_epoch(self) -> None:
+        rates = [group["lr"] for group in self.optimizer.param_groups]
+        means = {name: value / self.step for name, value in self.sums.items()}
+        val = self._validate()
+        val_loss = sum(weight * val[name] for name, weight in self.weights.items())
+        if val_loss < self.best_loss:
+            self.best, self.best_loss, self.best_epoch = self.last, val_loss, self.epoch
+        self.rows.append(
+            {
+                "epoch": self.epoch,
+                "rate": rates[0],
+                "rate_backbone": rates[1],
+                "train_loss": means["loss"],
+                "val_loss": val_loss,
+                **{f"train_{name}": means[name] for name in self.weights},
+                **{f"val_{name}": val[name] for name in self.weights},
+                **{f"share_{name}": means[f"share_{name}"] for name in self.weights},
+                "gradient_norm": means["gradient_norm"],
+            }
+        )
+        self.plateau.step(val_loss)
+        self.epoch, self.step, self.sums = self.epoch + 1, 0, {}
+
+    # --- data ---
+
+    def _loaded(self, dataset: PairDataset, batches: list[list[int]], flip: bool) -> Iterator[list[Tensor]]:
+        """For each effective batch this process's micro batches, (N, 3, 3, H, W) each."""
+        size = self.settings.micro_batch or self.settings.batch
+        cut = [pieces(share_of(batch, self.accelerator), size) for batch in batches]
+        loader = iter(
+            DataLoader(
+                dataset, batch_sampler=[part for parts in cut for part in parts], num_workers=self.settings.workers
+            )
+        )
+        for parts in cut:
+            loaded = [next(loader) for _ in parts]
+            if flip:
+                loaded = [mirrored(p, n, self.seed, self.epoch) for p, n in zip(loaded, parts, strict=True)]
+            yield [pairs.to(self.accelerator.device) for pairs in loaded]
+
+    def _matched(self, vgg: nn.Module) -> float:
+        """The Gram term's constant, of the start weights and the first pairs of the first epoch: one for all losses."""
+        batches = pieces(epoch_order(self.seed, 1, len(self.train))[:MATCHING_PAIRS], self.settings.batch)
+        triples = (torch.cat(parts).unbind(1) for parts in self._loaded(self.train, batches, flip=False))
+
+        def predict(content: Tensor, style: Tensor) -> Tensor:
+            return denormalize(self.network(normalize(content), normalize(style)))
+
+        return matched_constant(triples, predict, vgg, self.settings.gram_per_picture)
+
+    # --- state ---
+
+    def _save(self, signals: Signals) -> None:
+        if self.accelerator.is_main_process:
+            self.state.save(self._snapshot())
+        if signals.received:
+            signals.leave(self.state.path)
+
+    def _snapshot(self) -> dict[str, Any]:
+        return {
+            "model": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scheduler": self.plateau.scheduler.state_dict(),
+            "fruitless": self.plateau.fruitless,
+            **{name: getattr(self, name) for name in POSITION},
+        }
+
+    def _restore(self, saved: dict[str, Any]) -> None:
+        self.network.load_state_dict(saved["model"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        self.plateau.scheduler.load_state_dict(saved["scheduler"])
+        self.plateau.fruitless = saved["fruitless"]
+        for name in POSITION:
+            setattr(self, name, saved[name])
+
+
+POSITION = ("epoch", "step", "sums", "rows", "best", "best_loss", "best_epoch", "gram_constant")

@@ -1,7 +1,7 @@
 """Loss terms of distillation and STTR's own criterion.
 
-Measures take features or ImageNet-normalised pictures. Terms and criteria take pictures (B, 3, H, W) in [0, 1], which an
-output may leave, and normalise them. Squared and absolute errors are means over all numbers.
+Measures take features or ImageNet-normalised pictures. Terms and criteria take pictures (B, 3, H, W) in [0, 1], which
+an output may leave, and normalise them. Squared and absolute errors are means over all numbers.
 """
 
 from __future__ import annotations

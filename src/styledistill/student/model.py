@@ -46,9 +46,7 @@ class Student(nn.Module):
         folder = _folder_of(path)
         try:
             facts = read_json(folder / CONFIG_FILE)
-            network = STTR(_network_config(facts.pop("network")))
-            state = load_file(folder / WEIGHTS_FILE)
-            network.load_state_dict(state)
+            network = _built(_network_config(facts.pop("network")), load_file(folder / WEIGHTS_FILE))
         except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
             raise UserError(
                 f"{folder}: no student of this version ({type(error).__name__}: {str(error).splitlines()[0]:.100}). "
@@ -62,13 +60,12 @@ class Student(nn.Module):
 
         sha256: what the file's hash must be. Nothing of the file is executed. Raises UserError.
         """
-        network = STTR(SIZES["full"])
         found = _checked(Path(path), sha256)
         try:
             # DETR's programs keep their command line beside the weights; a Namespace holds plain values only.
             with torch.serialization.safe_globals([argparse.Namespace]):
                 checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-            network.load_state_dict(checkpoint["model"])
+            network = _built(SIZES["full"], checkpoint["model"])
         except (KeyError, TypeError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
             raise UserError(
                 f"{path}: not the authors' checkpoint of STTR ({type(error).__name__}: "
@@ -191,6 +188,15 @@ def set_backbones(network: STTR, resnet50: dict[str, Tensor]) -> None:
 
 
 # --- files ------------------------------------------------------------------------------------------------------
+
+
+def _built(config: STTRConfig, state: dict[str, Tensor]) -> STTR:
+    """The network with the weights of `state`, in float32; no random weights are drawn first (1 s at full size)."""
+    with torch.device("meta"):
+        network = STTR(config)
+    in_float32 = {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
+    network.load_state_dict(in_float32, assign=True)
+    return network
 
 
 def _network_config(values: dict[str, Any]) -> STTRConfig:

@@ -8,7 +8,7 @@ recomputed from the kept latents and dropped again, or kept from the inversion.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -135,35 +135,33 @@ class Teacher:
         done: dict[Pair, Tensor] = {}
         broken: list[Pair] = []
 
-        def finish(pair: Pair, picture: Tensor) -> None:
-            done[pair] = picture
+        def finish(pair: Pair, picture: np.ndarray, store: PairStore | None) -> None:
+            if store is not None:
+                store.put(content_pictures[pair[0]], style_pictures[pair[1]], picture)
+            done[pair] = from_uint8(picture)[0]
             if on_done is not None:
                 on_done(uses[pair])
 
-        def keep(pair: Pair, picture: np.ndarray) -> None:
-            if store is not None:
-                store.put(content_pictures[pair[0]], style_pictures[pair[1]], picture)
-            finish(pair, from_uint8(picture)[0])
-
-        for pair in uses:
-            found = store.get(content_pictures[pair[0]], style_pictures[pair[1]]) if store is not None else None
+        for pair in uses if store is not None else ():
+            found = store.get(content_pictures[pair[0]], style_pictures[pair[1]])
             if found is not None:
-                finish(pair, from_uint8(found)[0])
+                finish(pair, found, None)
         for group in _groups(list(uses)):
             for pair, picture in self._missing_of(group, done.keys(), content_pictures, style_pictures):
                 if bool(picture.isfinite().all()):
-                    keep(pair, to_uint8(picture[None])[0])
+                    finish(pair, to_uint8(picture[None])[0], store)
                 else:
                     broken.append(pair)
         if broken:
             rows = [pairs.index(pair) for pair in broken]
             labels = [names[row] if names else f"number {row}" for row in rows]
-            for pair, picture in zip(broken, self._in_float32(contents[rows], styles[rows], labels), strict=True):
-                keep(pair, to_uint8(picture[None])[0])
+            again = self._in_float32(contents[rows], styles[rows], labels)
+            for pair, picture in zip(broken, to_uint8(again), strict=True):
+                finish(pair, picture, store)
         return torch.stack([done[pair] for pair in pairs])
 
     def _check_sizes(self, contents: Tensor, styles: Tensor) -> None:
-        grid = 2 ** (len(self.model.vae.config.block_out_channels) + len(self.model.unet.config.block_out_channels) - 2)
+        grid = _vae_factor(self.model.vae) * 2 ** (len(self.model.unet.config.block_out_channels) - 1)
         for role, pictures in (("content", contents), ("style", styles)):
             height, width = pictures.shape[-2:]
             if not height or not width or height % grid or width % grid:
@@ -173,7 +171,7 @@ class Teacher:
                 )
 
     def _missing_of(
-        self, group: list[Pair], done: Any, content_pictures: np.ndarray, style_pictures: np.ndarray
+        self, group: list[Pair], done: Container[Pair], content_pictures: np.ndarray, style_pictures: np.ndarray
     ) -> Iterator[tuple[Pair, Tensor]]:
         """The not yet finished pairs of a group with their pictures (3, H, W), chunk by chunk."""
         missing = [pair for pair in group if pair not in done]
@@ -185,8 +183,7 @@ class Teacher:
         s_ids = self._whole_batches([s for _, s in group], {s for _, s in missing})
         c_latents = self.encode(from_uint8(content_pictures[c_ids]))
         s_latents = self.encode(from_uint8(style_pictures[s_ids]))
-        self._fit_batch(c_latents)
-        cached = self._keeps_features(c_latents, s_latents)
+        cached = self._plan_memory(c_latents, s_latents)
         contents, styles = self.invert(c_latents, "content", cached), self.invert(s_latents, "style", cached)
         size = min(self._batch["unet"], len(group))
         # Without kept features a chunk is the whole group, or they would be computed anew for every few pairs.
@@ -222,19 +219,18 @@ class Teacher:
     @torch.no_grad()
     def encode(self, pictures: Tensor) -> Tensor:
         """Pictures (N, 3, H, W) in [0, 1] to latents (N, C, h, w), float32, on the model's device."""
-        self._batch["vae"] = max(1, min(self.settings.batch, VAE_PIXELS // pictures[0, 0].numel()))
-        return self._through_vae(styleid.encode, pictures)
+        return self._through_vae(styleid.encode, pictures, pictures.shape[-2:].numel())
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:
         """Latents (N, C, h, w) to pictures (N, 3, H, W), not clamped."""
-        return self._through_vae(styleid.decode, latents)
+        return self._through_vae(styleid.decode, latents, latents.shape[-2:].numel() * _vae_factor(self.model.vae) ** 2)
 
-    def _through_vae(self, convert: Callable[[nn.Module, Tensor], Tensor], values: Tensor) -> Tensor:
+    def _through_vae(self, convert: Callable[[nn.Module, Tensor], Tensor], values: Tensor, pixels: int) -> Tensor:
         def run(rows: slice) -> Tensor:
             return convert(self.model.vae, values[rows].to(self.model.device))
 
-        return torch.cat(list(self._in_batches(len(values), run, "vae")))
+        return torch.cat(list(self._in_batches(len(values), run, "vae", limit=max(1, VAE_PIXELS // pixels))))
 
     @torch.no_grad()
     def invert(self, latents: Tensor, role: Role, keep_features: bool = False) -> Inverted:
@@ -324,11 +320,14 @@ class Teacher:
             return latents
         return output[0].float()
 
-    def _in_batches(self, count: int, run: Callable[[slice], Tensor], part: str = "unet") -> Iterator[Tensor]:
+    def _in_batches(
+        self, count: int, run: Callable[[slice], Tensor], part: str = "unet", limit: int | None = None
+    ) -> Iterator[Tensor]:
         """run() over slices of `count` rows. Where a GPU's memory does not do, the batch is halved and run again."""
         first = 0
         while first < count:
-            rows = slice(first, min(first + self._batch[part], count))
+            size = min(self._batch[part], limit or count)
+            rows = slice(first, min(first + size, count))
             try:
                 result = run(rows)
             except torch.OutOfMemoryError:
@@ -345,8 +344,8 @@ class Teacher:
             self.model.vae.enable_tiling()
         else:
             raise UserError(
-                "teacher: the GPU's memory is too small. Set teacher.features to recompute, teacher.dtype to float16 or "
-                "bfloat16, or take smaller pictures."
+                "teacher: the GPU's memory is too small. Set teacher.features to recompute, teacher.dtype to float16, "
+                "or take smaller pictures."
             )
 
     def _plan_memory(self, contents: Tensor, styles: Tensor) -> bool:
@@ -365,6 +364,10 @@ class Teacher:
             room = FORWARD_SHARE * (free_bytes(device) - kept * cached)
             self._batch["unet"] = max(1, min(self.settings.batch, int(room / one)))
         return cached
+
+
+def _vae_factor(vae: nn.Module) -> int:
+    return 2 ** (len(vae.config.block_out_channels) - 1)
 
 
 def free_bytes(device: torch.device) -> int:

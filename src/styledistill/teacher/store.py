@@ -32,7 +32,7 @@ class PairStore:
             try:
                 data = path.read_bytes()
                 if sha256_bytes(data)[:32] == path.name.split(".")[1]:
-                    return np.asarray(open_rgb(data))
+                    return np.array(open_rgb(data))
             except (OSError, BadPicture):
                 pass  # unreadable is as good as missing: the pair is made again
             path.unlink(missing_ok=True)

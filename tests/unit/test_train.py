@@ -1,0 +1,335 @@
+"""Training: what decides the result, what does not, and that a killed training ends like one that was not."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from styledistill.config import Distill, Networks, Pretrain
+from styledistill.core.images import encode_png
+from styledistill.core.tensors import from_uint8
+from styledistill.perceptual import denormalize, normalize, vgg19_features
+from styledistill.shards.read import PairDataset
+from styledistill.shards.write import Pair, write_manifest, write_shard
+from styledistill.student.distill import Distillation, Plateau, distill, epoch_order, mirrored
+from styledistill.student.losses import LossSettings, distillation_terms
+from styledistill.student.model import Student
+from styledistill.student.pretrain import Pools, Pretraining, rate_factor
+from styledistill.student.sttr import SIZES, STTR, STTRConfig, freeze_batch_norm, thaw_batch_norm
+from styledistill.student.train import (
+    Interrupted,
+    StateFile,
+    make_accelerator,
+    parameter_groups,
+    pieces,
+    share_of,
+    write_history,
+)
+
+SMALL = STTRConfig(
+    width=16,
+    heads=2,
+    encoder_layers=1,
+    decoder_layers=1,
+    feedforward=16,
+    dropout=0.0,
+    content_stem=4,
+    style_stem=4,
+    content_blocks=(1, 1),
+    style_blocks=(1, 1, 1, 1),
+    tail=(16, 8, 8),
+    train_stem=True,
+)
+CPU = torch.device("cpu")
+SEEDED = Networks(vgg19="seeded", alexnet="seeded", inception="seeded")
+SETTINGS = Distill(batch=4, micro_batch=2, max_epochs=3, learning_rate=1e-3, clip=1.0, flip=True)
+# The same training in a process of its own that can be killed; it saves after each step instead of every two minutes.
+KILLABLE = """
+import json, sys
+from pathlib import Path
+import torch
+from styledistill.config import Distill, Networks
+from styledistill.student import train
+from styledistill.student.distill import distill
+
+train.SAVE_SECONDS = 0.0
+folder, settings, networks, state = Path(sys.argv[1]), *sys.argv[2:]
+torch.set_num_threads(1)
+settings, networks = Distill.model_validate_json(settings), Networks.model_validate_json(networks)
+manifests = (folder / "train.json", folder / "val.json")
+distill(folder / "start", manifests, {"pixel": 1.0}, settings, networks, 3, torch.device("cpu"), state)
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def vgg():
+    return vgg19_features("seeded", 1)
+
+
+def picture(seed, size=32):
+    coarse = np.random.default_rng(seed).integers(0, 256, (4, 4, 3))
+    return np.uint8(coarse.repeat(size // 4, 0).repeat(size // 4, 1))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """A folder with a start student and 10 training and 4 validation pairs whose target mixes content and style."""
+    folder = tmp_path_factory.mktemp("data")
+    for split, count, first in (("train", 10, 0), ("val", 4, 100)):
+        pairs = []
+        for number in range(first, first + count):
+            content, style = picture(number), picture(1000 + number)
+            target = np.uint8(content * 0.5 + style.mean((0, 1)) * 0.5)
+            pairs.append(Pair(f"{split}_{number}", *map(encode_png, (content, style, target)), {}, {}))
+        write_shard(folder / split / "0000.tar", pairs)
+        write_manifest(folder / f"{split}.json", split, count, [folder / split / "0000.tar"])
+    small_student().save(folder / "start")
+    return folder
+
+
+def small_student(seed=1):
+    torch.manual_seed(seed)
+    return Student(STTR(SMALL))
+
+
+def run(data, state, weights=None, settings=SETTINGS):
+    manifests = (data / "train.json", data / "val.json")
+    return distill(data / "start", manifests, weights or {"pixel": 1.0}, settings, SEEDED, 3, CPU, state)
+
+
+def equal(one, other):
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+# --- resuming ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def undisturbed(data, tmp_path_factory):
+    return run(data, tmp_path_factory.mktemp("undisturbed"), settings=SETTINGS.model_copy(update={"max_epochs": 12}))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGUSR1])
+def test_a_stopped_training_ends_with_the_weights_of_one_that_was_not(data, tmp_path, undisturbed, number):
+    settings = SETTINGS.model_copy(update={"max_epochs": 12})
+    command = [sys.executable, "-c", KILLABLE, str(data), settings.model_dump_json(), SEEDED.model_dump_json()]
+    source = str(Path(__file__).parents[2] / "src")
+    environment = {**os.environ, "PYTHONPATH": source, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    process = subprocess.Popen([*command, str(tmp_path)], env=environment, stderr=subprocess.PIPE, text=True)
+    while not list(tmp_path.glob("*/state.pt")) and process.poll() is None:
+        time.sleep(0.01)
+    time.sleep(random.uniform(0, 0.5))
+    process.send_signal(number)
+    errors = process.communicate()[1]
+    (saved,) = tmp_path.glob("*/state.pt")
+    position = torch.load(saved, weights_only=True)
+    assert position["epoch"] <= 12, "stopped too late to test anything"
+    if number != signal.SIGKILL:
+        assert process.returncode == 128 + number
+        assert f"{number.name} received: state saved in {saved}" in errors
+        assert "Traceback" not in errors
+    resumed = run(data, tmp_path, settings=settings)
+    assert list(tmp_path.glob("*/state.pt")) == [saved], "the second try must find the first one's state"
+    assert resumed.rows == undisturbed.rows
+    assert equal(resumed.last, undisturbed.last)
+    assert equal(resumed.student.network.state_dict(), undisturbed.student.network.state_dict())
+    assert not list(tmp_path.glob("*/.*.part"))
+
+
+def test_the_state_belongs_to_what_decides_the_result(tmp_path):
+    state = StateFile(tmp_path, {"seed": 1})
+    state.save({"step": 7})
+    assert StateFile(tmp_path, {"seed": 1}).load() == {"step": 7}
+    assert StateFile(tmp_path, {"seed": 2}).load() is None
+
+
+class LeavesAfterThree(Pools):
+    """Pools whose third batch brings the cluster's warning."""
+
+    def batch(self, seed, step, count, size):
+        if step == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return super().batch(seed, step, count, size)
+
+
+def test_a_pretraining_goes_on_where_it_was_stopped(tmp_path, vgg):
+    pool = np.stack([picture(number, 64) for number in range(6)])
+    how = Pretrain(steps=5, batch=2, learning_rate=1e-3, learning_rate_backbone=1e-3, identity_weight=1, half_size=0.4)
+
+    def training(pools, folder):
+        network = small_student().network
+        thaw_batch_norm(network)
+        accelerator = make_accelerator(CPU)
+        return Pretraining(network, vgg, pools, how, 5, accelerator, StateFile(tmp_path / folder, {}))
+
+    whole = training(Pools(pool, pool, 64), "whole")
+    rows = whole.run()
+    with pytest.raises(Interrupted) as left:
+        training(LeavesAfterThree(pool, pool, 64), "stopped").run()
+    assert left.value.code == 143
+    resumed = training(Pools(pool, pool, 64), "stopped")
+    assert resumed.step == 3
+    assert resumed.run() == rows
+    assert equal(resumed.network.state_dict(), whole.network.state_dict())
+    freeze_batch_norm(resumed.network)
+    assert resumed.network.state_dict().keys() == STTR(SMALL).state_dict().keys()
+
+
+# --- the recipe -------------------------------------------------------------------------------------------------
+
+
+def training(data, tmp_path, weights, vgg=None, **changes):
+    train, val = PairDataset(data / "train.json"), PairDataset(data / "val.json")
+    settings = SETTINGS.model_copy(update=changes)
+    state = StateFile(tmp_path, {})
+    new = Distillation(small_student().network, train, val, weights, settings, 3, make_accelerator(CPU), state)
+    new.prepare(LossSettings(vgg or torch.nn.Identity()))
+    return new
+
+
+def test_the_gradient_is_that_of_the_weighted_sum(data, tmp_path, vgg):
+    weights = {"pixel": 0.7, "gram": 0.3, "tv": 0.1}
+    new = training(data, tmp_path, weights, vgg, clip=1e9)
+    reference = small_student().network.eval()
+    pairs = torch.stack([new.train[number] for number in range(4)])
+    new._advance([pairs[:2], pairs[2:]], 4)
+
+    content, style, target = pairs.unbind(1)
+    pictures = denormalize(reference(normalize(content), normalize(style)))
+    terms = distillation_terms(pictures, content, style, target, weights, new.loss)
+    sum(weight * terms[name] for name, weight in weights.items()).backward()
+    for (name, got), want in zip(new.network.named_parameters(), reference.parameters(), strict=True):
+        scale = want.grad.abs().max() + 1e-8
+        assert (got.grad - want.grad).abs().max() / scale < 1e-3, name
+    assert new.sums["share_pixel"] + new.sums["share_gram"] + new.sums["share_tv"] == pytest.approx(1)
+
+
+def test_matched_terms_pull_as_their_weights_say(data, tmp_path, vgg):
+    new = training(data, tmp_path, {"pixel": 0.5, "gram": 0.5}, vgg, learning_rate=0, learning_rate_backbone=0)
+    for number in range(0, 8, 4):
+        new._advance([torch.stack([new.train[n] for n in range(number, number + 4)])], 4)
+    assert new.sums["share_gram"] / 2 == pytest.approx(0.5, abs=0.1)
+    assert new.gram_constant > 10
+
+
+def test_the_constant_is_the_same_for_every_loss(data, tmp_path, vgg):
+    constants = {
+        training(data, tmp_path / str(pixel), {"pixel": pixel, "gram": 1 - pixel}, vgg).gram_constant
+        for pixel in (0.5, 0.7)
+    }
+    assert len(constants) == 1
+
+
+def test_the_split_of_a_batch_changes_nothing(data, tmp_path):
+    whole = run(data, tmp_path, settings=SETTINGS.model_copy(update={"micro_batch": None, "max_epochs": 1}))
+    parts = run(data, tmp_path, settings=SETTINGS.model_copy(update={"micro_batch": 1, "max_epochs": 1}))
+    assert whole.rows[0]["val_loss"] == pytest.approx(parts.rows[0]["val_loss"], rel=1e-4)
+
+
+def test_distillation_learns_keeps_the_best_and_leaves_statistics_alone(data, tmp_path):
+    done = run(data, tmp_path, settings=SETTINGS.model_copy(update={"max_epochs": 8}))
+    losses = [row["val_loss"] for row in done.rows]
+    assert done.rows[-1]["train_loss"] < 0.9 * done.rows[0]["train_loss"]
+    assert done.student.facts["epoch"] == 1 + losses.index(min(losses))
+    start = Student.from_pretrained(data / "start").network.state_dict()
+    statistics = [name for name in start if "running" in name]
+    assert statistics
+    assert all(torch.equal(start[name], done.last[name]) for name in statistics)
+    moved = [name for name, value in start.items() if not torch.equal(value, done.last[name])]
+    assert any(name.startswith("backbone_style") for name in moved)
+    assert "tail.0.net.0.weight" in moved, "the affine part of the tail's batch norm trains"
+
+
+def test_a_loss_of_pixels_needs_no_network(data, tmp_path):
+    nowhere = Networks(vgg19="/nowhere/vgg.pth", alexnet="/nowhere/alex.pth", inception="/nowhere/fid.pth")
+    settings = SETTINGS.model_copy(update={"max_epochs": 1})
+    manifests = (data / "train.json", data / "val.json")
+    distill(data / "start", manifests, {"pixel_l1": 1.0, "tv": 0.1}, settings, nowhere, 3, CPU, tmp_path)
+
+
+def test_an_epoch_visits_every_pair_once_in_an_order_of_its_own():
+    assert sorted(epoch_order(1, 1, 50)) == list(range(50))
+    assert epoch_order(1, 1, 50) == epoch_order(1, 1, 50)
+    assert epoch_order(1, 1, 50) != epoch_order(1, 2, 50) != epoch_order(2, 2, 50)
+
+
+def test_mirroring_takes_the_three_pictures_of_a_pair_together():
+    pairs = from_uint8(np.stack([picture(number) for number in range(48)])).unflatten(0, (16, 3))
+    turned = mirrored(pairs, list(range(16)), 1, 1)
+    whole = [torch.equal(new, old.flip(-1)) for new, old in zip(turned, pairs, strict=True)]
+    same = [torch.equal(new, old) for new, old in zip(turned, pairs, strict=True)]
+    assert all(one != other for one, other in zip(whole, same, strict=True))
+    assert 3 < sum(whole) < 13
+    # It hangs on the pair, not on its place in a batch.
+    assert torch.equal(mirrored(pairs[[5]], [5], 1, 1)[0], turned[5])
+
+
+def plateau(losses, patience, stop_after):
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=patience, min_lr=0.01)
+    rule = Plateau(scheduler, stop_after)
+    stops = []
+    for loss in losses:
+        rule.step(loss)
+        stops.append(rule.stopped)
+    return stops.index(True) + 1 if True in stops else None, optimizer.param_groups[0]["lr"]
+
+
+def test_training_stops_after_a_reduction_that_brought_no_new_best():
+    # Best in epoch 2, reduced after the third epoch without a new best (5), stopped 4 epochs later (9).
+    assert plateau([2, 1, 1, 1, 1, 1, 1, 1, 1, 1], patience=2, stop_after=4) == (9, 0.25)
+    # A new best in epoch 7 clears the count: reduced again in 10, stopped in 14.
+    assert plateau([2, 1, 1, 1, 1, 1, 0.5, *[1] * 8], patience=2, stop_after=4)[0] == 14
+    # Always better: no reduction, no stop.
+    assert plateau([1 / n for n in range(1, 20)], patience=2, stop_after=4) == (None, 1.0)
+
+
+def test_pretraining_warms_up_and_cools_down():
+    factors = [rate_factor(step, 100) for step in range(100)]
+    assert factors[:2] == [0.5, 1.0]
+    assert factors[1:] == sorted(factors[1:], reverse=True)
+    assert factors[-1] < 0.001
+
+
+def test_the_backbones_have_their_own_rate_and_the_authors_parameters_train():
+    with torch.device("meta"):
+        groups = parameter_groups(STTR(SIZES["full"]), 1e-4, 1e-5)
+    counts = {group["lr"]: sum(parameter.numel() for parameter in group["params"]) for group in groups}
+    assert counts == {1e-4: 45_197_827 - 24_444_928, 1e-5: 24_444_928}
+
+
+def test_processes_share_a_batch_without_gap_or_overlap():
+    class Rank:
+        num_processes = 3
+
+        def __init__(self, process_index):
+            self.process_index = process_index
+
+    shares = [share_of(list(range(8)), Rank(index)) for index in range(3)]
+    assert sorted(number for share in shares for number in share) == list(range(8))
+    assert pieces(shares[0], 2) == [[0, 3], [6]]
+
+
+def test_equal_histories_are_equal_bytes(tmp_path):
+    rows = [{"epoch": 1, "loss": 1 / 3}, {"epoch": 2, "loss": 2.0}]
+    write_history(tmp_path / "history.csv", rows)
+    assert (tmp_path / "history.csv").read_text() == "epoch,loss\n1,0.3333333\n2,2\n"
+
+
+def test_the_key_says_what_decides(tmp_path):
+    state = StateFile(tmp_path, {"seed": 1})
+    assert json.loads((state.folder / "key.json").read_text()) == {"seed": 1}

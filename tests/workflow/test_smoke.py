@@ -1,0 +1,134 @@
+"""The smoke preset from sources to report, with the real Snakemake."""
+
+from __future__ import annotations
+
+import csv
+import json
+import tarfile
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+from running import ROOT, SMOKE, run_workflow
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("smoke")]
+MODELS = ["content", "style", "recolor", "teacher", "pretrained", "mse", "gram50"]
+
+
+def _pixels(path) -> np.ndarray:
+    return np.asarray(Image.open(path).convert("RGB"), dtype=np.float64)
+
+
+def test_everything_that_the_design_names_is_there(smoke):
+    run = smoke / "results" / "smoke"
+    wanted = [
+        "index/scenes.csv",
+        "blocks/train/0000.csv",
+        "blocks/train/0001.csv",
+        "blocks/val/0000.csv",
+        "images/train/0001/c00.png",
+        "images/golden/s1.png",
+        "teacher/val/0000/c02_s02.png",
+        "shards/train/0001.tar",
+        "shards/val.json",
+        *(f"students/{loss}/{file}" for loss in ("mse", "gram50") for file in ("student.safetensors", "history.csv")),
+        *(f"golden/{model}/c1_s1.png" for model in MODELS),
+        *(f"metrics/{model}.csv" for model in MODELS),
+        *(f"tables/metrics.{kind}" for kind in ("csv", "md", "tex")),
+        "tables/benchmark.csv",
+        "figures/golden.png",
+        "figures/golden.pdf",
+        "report.html",
+    ]
+    assert [name for name in wanted if not (run / name).is_file()] == []
+
+
+def test_teacher_pictures_are_neither_content_nor_noise(smoke):
+    run = smoke / "results" / "smoke"
+    content, picture = _pixels(run / "images/golden/c0.png"), _pixels(run / "golden/teacher/c0_s0.png")
+    assert picture.shape == content.shape == (64, 64, 3)
+    assert np.abs(picture - content).mean() > 3
+    # Light and dark stay where they were: the layout is the content's.
+    assert np.corrcoef(content.mean(2).ravel(), picture.mean(2).ravel())[0, 1] > 0.3
+
+
+def test_shards_hold_the_pictures_of_the_run(smoke):
+    run = smoke / "results" / "smoke"
+    manifest = json.loads((run / "shards/train.json").read_text())
+    assert manifest["pairs"] == sum(len(shard["pairs"]) for shard in manifest["shards"]) == 16
+    with tarfile.open(run / "shards/train/0001.tar") as tar:
+        target = tar.extractfile("train_0001_c02_s01.target.png").read()
+    assert target == (run / "teacher/train/0001/c02_s01.png").read_bytes()
+
+
+def test_no_picture_is_in_two_places(smoke):
+    blocks = smoke / "results" / "smoke" / "blocks"
+    rows = [row for path in blocks.rglob("*.csv") for row in csv.DictReader(path.open())]
+    pictures = [(row["source"], row["picture"]) for row in rows]
+    assert len(pictures) == len(set(pictures)) == 3 * 6 + 4
+
+
+def test_losses_start_alike_and_end_apart(smoke):
+    run = smoke / "results" / "smoke" / "students"
+    files = [(run / loss / "student.safetensors").read_bytes() for loss in ("mse", "gram50")]
+    assert files[0] != files[1]
+
+
+def test_rows_made_with_seeded_networks_say_so(smoke):
+    run = smoke / "results" / "smoke"
+    assert "seeded" in (run / "tables/metrics.md").read_text()
+    assert "seeded" in (run / "report.html").read_text()
+
+
+def test_the_terminal_says_what_was_made_and_where_to_look(smoke):
+    said = (smoke / "terminal.txt").read_text()
+    assert "results/smoke/report.html" in said
+    assert "16 train pairs" in said
+
+
+def test_a_second_run_has_nothing_to_do(smoke):
+    again = run_workflow(smoke, "--cores", "2", "--configfile", str(SMOKE))
+    assert again.returncode == 0
+    assert "Nothing to be done" in again.stdout + again.stderr
+
+
+def test_a_changed_loss_weight_reruns_only_what_comes_from_it(smoke, tmp_path):
+    values = yaml.safe_load(SMOKE.read_text())
+    values["losses"]["gram50"] = {"pixel": 0.4, "gram": 0.6}
+    changed = tmp_path / "changed.yaml"
+    changed.write_text(yaml.safe_dump(values))
+    plan = run_workflow(smoke, "-n", "--configfile", str(changed))
+    said = plan.stdout + plan.stderr
+    jobs = {line.split()[0]: int(line.split()[1]) for line in _stats(said)}
+    assert jobs == {
+        **dict.fromkeys(("distill", "render", "score", "benchmark", "table", "figures", "report", "all"), 1),
+        "total": 8,
+    }
+
+
+def _stats(said: str) -> list[str]:
+    lines = said.split("Job stats:")[1].splitlines()[3:]
+    return [line for line in lines[: lines.index("")] if line]
+
+
+def test_finished_pairs_survive_a_renamed_run(smoke):
+    """Another run name, the same pairs: the teacher's job copies them from the store and computes none."""
+    kept = smoke / "resources" / "pairs"
+    before = {path: path.stat().st_mtime_ns for path in kept.rglob("*.png")}
+    again = run_workflow(
+        smoke, "--cores", "2", "--configfile", str(SMOKE), "--config", "run=renamed", "--until", "teach"
+    )
+    assert again.returncode == 0, again.stderr[-3000:]
+    assert {path: path.stat().st_mtime_ns for path in kept.rglob("*.png")} == before
+    first, second = (smoke / "results" / run / "teacher/val/0000/c01_s02.png" for run in ("smoke", "renamed"))
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_the_paper_preset_plans_its_jobs_without_any_data(snakemake):
+    plan = snakemake("-n", "--quiet", "rules", "--configfile", str(ROOT / "workflow/presets/paper.yaml"))
+    said = plan.stdout + plan.stderr
+    assert plan.returncode == 0, said
+    jobs = {line.split()[0]: int(line.split()[1]) for line in _stats(said)}
+    assert (jobs["teach"], jobs["distill"], jobs["render"]) == (92, 3, 8)
+    assert "not here yet: sources.coco.path" in said
