@@ -15,7 +15,7 @@ from .images import load_array
 def from_uint8(pictures: np.ndarray) -> Tensor:
     """uint8 (N, H, W, 3) or (H, W, 3) to float32 (N, 3, H, W) in [0, 1]."""
     array = pictures if pictures.ndim == 4 else pictures[None]
-    return torch.from_numpy(np.ascontiguousarray(array)).permute(0, 3, 1, 2).float().div_(255).contiguous()
+    return torch.from_numpy(np.array(array)).permute(0, 3, 1, 2).float().div_(255).contiguous()
 
 
 def to_uint8(pictures: Tensor) -> np.ndarray:

@@ -52,13 +52,12 @@ def _missing_weights(config: Config) -> Iterator[str]:
     for network in ("vgg19", "alexnet", "inception"):
         choice = getattr(config.networks, network)
         if choice not in ("seeded", "download") and not Path(choice).is_file():
-            yield f"networks.{network}: no file {choice}. Set it to 'seeded', 'download' or a file of weights."
+            yield f"networks.{network}: no file {choice}. Set it to 'seeded', 'download' or a file."
 
 
 def _hub_id(name: str) -> bool:
     parts = name.split("/")
-    return len(parts) == 2 and all(parts) and not name.startswith((".", "/")) and parts[0] not in ("weights", "resources")
-
+    return len(parts) == 2 and all(parts) and not Path(parts[0]).is_dir() and not name.startswith(".")
 
 
 def sees_gpu() -> bool:

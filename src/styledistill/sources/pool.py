@@ -1,4 +1,4 @@
-"""Pictures to train the embedded networks on: drawn scenes, faces, styles and repainted scenes, and crops of photographs.
+"""Pictures to train the embedded networks on: drawn scenes, faces and styles, repainted ones, crops of photographs.
 
 Rendered once into memory; a training of hours draws from the pool again and again.
 """

@@ -85,7 +85,7 @@ def build_scheduler() -> DDIMScheduler:
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how fast a part is trained; the rate warms up over 200 steps and falls as a cosine to a hundredth."""
+    """How long and how fast a part is trained: 200 steps of warm-up, then half a cosine to a hundredth of the rate."""
 
     steps: int
     batch: int
@@ -166,7 +166,7 @@ class Trainer:
 
 
 def picture_batch(pool: np.ndarray, count: int, side: int, random: torch.Generator) -> Tensor:
-    """`count` random crops of `side` pixels from uint8 (N, S, S, 3), mirrored at random: (count, 3, side, side) in [-1, 1]."""
+    """Random crops of uint8 (N, S, S, 3), mirrored at random: (count, 3, side, side) in [-1, 1]."""
     number, size = pool.shape[0], pool.shape[1]
     chosen = torch.randint(number, (count,), generator=random).tolist()
     corners = torch.randint(size - side + 1, (count, 2), generator=random).tolist()
@@ -237,7 +237,7 @@ def standardise_latents(vae: AutoencoderKL, pool: np.ndarray) -> None:
 def whole_batches(pool: np.ndarray, batch: int = 16) -> Iterator[Tensor]:
     """All pictures of uint8 (N, S, S, 3) in order, as (batch, 3, S, S) in [-1, 1]."""
     for start in range(0, len(pool), batch):
-        yield torch.from_numpy(pool[start : start + batch]).permute(0, 3, 1, 2).float() / 127.5 - 1
+        yield torch.from_numpy(np.array(pool[start : start + batch])).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 @torch.no_grad()

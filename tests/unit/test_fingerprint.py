@@ -1,0 +1,55 @@
+"""Fingerprints change with what code does, and with nothing else."""
+
+import ast
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+from styledistill import fingerprint
+
+SRC = Path(__file__).parents[2] / "src"
+SCRIPTS = sorted(path.stem for path in SRC.glob("*.py"))
+CODE = 'def f(x: int = 3) -> int:\n    """Say it."""\n    return x + 1\n'
+
+
+def _pieces(code: str) -> list[str]:
+    return list(fingerprint._pieces(ast.parse(code)))
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        'def f(x: int = 3) -> int:\n    """Say it otherwise."""\n    return x + 1  # why\n',
+        "def f(x: int=3)->int:\n\n    return (x + 1)\n",
+    ],
+)
+def test_comments_docstrings_and_formatting_do_not_count(same):
+    assert _pieces(same) == _pieces(CODE)
+
+
+@pytest.mark.parametrize(
+    "change", [("x + 1", "x + 2"), ("x + 1", "x - 1"), ("3", "3.0"), ("f(", "g("), ("int =", "float =")]
+)
+def test_what_code_does_counts(change):
+    assert _pieces(CODE.replace(*change)) != _pieces(CODE)
+
+
+def test_a_script_reaches_what_it_imports_lazily_and_through_others():
+    reached = {path.relative_to(SRC).as_posix() for path in fingerprint._reachable(SRC / "render.py")}
+    assert {"render.py", "command.py", "styledistill/teacher/ddim.py", "styledistill/core/images.py"} <= reached
+    assert "styledistill/report/page.py" not in reached
+
+
+def test_data_steps_do_not_reach_the_networks():
+    for script in ("index", "fetch", "crop", "golden", "pack", "manifest"):
+        reached = {path.relative_to(SRC).as_posix() for path in fingerprint._reachable(SRC / f"{script}.py")}
+        assert not [path for path in reached if "/teacher/" in path or "/student/" in path], script
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_no_script_bears_the_name_of_a_package(script, monkeypatch):
+    """A script's folder is the first place where Python looks: `src/tabulate.py` would break pandas."""
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if Path(entry).resolve() != SRC])
+    assert importlib.util.find_spec(script) is None
