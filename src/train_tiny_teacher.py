@@ -1,7 +1,4 @@
-"""Train the embedded teacher: pictures, autoencoder, decoder and UNet one after the other, each resumable.
-
-The kept weights were made by `pictures`, `autoencoder`, then `decoder` and `unet` side by side, then `export`.
-"""
+"""Train the embedded teacher: `pictures`, `autoencoder`, `unet` and `export`, one after the other, each resumable."""
 
 from __future__ import annotations
 
@@ -19,8 +16,7 @@ from styledistill.sources.pool import mixed_pool
 from styledistill.teacher import tiny
 
 AUTOENCODER = tiny.Schedule(steps=3_600, batch=8, learning_rate=1e-3)
-DECODER = tiny.Schedule(steps=4_000, batch=8, learning_rate=4e-4)
-COARSE = 1_500  # first UNet steps on quarter-size latents: layout of textures is learnt four times faster there
+COARSE = 1_500  # the first UNet steps on quarter-size latents: layout of textures is learnt four times faster there
 UNET = tiny.Schedule(steps=3_800, batch=4, learning_rate=5e-4, ema=0.9985)
 
 
@@ -64,30 +60,6 @@ def autoencoder(work: Path, seed: int) -> None:
 
 @main.command()
 @click.argument("work", type=Folder)
-@click.option("--seed", default=2, show_default=True)
-def decoder(work: Path, seed: int) -> None:
-    """Go on training the decoder; the latents stay as they are."""
-    pool = np.load(work / "train.npy", mmap_mode="r")
-    vae = tiny.AutoencoderKL.from_pretrained(work / "vae")
-    vae.requires_grad_(False)
-    for part in (vae.decoder, vae.post_quant_conv):
-        part.requires_grad_(True)
-    learning = {name: value for name, value in vae.named_parameters() if value.requires_grad}
-    trainer = tiny.Trainer(learning, DECODER, work / "decoder.pt", seed)
-
-    def loss(step: int, random: torch.Generator) -> torch.Tensor:
-        return tiny.decoder_loss(vae, tiny.picture_batch(pool, DECODER.batch, 64, random), random)
-
-    for step in trainer.run(loss):
-        if step % 1_000 == 0:
-            print(f"step {step}: {held_out_psnr(vae, work):.2f} dB on held-out pictures", flush=True)
-    trainer.use_average()
-    print(f"decoder: {held_out_psnr(vae, work):.2f} dB on held-out pictures")
-    vae.save_pretrained(work / "vae_decoder")
-
-
-@main.command()
-@click.argument("work", type=Folder)
 @click.option("--seed", default=3, show_default=True)
 def unet(work: Path, seed: int) -> None:
     """Train the UNet and the null text's embedding on the latents; writes an average for looking at now and then."""
@@ -111,8 +83,7 @@ def unet(work: Path, seed: int) -> None:
 @click.argument("out", type=Folder)
 def export(work: Path, out: Path) -> None:
     """Write the averaged weights as a diffusers folder in fp16, with recipe, loss curve and sha256."""
-    decoded = work / "vae_decoder"
-    vae = tiny.AutoencoderKL.from_pretrained(decoded if decoded.exists() else work / "vae")
+    vae = tiny.AutoencoderKL.from_pretrained(work / "vae")
     network, null_text = tiny.build_unet(), torch.nn.Parameter(torch.zeros(1, 1, tiny.TEXT_WIDTH))
     trainer = tiny.Trainer({**dict(network.named_parameters()), "null_text": null_text}, UNET, work / "unet.pt", seed=3)
     trainer.use_average()
@@ -138,12 +109,12 @@ def recipe(work: Path, out: Path, unet_steps: int, psnr: float) -> dict[str, obj
     """What a reader needs to make the weights again, and to know them."""
     weights = sorted(out.rglob("*.safetensors"))
     return {
-        "made_by": "src/train_tiny_teacher.py (pictures, autoencoder, decoder, unet, export)",
+        "made_by": "src/train_tiny_teacher.py (pictures, autoencoder, unet, export)",
         "pictures": int(np.load(work / "train.npy", mmap_mode="r").shape[0]),
-        "seeds": {"pictures": 1, "autoencoder": 1, "decoder": 2, "unet": 3},
+        "seeds": {"pictures": 1, "autoencoder": 1, "unet": 3},
         "autoencoder": vars(AUTOENCODER),
-        "decoder": vars(DECODER),
         "unet": {**vars(UNET), "steps_done": unet_steps, "coarse_steps": COARSE},
+        "pictures_sha256": sha256_file(work / "train.npy"),
         "held_out_psnr_db": round(psnr, 2),
         "sha256": {str(path.relative_to(out)): sha256_file(path) for path in weights},
     }

@@ -41,10 +41,10 @@ rule score:
     input:
         images=GOLDEN_IMAGES,
         manifest=MANIFESTS[1],
-        pictures=[*GOLDEN_PICTURES, VALIDATION],
-        teacher=[
-            path.format(model="teacher") for path in [*GOLDEN_PICTURES, VALIDATION]
-        ],
+        pictures=GOLDEN_PICTURES,
+        validation=VALIDATION,
+        teacher=[path.format(model="teacher") for path in GOLDEN_PICTURES],
+        teacher_validation=VALIDATION.format(model="teacher"),
     output:
         table=SCORES,
         summary=f"{RESULTS}/metrics/{{model}}.json",

@@ -2,7 +2,7 @@
 
 The autoencoder is trained first (L1 + gradient L1 + KL), its latents are standardised per channel by folding the affine
 map into the 1 x 1 convolutions beside the latent, then the UNet learns to predict the noise in them (Ho et al. 2020,
-Stable Diffusion's betas) while the decoder may go on with the encoder fixed.
+Stable Diffusion's betas).
 """
 
 from __future__ import annotations
@@ -182,15 +182,6 @@ def autoencoder_loss(vae: AutoencoderKL, pictures: Tensor, random: torch.Generat
     noise = torch.randn(posterior.mean.shape, generator=random)
     decoded = vae.decode(posterior.mean + posterior.std * noise).sample
     return reconstruction_loss(decoded, pictures) + 1e-4 * posterior.kl().mean() / posterior.mean[0].numel()
-
-
-def decoder_loss(vae: AutoencoderKL, pictures: Tensor, random: torch.Generator) -> Tensor:
-    """The same reconstruction with a fixed encoder, from latents blurred by a little noise as a sampler leaves them."""
-    with torch.no_grad():
-        latents = vae.encode(pictures).latent_dist.mean
-    strength = 0.08 * torch.rand(len(latents), 1, 1, 1, generator=random) / SD_SCALING_FACTOR
-    noisy = latents + strength * torch.randn(latents.shape, generator=random)
-    return reconstruction_loss(vae.decode(noisy).sample, pictures)
 
 
 def reconstruction_loss(decoded: Tensor, pictures: Tensor) -> Tensor:
