@@ -9,6 +9,7 @@ import click
 from styledistill import config
 from styledistill.core.images import save_png
 from styledistill.core.progress import progress
+from styledistill.core.record import run_record
 from styledistill.plan import tables
 from styledistill.sources import registry
 
@@ -20,7 +21,7 @@ from styledistill.sources import registry
 @click.option("--out", type=Folder, required=True, help="Folder for <name>.png.")
 def main(block: Path, sources: dict[str, config.Source], size: int, out: Path) -> None:
     """Crop the pictures of one block to squares."""
-    with user_errors():
+    with user_errors(), run_record(out / "crop.run.json", "crop", {"size": size}):
         for row in progress(tables.read(block, tables.BlockRow), unit="picture", label=f"crop {block.stem}"):
             save_png(registry.crop(sources[row.source], row.picture, size), out / f"{row.name}.png")
 

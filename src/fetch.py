@@ -7,6 +7,7 @@ from command import Readable, Settings, Writable, user_errors
 import click
 
 from styledistill import config
+from styledistill.core.record import run_record
 from styledistill.plan import tables, windows
 from styledistill.sources.registry import Entry
 
@@ -20,7 +21,8 @@ from styledistill.sources.registry import Entry
 @click.option("--out", type=Writable, required=True, help="CSV: name, role, source, picture, sha256.")
 def main(indexes: tuple[Path, ...], blocks: config.BlockShape, seed: int, split: str, block: int, out: Path) -> None:
     """Choose the pictures of one block from INDEXES (index/<source>.csv), by its window of each source's order."""
-    with user_errors():
+    facts_of = blocks.model_dump(mode="json")
+    with user_errors(), run_record(out.with_suffix(".run.json"), "fetch", facts_of, seed):
         entries = {path.stem: {row.picture: row for row in tables.read(path, Entry)} for path in indexes}
         orders = {source: windows.order(list(rows), seed) for source, rows in entries.items()}
         members = windows.block_members(blocks, split, block, orders)

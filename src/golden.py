@@ -7,6 +7,7 @@ from command import Readable, Settings, Writable, user_errors
 import click
 
 from styledistill import config
+from styledistill.core.record import run_record
 from styledistill.plan import tables, windows
 from styledistill.sources.registry import Entry
 
@@ -19,7 +20,8 @@ from styledistill.sources.registry import Entry
 @click.option("--out", type=Writable, required=True, help="CSV: name, role, source, picture, sha256.")
 def main(indexes: tuple[Path, ...], golden: config.Golden, blocks: config.Blocks, seed: int, out: Path) -> None:
     """Choose the golden pictures from INDEXES; refuse any that is also in a block, under whatever name."""
-    with user_errors():
+    facts_of = golden.model_dump(mode="json")
+    with user_errors(), run_record(out.with_suffix(".run.json"), "golden", facts_of, seed):
         entries = {path.stem: {row.picture: row for row in tables.read(path, Entry)} for path in indexes}
         orders = {source: windows.order(list(rows), seed) for source, rows in entries.items()}
         hashes = {(source, name): row.sha256 for source, rows in entries.items() for name, row in rows.items()}

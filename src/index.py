@@ -8,6 +8,7 @@ import click
 
 from styledistill import config
 from styledistill.core.progress import announce, progress
+from styledistill.core.record import run_record
 from styledistill.plan import tables
 from styledistill.sources import registry
 
@@ -21,7 +22,8 @@ from styledistill.sources import registry
 @click.option("--excluded", type=Writable, required=True, help="CSV: picture, reason; files that are no pictures.")
 def main(name: str, source: config.Source, out: Path, excluded: Path) -> None:
     """List the pictures of one source; files are decoded, so that only good pictures enter the blocks."""
-    with user_errors(f"sources.{name}"):
+    facts_of = source.model_dump(mode="json")
+    with user_errors(f"sources.{name}"), run_record(out.with_suffix(".run.json"), "index", facts_of):
         total = len(registry.names(source))
         found = list(progress(registry.index(source), unit="picture", total=total, label=f"index {name}"))
         bad = [entry for entry in found if isinstance(entry, registry.Excluded)]

@@ -6,6 +6,7 @@ from command import Readable, Writable, user_errors
 
 import click
 
+from styledistill.core.record import run_record
 from styledistill.shards.write import write_manifest
 
 
@@ -16,7 +17,7 @@ from styledistill.shards.write import write_manifest
 @click.option("--out", type=Writable, required=True, help="The manifest (shards/train.json), above the shards.")
 def main(shards: tuple[Path, ...], split: str, pairs: int, out: Path) -> None:
     """List the first pairs of SHARDS, in the order given, with the shards' sha256."""
-    with user_errors():
+    with user_errors(), run_record(out.with_suffix(".run.json"), "manifest", {"split": split, "pairs": pairs}):
         write_manifest(out, split, pairs, shards)
 
 

@@ -7,6 +7,7 @@ from command import Folder, Readable, Settings, Writable, user_errors
 import click
 
 from styledistill import config
+from styledistill.core.record import run_record
 from styledistill.shards.write import block_pairs, write_shard
 
 
@@ -19,8 +20,9 @@ from styledistill.shards.write import block_pairs, write_shard
 @click.option("--out", type=Writable, required=True, help="The shard (shards/train/0007.tar).")
 def main(block: Path, images: Path, teacher: Path, settings: config.Teacher, name: str, out: Path) -> None:
     """Pack the crops and teacher pictures of one block into a tar that the webdataset package reads."""
-    with user_errors():
-        write_shard(out, block_pairs(block, images, teacher, name, settings.model_dump(mode="json")))
+    facts_of = settings.model_dump(mode="json")
+    with user_errors(), run_record(out.with_suffix(".run.json"), "pack", facts_of):
+        write_shard(out, block_pairs(block, images, teacher, name, facts_of))
 
 
 if __name__ == "__main__":

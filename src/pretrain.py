@@ -41,6 +41,7 @@ def pictures(where: str, draw: Callable[[int, int, int], np.ndarray], seed: int,
 
 @click.command()
 @click.option("--size", type=click.Choice(["tiny", "full"]), required=True, help="Size of the student.")
+@click.option("--start", type=Folder, help="Student to go on from, instead of random weights.")
 @click.option("--contents", required=True, help="Folder of pictures, glob, or drawn:N for N drawn ones.")
 @click.option("--styles", required=True, help="The same for styles.")
 @click.option("--image-size", type=int, required=True, help="Side of the random crops in pixels.")
@@ -52,6 +53,7 @@ def pictures(where: str, draw: Callable[[int, int, int], np.ndarray], seed: int,
 @click.option("--out", type=Folder, required=True, help="student.safetensors, config.json and history.csv go here.")
 def main(
     size: str,
+    start: Path | None,
     contents: str,
     styles: str,
     image_size: int,
@@ -69,7 +71,7 @@ def main(
         side = round(ROOM * image_size)
         pools = (pictures(contents, content_pool, seed, side), pictures(styles, style_pool, seed, side))
         where = pick_device(device)
-        student, rows = pretrain(size, Pools(*pools, image_size), settings, networks, seed, where, state)
+        student, rows = pretrain(size, Pools(*pools, image_size), settings, networks, seed, where, state, start)
         student.save(out)
         write_history(out / "history.csv", rows)
         facts.update(device=str(where), contents=contents, styles=styles)

@@ -152,7 +152,8 @@ class Pretrain(Section):
     """STTR's unsupervised objective: content loss + AdaIN style loss, and identity where the backbone is untrained."""
 
     steps: Positive = 40_000
-    batch: Positive = 4
+    batch: Positive = Field(4, description="pairs of content and style per step")
+    identity_batch: int = Field(0, ge=0, description="further pictures per step that the network must reproduce")
     learning_rate: float = Field(1e-4, gt=0)
     learning_rate_backbone: float = Field(1e-5, ge=0)
     weight_decay: float = Field(1e-4, ge=0)

@@ -185,13 +185,33 @@ def test_stored_pairs_cost_no_forward_and_are_the_same_picture(model, tmp_path):
 
 
 def test_only_missing_pairs_are_computed(model, tmp_path):
-    engine = teacher(model)
+    engine = teacher(model, batch=1)
     store = PairStore(tmp_path, engine.key)
     engine.stylize(BLOCK[0][:5], BLOCK[1][:5], store)
     before = engine.forwards
     engine.stylize(*BLOCK, store)
-    # Pair (2, 1): its content's batch of three, its style's batch of two, one forward of three pictures per step.
-    assert engine.forwards - before <= STEPS * (3 + 2 + 3)
+    assert engine.forwards - before == STEPS * (1 + 1 + 1)
+
+
+class Sized(Teacher):
+    """Remembers how many pictures went through each forward."""
+
+    def _forward(self, latents: Tensor, *rest: Any) -> Tensor:
+        self.sizes = [*getattr(self, "sizes", []), len(latents)]
+        return super()._forward(latents, *rest)
+
+
+def test_what_is_left_of_a_block_is_computed_in_forwards_of_the_same_size(model, tmp_path):
+    """Another size gives other bits, and a resumed job would differ from an undisturbed one."""
+    engine = Sized(
+        replace(model, unet=small_unet()), config.Teacher(weights="random", steps=STEPS, batch=2, features="cache")
+    )
+    store = PairStore(tmp_path, engine.key)
+    engine.stylize(BLOCK[0][:3], BLOCK[1][:3], store)
+    engine.sizes = []
+    engine.stylize(*BLOCK, store)
+    # Three pairs are left: both batches of contents, the styles, and two forwards of two pairs per step.
+    assert engine.sizes == [2, 1] * STEPS + [2] * STEPS + [2] * STEPS + [2] * STEPS
 
 
 class Killed(BaseException):

@@ -168,7 +168,15 @@ class LeavesAfterThree(Pools):
 
 def test_a_pretraining_goes_on_where_it_was_stopped(tmp_path, vgg):
     pool = np.stack([picture(number, 64) for number in range(6)])
-    how = Pretrain(steps=5, batch=2, learning_rate=1e-3, learning_rate_backbone=1e-3, identity_weight=1, half_size=0.4)
+    how = Pretrain(
+        steps=5,
+        batch=2,
+        learning_rate=1e-3,
+        learning_rate_backbone=1e-3,
+        identity_weight=1,
+        identity_batch=2,
+        half_size=0.4,
+    )
 
     def training(pools, folder):
         network = small_student().network

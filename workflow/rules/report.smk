@@ -111,7 +111,7 @@ rule report:
         mem_mb=1500,
         runtime=30,
     params:
-        config=settings(CFG),
+        config=CFG.model_dump_json(),
         results=lambda wildcards, output: Path(output[0]).parents[0],
         code=fingerprint_script("report"),
     message:

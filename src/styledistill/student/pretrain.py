@@ -20,13 +20,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..config import Networks, Pretrain
-from ..core.files import sha256_bytes
+from ..core.files import sha256_bytes, sha256_file
 from ..core.progress import Meter
 from ..core.tensors import from_uint8
 from ..fingerprint import fingerprint_modules
 from ..perceptual import denormalize, label, normalize, vgg19_features
 from .losses import sttr_criterion
-from .model import Student, load_imagenet
+from .model import WEIGHTS_FILE, Student, load_imagenet
 from .sttr import STTR, freeze_batch_norm, thaw_batch_norm
 from .train import Row, StateFile, make_accelerator, parameter_groups, share_of, update, watch_signals
 
@@ -77,22 +77,25 @@ def pretrain(
     seed: int,
     device: torch.device,
     state_root: Path | str,
+    start: Path | None = None,
 ) -> tuple[Student, list[Row]]:
     """A student trained from weights of `seed` (the full one: ResNets of ImageNet), and the history of its training.
 
+    start: folder of a student to go on from instead.
     The state stands below `state_root` under a hash of all that decides the result. Raises UserError.
     """
-    student = Student.create(size, seed)
+    student = Student.from_pretrained(start) if start else Student.create(size, seed)
     untrained_backbones = student.network.config.train_stem
     if untrained_backbones:
         thaw_batch_norm(student.network)
-    else:
+    elif not start:
         load_imagenet(student)
     student.to(device)
     vgg = vgg19_features(networks.vgg19, networks.seed).to(device, memory_format=torch.channels_last)
     decides = {
         "stage": "pretrain",
         "size": size,
+        "start": sha256_file(start / WEIGHTS_FILE) if start else None,
         "settings": settings.model_dump(mode="json"),
         "vgg19": label("vgg19", networks.vgg19, networks.seed),
         "pools": [sha256_bytes(pool.tobytes()) for pool in (pools.contents, pools.styles)],
@@ -168,10 +171,10 @@ class Pretraining:
         size = self.pools.size // 2 if self.step < how.half_size * how.steps else self.pools.size
         batch = self.pools.batch(self.seed, self.step, how.batch, size)
         contents, styles = (pictures[mine].to(self.accelerator.device) for pictures in batch)
-        # Half of the batch is enough for the identity term: it is the easier task.
-        known = contents[: math.ceil(len(mine) / 2)] if how.identity_weight else contents[:0]
+        known = self._known(size)
         torch.manual_seed(hash((self.seed, self.step, self.accelerator.process_index)))  # dropout
         with self.accelerator.autocast():
+            # One forward for both; a known picture is content and style at once.
             outputs = self.prepared(*(normalize(torch.cat([pictures, known])) for pictures in (contents, styles)))
             crossed, same = denormalize(outputs.float()).split([len(contents), len(known)])
             terms.update(sttr_criterion(crossed, contents, styles, self.vgg))
@@ -179,6 +182,15 @@ class Pretraining:
         weights = (how.content_weight, how.style_weight, how.identity_weight)
         loss = sum(weight * terms[name] for weight, name in zip(weights, TERMS, strict=True))
         return loss * len(mine) / how.batch
+
+    def _known(self, size: int) -> Tensor:
+        """Pictures that this process's part of the network must reproduce: contents and styles by turns."""
+        count = self.settings.identity_batch
+        if not count:
+            return torch.empty(0, 3, size, size, device=self.accelerator.device)
+        drawn = self.pools.batch(self.seed + 1, self.step, math.ceil(count / 2), size)
+        mine = share_of(range(count), self.accelerator)
+        return torch.stack(drawn, 1).flatten(0, 1)[mine].to(self.accelerator.device)
 
     def _note(self, values: dict[str, float]) -> None:
         """Add to the sums of the coming row; end the row when it is full."""
