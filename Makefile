@@ -1,5 +1,5 @@
 # make run: everything, from an empty machine to the report. make test: what CI runs.
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES ?= all
 # Both environments are one folder; the stamp of the larger satisfies the smaller.
 BIN := .venv/bin

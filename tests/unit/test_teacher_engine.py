@@ -128,6 +128,14 @@ def test_groups_do_not_change_what_comes(model, monkeypatch):
     assert levels_apart(teacher(model).stylize(*BLOCK), whole) <= 1
 
 
+def test_no_group_holds_more_pictures_than_allowed(monkeypatch):
+    monkeypatch.setattr(block, "GROUP_PICTURES", 3)
+    pairs = [(c, s) for c in range(3) for s in range(2)]
+    groups = list(block._groups(pairs))
+    # Three pictures are one content and both styles.
+    assert groups == [[(c, 0), (c, 1)] for c in range(3)]
+
+
 def test_content_and_style_may_differ_in_size(model):
     """Queries and keys then have different numbers of tokens, and no picture has to be square."""
     result = teacher(model).stylize(pictures(1, 32, 48), pictures(1, 64, 32))
@@ -170,6 +178,18 @@ def test_keys_and_values_are_not_computed_where_others_are_used(model):
     engine.sample(contents, styles, [(0, 0)])
     assert called
     assert not [name for name in called if "attn2" in name or name.startswith(("up_blocks.1", "up_blocks.2"))]
+
+
+def test_a_forward_for_features_ends_where_nothing_more_is_read(model):
+    engine = teacher(model, features="recompute")
+    called: list[str] = []
+    for name in ("conv_out", "up_blocks.2.attentions.1.transformer_blocks.0.attn1.to_k"):
+        part = engine.model.unet.get_submodule(name)
+        part.register_forward_hook(lambda *_, name=name: called.append(name.rsplit(".")[-1]))
+    engine.stylize(BLOCK[0][:1], BLOCK[1][:1])
+    # Outputs are read in two inversions and the sampling; keys of the last layer in those two and of the style.
+    assert called.count("conv_out") == 3 * STEPS
+    assert called.count("to_k") == 3 * STEPS
 
 
 # --- what survives ----------------------------------------------------------------------------------------------

@@ -229,10 +229,11 @@ def test_half_precision_files_serve_every_dtype(copy):
     assert picture(half).isfinite().all()
 
 
-def test_velocity_prediction_of_stable_diffusion_2(copy):
+def test_velocity_prediction_of_stable_diffusion_2(folder, copy):
     DDIMScheduler(**SCHEDULE, prediction_type="v_prediction").save_pretrained(copy / "scheduler")
     velocity = load(copy)
     assert velocity.model.prediction == "v_prediction"
+    assert velocity.key != load(folder).key
     assert picture(velocity).isfinite().all()
 
 
