@@ -44,7 +44,7 @@ class Model:
     """A latent diffusion model as the teacher needs it.
 
     unet, vae: diffusers modules on one device, the VAE in float32. null_text: (1, tokens, channels), the empty prompt.
-    levels: abar of each training timestep. prediction: `epsilon` or `v_prediction`. weights: hash of the files.
+    levels: abar of each training timestep. prediction: `epsilon` or `v_prediction`. weights: hash of what was loaded.
     exact_unet: loads the UNet once more, in float32.
     """
 
