@@ -19,6 +19,7 @@ import click
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from styledistill.core.errors import UserError
+from styledistill.core.progress import to_snakemake_terminal
 
 Readable = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 Folder = click.Path(file_okay=False, path_type=Path)
@@ -51,8 +52,16 @@ def user_errors(where: str = "") -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        sys.exit(f"error: {where + ': ' if where else ''}{error}")
+        _leave(f"error: {where + ': ' if where else ''}{error}")
     except OSError as error:
-        if error.errno == errno.ENOSPC:
-            sys.exit(f"error: {error.filename or 'disk'}: no space left on the disk: free some and run again")
-        raise
+        if error.errno != errno.ENOSPC:
+            raise
+        _leave(f"error: {error.filename or 'disk'}: no space left on the disk: free some and run again")
+
+
+def _leave(line: str) -> None:
+    try:
+        print(line, file=sys.stderr, flush=True)
+    except OSError:  # the disk is full, and the log lies on it
+        to_snakemake_terminal(line)
+    raise SystemExit(1)

@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import TypeVar
 
 from tqdm import tqdm
@@ -42,14 +43,14 @@ class Meter:
         now = time.monotonic()
         if now - self._logged >= _LOG_SECONDS:
             self._logged = now
-            print(self._line(now), file=sys.stderr, flush=True)
+            _to_log(self._line(now))
         if now - self._shown >= _TERMINAL_SECONDS:
             self._shown = now
-            _to_snakemake_terminal(self._line(now))
+            to_snakemake_terminal(self._line(now))
 
     def close(self) -> None:
         """Say how much was done in all."""
-        print(self._line(time.monotonic()), file=sys.stderr, flush=True)
+        _to_log(self._line(time.monotonic()))
 
     def _line(self, now: float) -> str:
         seconds = max(now - self._start, 1e-9)
@@ -63,12 +64,19 @@ class Meter:
 
 def announce(line: str) -> None:
     """Say something that a user should not miss: in the log, and on Snakemake's own terminal."""
-    print(line, file=sys.stderr, flush=True)
-    _to_snakemake_terminal(line)
+    _to_log(line)
+    to_snakemake_terminal(line)
 
 
-def _to_snakemake_terminal(line: str) -> None:
-    """The rules hand their terminal down as an extra file descriptor, since a job's own output goes to its log."""
+def _to_log(line: str) -> None:
+    with suppress(OSError):  # a full disk: the picture that does not fit will say so, with its name
+        print(line, file=sys.stderr, flush=True)
+
+
+def to_snakemake_terminal(line: str) -> None:
+    """Write a line past the job's log.
+
+    The rules hand their terminal down as an extra file descriptor, since a job's own output goes to its log."""
     descriptor = os.environ.get("STYLEDISTILL_TERMINAL")
     if descriptor:
         try:

@@ -10,6 +10,9 @@ from ..core.errors import UserError
 from ..sources import registry
 from . import windows
 
+# Folders of this project: "weights/sd14" is a path, whether it is there or not.
+_OWN = ("weights", "resources", "results")
+
 
 def check(config: Config) -> list[str]:
     """Raises UserError for a configuration that cannot end well, naming the key; opens no picture.
@@ -57,7 +60,7 @@ def _missing_weights(config: Config) -> Iterator[str]:
 
 def _hub_id(name: str) -> bool:
     parts = name.split("/")
-    return len(parts) == 2 and all(parts) and not Path(parts[0]).is_dir() and not name.startswith(".")
+    return len(parts) == 2 and all(parts) and parts[0] not in _OWN and not name.startswith(".")
 
 
 def sees_gpu() -> bool:
