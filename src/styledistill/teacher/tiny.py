@@ -248,7 +248,8 @@ def latent_batch(latents: Tensor, count: int, side: int, random: torch.Generator
 
 def save_half(module: nn.Module, folder: Path) -> None:
     """Write a diffusers model in fp16 safetensors, leaving the model in memory as it is."""
-    half = type(module).from_config(module.config).half()
+    config = {key: value for key, value in module.config.items() if key != "_name_or_path"}  # a place on this machine
+    half = type(module).from_config(config).half()
     half.load_state_dict(module.state_dict())
     half.save_pretrained(folder, safe_serialization=True)
 
