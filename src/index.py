@@ -28,7 +28,7 @@ def main(name: str, source: config.Source, out: Path, excluded: Path) -> None:
         found = list(progress(registry.index(source), unit="picture", total=total, label=f"index {name}"))
         bad = [entry for entry in found if isinstance(entry, registry.Excluded)]
         for entry in bad:
-            announce(f"excluded from {name}: {entry.reason}")
+            announce(f"excluded from {name}: {entry.picture}: {entry.reason}")
         tables.write(excluded, registry.Excluded._fields, bad)
         tables.write(out, registry.Entry._fields, [entry for entry in found if isinstance(entry, registry.Entry)])
 

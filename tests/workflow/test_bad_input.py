@@ -65,7 +65,7 @@ def test_a_file_that_is_no_picture_is_named_and_left_out(tmp_path):
     done = run_workflow(tmp_path, "--cores", "2", "--configfile", str(config), "--until", "index")
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
-    assert "excluded from scenes: picture: cannot be read" in said or "broken.png" in said
+    assert "excluded from scenes: broken.png: " in said
     assert "broken.png" in (tmp_path / "results/smoke/index/scenes.excluded.csv").read_text()
     assert "broken.png" not in (tmp_path / "results/smoke/index/scenes.csv").read_text()
 
