@@ -152,7 +152,7 @@ class Pretrain(Section):
     """STTR's unsupervised objective: content loss + AdaIN style loss, and identity where the backbone is untrained."""
 
     steps: Positive = 40_000
-    batch: Positive = Field(4, description="pairs of content and style per step")
+    batch: int = Field(4, ge=0, description="pairs of content and style per step; 0: only pictures to reproduce")
     identity_batch: int = Field(0, ge=0, description="further pictures per step that the network must reproduce")
     learning_rate: float = Field(1e-4, gt=0)
     learning_rate_backbone: float = Field(1e-5, ge=0)
@@ -163,6 +163,14 @@ class Pretrain(Section):
     clip: float = Field(0.1, gt=0, description="largest norm of the gradient")
     half_size: Probability = Field(0.0, description="part of the steps, from the first on, on crops of half the side")
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+
+    @model_validator(mode="after")
+    def _trains_on_something(self) -> Pretrain:
+        if (self.identity_weight > 0) != (self.identity_batch > 0):
+            raise ValueError("identity_weight and identity_batch go together: set both, or neither")
+        if not self.batch and not self.identity_batch:
+            raise ValueError("batch: 0 leaves nothing to train on; set identity_batch and identity_weight")
+        return self
 
 
 class Distill(Section):

@@ -56,6 +56,8 @@ def test_the_paper_preset_states_the_preprint():
         ({"stepz": 3}, r"configuration: stepz: unknown key"),
         ({"image_size": 100}, r"image_size: 100 is not a multiple of 32"),
         ({"image_size": "big"}, r"image_size: .*integer.*'big'"),
+        ({"pretrain": {"identity_weight": 1}}, r"pretrain: .*identity_weight and identity_batch go together"),
+        ({"pretrain": {"batch": 0}}, r"pretrain: .*batch: 0 leaves nothing to train on"),
         ({"run": "../up"}, r"run: .*'\.\./up'"),
         ({"losses": {"x": {"vgg": 1.0}}}, r"losses\.x\.vgg: Input should be 'pixel', .*'tv'"),
         ({"losses": {"teacher": {"pixel": 1.0}}}, r"losses: teacher is the name of a model"),

@@ -197,6 +197,28 @@ def test_a_pretraining_goes_on_where_it_was_stopped(tmp_path, vgg):
     assert resumed.network.state_dict().keys() == STTR(SMALL).state_dict().keys()
 
 
+def test_without_pairs_a_pretraining_learns_to_reproduce(tmp_path):
+    pool = np.stack([picture(number, 64) for number in range(6)])
+    how = Pretrain(
+        steps=80,
+        batch=0,
+        identity_batch=4,
+        identity_weight=1,
+        learning_rate=3e-3,
+        learning_rate_backbone=3e-3,
+        clip=1,
+        half_size=1,
+    )
+    network = small_student().network
+    thaw_batch_norm(network)
+    never = torch.nn.Module()  # no pair is stylized, so VGG19 is not asked
+    rows = Pretraining(
+        network, never, Pools(pool, pool, 64), how, 5, make_accelerator(CPU), StateFile(tmp_path, {})
+    ).run()
+    assert [(row["content"], row["style"]) for row in rows] == [(0, 0)] * 4
+    assert rows[3]["identity"] < 0.8 * rows[0]["identity"]
+
+
 # --- the recipe -------------------------------------------------------------------------------------------------
 
 

@@ -54,11 +54,11 @@ class Pools:
 
 
 def _crops(rng: np.random.Generator, pool: np.ndarray, count: int, size: int) -> Tensor:
-    crops = []
-    for number in rng.integers(len(pool), size=count):
+    crops = np.empty((count, size, size, 3), np.uint8)
+    for crop, number in zip(crops, rng.integers(len(pool), size=count), strict=True):
         top, left = rng.integers(pool.shape[1] - size + 1, size=2)
-        crops.append(pool[number, top : top + size, left : left + size][:, :: rng.choice((-1, 1))])
-    return from_uint8(np.stack(crops))
+        crop[:] = pool[number, top : top + size, left : left + size][:, :: rng.choice((-1, 1))]
+    return from_uint8(crops)
 
 
 def rate_factor(step: int, steps: int) -> float:
@@ -90,7 +90,7 @@ def pretrain(
         thaw_batch_norm(student.network)
     elif not start:
         load_imagenet(student)
-    student.to(device)
+    student.to(device, memory_format=torch.channels_last)
     vgg = vgg19_features(networks.vgg19, networks.seed).to(device, memory_format=torch.channels_last)
     decides = {
         "stage": "pretrain",
@@ -177,17 +177,19 @@ class Pretraining:
             # One forward for both; a known picture is content and style at once.
             outputs = self.prepared(*(normalize(torch.cat([pictures, known])) for pictures in (contents, styles)))
             crossed, same = denormalize(outputs.float()).split([len(contents), len(known)])
-            terms.update(sttr_criterion(crossed, contents, styles, self.vgg))
-        terms["identity"] = F.mse_loss(normalize(same), normalize(known)) if len(known) else crossed.new_zeros(())
-        weights = (how.content_weight, how.style_weight, how.identity_weight)
-        loss = sum(weight * terms[name] for weight, name in zip(weights, TERMS, strict=True))
-        return loss * len(mine) / how.batch
+            terms.update(dict.fromkeys(TERMS, outputs.new_zeros(())))
+            if len(crossed):
+                terms.update(sttr_criterion(crossed, contents, styles, self.vgg))
+            if len(known):
+                terms["identity"] = F.mse_loss(normalize(same), normalize(known))
+        pairs = how.content_weight * terms["content"] + how.style_weight * terms["style"]
+        return pairs * len(contents) / max(1, how.batch) + how.identity_weight * terms["identity"] * len(known) / max(
+            1, how.identity_batch
+        )
 
     def _known(self, size: int) -> Tensor:
         """Pictures that this process's part of the network must reproduce: contents and styles by turns."""
         count = self.settings.identity_batch
-        if not count:
-            return torch.empty(0, 3, size, size, device=self.accelerator.device)
         drawn = self.pools.batch(self.seed + 1, self.step, math.ceil(count / 2), size)
         mine = share_of(range(count), self.accelerator)
         return torch.stack(drawn, 1).flatten(0, 1)[mine].to(self.accelerator.device)
