@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from styledistill import perceptual
 from styledistill.config import Networks
 from styledistill.core.files import write_json
 from styledistill.core.images import save_png
@@ -16,7 +17,6 @@ from styledistill.evaluation import Pair, golden_pairs, validation_pairs
 from styledistill.metrics import picture
 from styledistill.metrics.cfsd import cfsd
 from styledistill.metrics.fid import artfid, frechet_distance
-from styledistill.metrics.lpips import Lpips
 from styledistill.metrics.score import COLUMNS, MEASURES, load_instruments, score_set, write_scores
 
 SEEDED = Networks(vgg19="seeded", alexnet="seeded", inception="seeded")
@@ -113,7 +113,7 @@ def test_frechet_distance_needs_two_samples():
 
 @pytest.fixture(scope="module")
 def lpips():
-    return Lpips("seeded", 1)
+    return perceptual.lpips("seeded", 1)
 
 
 def test_lpips_of_identical_pictures_is_zero(lpips):
@@ -145,14 +145,14 @@ def test_lpips_leaves_the_global_generator_alone():
     torch.manual_seed(7)
     expected = torch.rand(1)
     torch.manual_seed(7)
-    Lpips("seeded", 1)
+    perceptual.lpips("seeded", 1)
     assert torch.rand(1) == expected
 
 
 def test_seeded_lpips_is_the_same_in_another_process(lpips):
     code = (
-        "import torch; torch.manual_seed(99); from styledistill.metrics.lpips import Lpips;"
-        "x = torch.linspace(0, 1, 3 * 64 * 64).reshape(1, 3, 64, 64); print(Lpips('seeded', 1)(x, x.flip(3)).item())"
+        "import torch; torch.manual_seed(99); from styledistill.perceptual import lpips;"
+        "x = torch.linspace(0, 1, 3 * 64 * 64).reshape(1, 3, 64, 64); print(lpips('seeded', 1)(x, x.flip(3)).item())"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2] / "src"
@@ -163,7 +163,7 @@ def test_seeded_lpips_is_the_same_in_another_process(lpips):
 
 def test_another_seed_measures_otherwise(lpips):
     x, y = pictures(1, seed=1), pictures(1, seed=2)
-    assert abs(Lpips("seeded", 2)(x, y) - lpips(x, y)) > 1e-5
+    assert abs(perceptual.lpips("seeded", 2)(x, y) - lpips(x, y)) > 1e-5
 
 
 # --- measures without networks ------------------------------------------------------------------------------------

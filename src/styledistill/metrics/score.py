@@ -21,7 +21,6 @@ from ..evaluation import Pair
 from . import picture
 from .cfsd import cfsd
 from .fid import activations, artfid, frechet_distance
-from .lpips import Lpips
 
 MEASURES = (
     "lpips",
@@ -49,7 +48,7 @@ Row = dict[str, str | float]
 class Instruments:
     """The fixed networks that measure, on one device, and how rows name their weights."""
 
-    lpips: Lpips
+    lpips: nn.Module
     vgg: nn.Module
     inception: nn.Module
     labels: dict[str, str]
@@ -62,7 +61,7 @@ def load_instruments(networks: Networks, device: torch.device) -> Instruments:
     seed = networks.seed
     names = ("alexnet", "vgg19", "inception")
     return Instruments(
-        lpips=Lpips(networks.alexnet, seed).to(device),
+        lpips=perceptual.lpips(networks.alexnet, seed).to(device),
         vgg=perceptual.vgg19_features(networks.vgg19, seed)[: _TAPS[-1] + 1].to(device),
         inception=perceptual.inception(networks.inception, seed).to(device),
         labels={name: perceptual.label(name, getattr(networks, name), seed) for name in names},
