@@ -9,9 +9,12 @@ min_version("9.0")
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/weights.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/teach.smk"
+include: "workflow/rules/card.smk"
 include: "workflow/rules/distill.smk"
+include: "workflow/rules/export.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
 
@@ -28,16 +31,29 @@ rule all:
     default_target: True
     input:
         REPORT,
+        CARD,
+        collect(rules.export.output, loss=CFG.losses),
 
 
 rule dataset:
     input:
         MANIFESTS,
+        CARD,
+
+
+rule weights:
+    input:
+        collect(STAMP, weight=needed.for_run(CFG)),
 
 
 rule students:
     input:
         collect(STUDENT, loss=CFG.losses),
+
+
+rule onnx:
+    input:
+        collect(rules.export.output, loss=CFG.losses),
 
 
 rule golden:

@@ -1,5 +1,6 @@
 """Distil the teacher's pictures into the student, with one loss."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 from command import Folder, Readable, Settings, user_errors
@@ -12,7 +13,8 @@ from styledistill.core.files import atomic_path
 from styledistill.core.record import run_record
 from styledistill.core.runtime import pick_device, seed_everything, use_threads
 from styledistill.student.distill import distill
-from styledistill.student.train import write_history
+from styledistill.student.launch import group_size, is_main, part, processes_for, run_in_processes
+from styledistill.student.train import tensorboard, write_history
 
 
 @click.command()
@@ -23,7 +25,8 @@ from styledistill.student.train import write_history
 @click.option("--settings", type=Settings(config.Distill), required=True, help="The distill section, as JSON.")
 @click.option("--networks", type=Settings(config.Networks), required=True, help="The networks section, as JSON.")
 @click.option("--seed", type=int, required=True)
-@click.option("--device", default="auto", show_default=True)
+@click.option("--device", default="auto", show_default=True, help="auto or cuda: all visible GPUs; cpu; cuda:N.")
+@click.option("--processes", type=click.IntRange(1), help="Processes to train with.  [default: one per GPU]")
 @click.option("--state", type=Folder, default="resources/training", show_default=True, help="Where states are kept.")
 @click.option("--out", type=Folder, required=True, help="Folder of the distilled student.")
 def main(
@@ -35,6 +38,7 @@ def main(
     networks: config.Networks,
     seed: int,
     device: str,
+    processes: int | None,
     state: Path,
     out: Path,
 ) -> None:
@@ -43,16 +47,22 @@ def main(
     Writes student.safetensors and config.json (the epoch of the lowest validation loss), last.safetensors and
     history.csv.
     """
-    with user_errors(), run_record(out / "distill.run.json", "distill", settings.model_dump(), seed) as facts:
+    record = run_record(out / "distill.run.json", "distill", settings.model_dump(), seed)
+    with user_errors():
         use_threads()
-        seed_everything(seed)
-        where = pick_device(device)
-        done = distill(start, (train, val), loss, settings, networks, seed, where, state)
-        done.student.save(out)
-        with atomic_path(out / "last.safetensors") as temporary:
-            save_file(done.last, temporary)
-        write_history(out / "history.csv", done.rows)
-        facts.update(device=str(where), loss=loss, pairs_per_second=done.pairs_per_second)
+        run_in_processes(processes or processes_for(device, settings.batch))
+        with record if is_main() else nullcontext({}) as facts:
+            seed_everything(seed)
+            where = pick_device(device)
+            note = tensorboard(out) if settings.tensorboard and is_main() else None
+            done = distill(start, (train, val), loss, settings, networks, seed, where, state, note)
+            if is_main():
+                done.student.save(out)
+                with atomic_path(out / "last.safetensors") as temporary:
+                    save_file(done.last, temporary)
+                write_history(out / "history.csv", done.rows)
+            facts.update(device=str(where), loss=loss, processes=group_size(), pairs_per_second=done.pairs_per_second)
+        part()
 
 
 if __name__ == "__main__":

@@ -37,7 +37,18 @@ class Section(BaseModel):
 # --- data -------------------------------------------------------------------------------------------------------
 
 
-class ProceduralSource(Section):
+# Keys of a source that no picture depends on: a better word for a licence must not list or crop anything again.
+RIGHTS = {"licence", "citation"}
+
+
+class SourceSection(Section):
+    """What every kind of source may say about the rights in its pictures; the data card repeats it."""
+
+    licence: str | None = Field(None, min_length=1, description="of the pictures; best in the hub's words: cc-by-4.0")
+    citation: str | None = Field(None, min_length=1, description="whom to cite for the pictures")
+
+
+class ProceduralSource(SourceSection):
     """Pictures drawn by this program from a seed."""
 
     kind: Literal["procedural"]
@@ -45,7 +56,7 @@ class ProceduralSource(Section):
     count: Positive = Field(description="how many pictures the source holds")
 
 
-class FolderSource(Section):
+class FolderSource(SourceSection):
     """Every picture below a folder of this machine."""
 
     kind: Literal["folder"]
@@ -53,7 +64,7 @@ class FolderSource(Section):
     pattern: str = Field("**/*", description="glob below the folder")
 
 
-class SkimageSource(Section):
+class SkimageSource(SourceSection):
     """Photographs that scikit-image carries in its package."""
 
     kind: Literal["skimage"]
@@ -154,6 +165,7 @@ class Pretrain(Section):
     steps: Positive = 40_000
     batch: int = Field(4, ge=0, description="pairs of content and style per step; 0: only pictures to reproduce")
     identity_batch: int = Field(0, ge=0, description="further pictures per step that the network must reproduce")
+    recolor: Probability = Field(0.0, description="part of these whose content wears another picture's colours")
     learning_rate: float = Field(1e-4, gt=0)
     learning_rate_backbone: float = Field(1e-5, ge=0)
     weight_decay: float = Field(1e-4, ge=0)
@@ -190,7 +202,11 @@ class Distill(Section):
     gram_normalize: Literal["matched", "hw", "chw"] = "matched"
     gram_per_picture: bool = Field(True, description="false: the authors' Gram matrix with the batch folded in")
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
-    workers: int = Field(0, ge=0, description="processes that decode pictures")
+    gradient_checkpointing: bool = Field(
+        False, description="compute decoder and tail twice instead of keeping what they made: less memory, more time"
+    )
+    workers: int = Field(0, ge=0, description="processes that decode pictures, for each GPU")
+    tensorboard: bool = Field(False, description="events beside history.csv; needs the package tensorboard")
     flip: bool = Field(False, description="mirror half of the pairs at random: content, style and target together")
 
 

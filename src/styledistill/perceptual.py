@@ -1,7 +1,8 @@
 """Fixed networks that losses and metrics look through: VGG19, AlexNet, Inception.
 
-Where their weights come from is one word of the configuration: `download` (trained weights, fetched once and checked
-by their hash), a file, or `seeded` (random weights of the same variance at every depth, where nothing can be fetched).
+Where their weights come from is one word of the configuration: `download` (trained weights, which `src/weights.py` has
+fetched; their hash is checked), a file, or `seeded` (random weights of the same variance at every depth, where nothing
+can be fetched). Nothing here touches the network.
 """
 
 from __future__ import annotations
@@ -11,24 +12,16 @@ import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from urllib.error import URLError
 
 import torch
 from torch import Tensor, nn
 
 from .core.errors import UserError
 from .core.files import sha256_file
+from .downloads import registry
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-
-WEIGHTS = Path("resources/weights")  # where downloads are kept, below the working directory
-_URLS = {
-    "vgg19": "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth",
-    "alexnet": "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",
-    "inception": "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/"
-    "pt_inception-2015-12-05-6726825d.pth",
-}
 
 
 def normalize(pictures: Tensor) -> Tensor:
@@ -154,7 +147,7 @@ def label(network: str, source: str, seed: int) -> str:
     if source == "seeded":
         return f"seeded-{seed} (random)"
     if source == "download":
-        return f"{'fid' if network == 'inception' else 'imagenet'} {Path(_URLS[network]).stem.removeprefix('pt_')}"
+        return f"{'fid' if network == 'inception' else 'imagenet'} {_file(network).stem.removeprefix('pt_')}"
     return f"{Path(source).name} {sha256_file(_existing(network, source))[:8]}"
 
 
@@ -170,7 +163,7 @@ def _loaded(name: str, build: Callable[[], nn.Module], source: str, seed: int) -
     if source == "seeded":
         _seed(network, seed)
     else:
-        _load(network, name, _download(name) if source == "download" else _existing(name, source))
+        _load(network, name, _downloaded(name) if source == "download" else _existing(name, source))
     return network.eval().requires_grad_(False)
 
 
@@ -194,7 +187,7 @@ def _load(network: nn.Module, name: str, path: Path) -> None:
     except (RuntimeError, TypeError, AttributeError, pickle.UnpicklingError, EOFError) as error:
         raise UserError(
             f"networks.{name}: {path} does not hold the weights of {name} ({str(error).splitlines()[0]:.80}). "
-            f"Give the file {Path(_URLS[name]).name}, 'download' or 'seeded'."
+            f"Give the file {_file(name)}, 'download' or 'seeded'."
         ) from error
 
 
@@ -204,18 +197,12 @@ def _existing(name: str, source: str) -> Path:
     return Path(source)
 
 
-def _download(name: str) -> Path:
-    """Path of the downloaded weights; the hash that their name carries is checked."""
-    url = _URLS[name]
-    path = WEIGHTS / Path(url).name
+def _downloaded(name: str) -> Path:
     try:
-        if not path.is_file():
-            WEIGHTS.mkdir(parents=True, exist_ok=True)
-            hash_prefix = path.stem.rsplit("-", 1)[1]
-            torch.hub.download_url_to_file(url, str(path), hash_prefix, progress=False)
-    except (URLError, OSError, RuntimeError) as error:
-        raise UserError(
-            f"networks.{name}: {url} could not be downloaded ({error}). Download it where there is a network and put "
-            f"it into {WEIGHTS}, or set networks.{name} to 'seeded'."
-        ) from error
-    return path
+        return registry.local_file(name)
+    except UserError as error:
+        raise UserError(f"networks.{name}: {str(error).rstrip('.')}, or set it to 'seeded'.") from error
+
+
+def _file(name: str) -> Path:
+    return Path(registry.weight_file(name).file)

@@ -19,7 +19,7 @@ from .core.errors import UserError
 from .core.files import write_bytes
 from .core.images import save_png
 from .core.progress import Meter, progress
-from .core.tensors import load_pictures, to_uint8
+from .core.tensors import load_pictures, recolor, to_uint8
 from .evaluation import Pair
 
 # Pictures per forward. Fixed, because outputs at different batch sizes are not bit-equal.
@@ -55,13 +55,6 @@ def style(contents: Tensor, styles: Tensor) -> Tensor:
     if styles.shape[-2:] == size:
         return styles
     return nn.functional.interpolate(styles, size, mode="bilinear", antialias=True, align_corners=False).clamp(0, 1)
-
-
-def recolor(contents: Tensor, styles: Tensor) -> Tensor:
-    """The content with the style's mean and standard deviation per RGB channel, clamped to [0, 1]."""
-    c_std, c_mean = torch.std_mean(contents, dim=(2, 3), keepdim=True, correction=0)
-    s_std, s_mean = torch.std_mean(styles, dim=(2, 3), keepdim=True, correction=0)
-    return ((contents - c_mean) / c_std.clamp_min(1e-6) * s_std + s_mean).clamp(0, 1)
 
 
 # --- loading ------------------------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ def pictures(count: int, height: int = 64, width: int = 64, seed: int = 0) -> Te
 
 def test_tiny_is_small_and_trains_whole(student: Student) -> None:
     parameters = list(student.network.parameters())
-    assert 1_500_000 < sum(p.numel() for p in parameters) < 2_500_000
+    assert 1_500_000 < sum(p.numel() for p in parameters) < 3_000_000
     assert all(p.requires_grad for p in parameters)
 
 
@@ -166,7 +166,7 @@ def test_saved_and_loaded_it_is_the_same(student: Student, tmp_path: Path) -> No
     assert again.facts == {"size": "tiny", "seed": 3}
     assert again.network.config == student.network.config
     assert all(parameter.requires_grad for parameter in again.network.parameters())
-    assert sum(file.stat().st_size for file in (tmp_path / "student").iterdir()) < 10_000_000
+    assert sum(file.stat().st_size for file in (tmp_path / "student").iterdir()) < 12_000_000
 
 
 def test_saving_twice_gives_equal_bytes(student: Student, tmp_path: Path) -> None:

@@ -1,8 +1,11 @@
 """Training: what decides the result, what does not, and that a killed training ends like one that was not."""
 
+import contextlib
+import csv
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,15 +15,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from styledistill.config import Distill, Networks, Pretrain
+from styledistill.core.errors import UserError
 from styledistill.core.images import encode_png
 from styledistill.core.tensors import from_uint8
 from styledistill.perceptual import denormalize, normalize, vgg19_features
 from styledistill.shards.read import PairDataset
 from styledistill.shards.write import Pair, write_manifest, write_shard
 from styledistill.student.distill import Distillation, Plateau, distill, epoch_order, mirrored
-from styledistill.student.losses import LossSettings, distillation_terms
+from styledistill.student.launch import processes_for
+from styledistill.student.losses import LossSettings, distillation_terms, gram
 from styledistill.student.model import Student
 from styledistill.student.pretrain import Pools, Pretraining, rate_factor
 from styledistill.student.sttr import SIZES, STTR, STTRConfig, freeze_batch_norm, thaw_batch_norm
@@ -31,8 +37,11 @@ from styledistill.student.train import (
     parameter_groups,
     pieces,
     share_of,
+    tensorboard,
     write_history,
 )
+
+SRC = Path(__file__).parents[2] / "src"
 
 SMALL = STTRConfig(
     width=16,
@@ -51,7 +60,8 @@ SMALL = STTRConfig(
 CPU = torch.device("cpu")
 SEEDED = Networks(vgg19="seeded", alexnet="seeded", inception="seeded")
 SETTINGS = Distill(batch=4, micro_batch=2, max_epochs=3, learning_rate=1e-3, clip=1.0, flip=True)
-# The same training in a process of its own that can be killed; it saves after each step instead of every two minutes.
+EPOCHS = {1: 24, 2: 8}  # of trainings that are stopped, by the number of their processes
+# The same training in processes of its own that can be killed; it saves after each step instead of every two minutes.
 KILLABLE = """
 import json, sys
 from pathlib import Path
@@ -59,10 +69,12 @@ import torch
 from styledistill.config import Distill, Networks
 from styledistill.student import train
 from styledistill.student.distill import distill
+from styledistill.student.launch import run_in_processes
 
 train.SAVE_SECONDS = 0.0
-folder, settings, networks, state = Path(sys.argv[1]), *sys.argv[2:]
+folder, settings, networks, state, processes = Path(sys.argv[1]), *sys.argv[2:]
 torch.set_num_threads(1)
+run_in_processes(int(processes))
 settings, networks = Distill.model_validate_json(settings), Networks.model_validate_json(networks)
 manifests = (folder / "train.json", folder / "val.json")
 distill(folder / "start", manifests, {"pixel": 1.0}, settings, networks, 3, torch.device("cpu"), state)
@@ -86,12 +98,20 @@ def picture(seed, size=32):
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
+    return written(tmp_path_factory.mktemp("data"), 32)
+
+
+@pytest.fixture(scope="module")
+def larger(tmp_path_factory):
+    return written(tmp_path_factory.mktemp("larger"), 64)
+
+
+def written(folder, size):
     """A folder with a start student and 10 training and 4 validation pairs whose target mixes content and style."""
-    folder = tmp_path_factory.mktemp("data")
     for split, count, first in (("train", 10, 0), ("val", 4, 100)):
         pairs = []
         for number in range(first, first + count):
-            content, style = picture(number), picture(1000 + number)
+            content, style = picture(number, size), picture(1000 + number, size)
             target = np.uint8(content * 0.5 + style.mean((0, 1)) * 0.5)
             pairs.append(Pair(f"{split}_{number}", *map(encode_png, (content, style, target)), {}, {}))
         write_shard(folder / split / "0000.tar", pairs)
@@ -105,9 +125,9 @@ def small_student(seed=1):
     return Student(STTR(SMALL))
 
 
-def run(data, state, weights=None, settings=SETTINGS):
+def run(data, state, weights=None, settings=SETTINGS, note=None):
     manifests = (data / "train.json", data / "val.json")
-    return distill(data / "start", manifests, weights or {"pixel": 1.0}, settings, SEEDED, 3, CPU, state)
+    return distill(data / "start", manifests, weights or {"pixel": 1.0}, settings, SEEDED, 3, CPU, state, note)
 
 
 def equal(one, other):
@@ -117,37 +137,124 @@ def equal(one, other):
 # --- resuming ---------------------------------------------------------------------------------------------------
 
 
+def start(program, *arguments):
+    """`python program...` on the CPU, with a pipe for what it says."""
+    environment = {**os.environ, "PYTHONPATH": str(SRC), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    command = [sys.executable, *map(str, (*program, *arguments))]
+    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+
+
+def said(process):
+    """What it says until it ends; it must end."""
+    try:
+        return process.communicate(timeout=300)[1]
+    finally:
+        process.kill()
+
+
+def finish(process):
+    errors = said(process)
+    assert process.returncode == 0, errors
+
+
+def killable(data, root, processes):
+    settings = SETTINGS.model_copy(update={"max_epochs": EPOCHS[processes], "stop_after": EPOCHS[processes]})
+    arguments = (data, settings.model_dump_json(), SEEDED.model_dump_json(), root, processes)
+    return start(("-c", KILLABLE), *arguments)
+
+
 @pytest.fixture(scope="module")
 def undisturbed(data, tmp_path_factory):
-    return run(data, tmp_path_factory.mktemp("undisturbed"), settings=SETTINGS.model_copy(update={"max_epochs": 12}))
+    """The last state of a training that was left alone, by the number of its processes."""
+    states = {}
+
+    def state(processes):
+        if processes not in states:
+            root = tmp_path_factory.mktemp("undisturbed")
+            finish(killable(data, root, processes))
+            (saved,) = root.glob("*/state.pt")
+            states[processes] = torch.load(saved, weights_only=True)
+        return states[processes]
+
+    return state
+
+
+def age(root):
+    return max((path.stat().st_mtime_ns for path in root.glob("*/state.pt")), default=0)
+
+
+def belong_to(root, rank=b""):
+    """Numbers of the running processes that have `root` among their arguments; of one rank, where one is given."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            arguments, environment = ((folder / name).read_bytes().split(b"\0") for name in ("cmdline", "environ"))
+            if str(root).encode() in arguments and (not rank or b"RANK=" + rank in environment):
+                found.append(int(folder.name))
+    return found
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGUSR1])
-def test_a_stopped_training_ends_with_the_weights_of_one_that_was_not(data, tmp_path, undisturbed, number):
-    settings = SETTINGS.model_copy(update={"max_epochs": 12})
-    command = [sys.executable, "-c", KILLABLE, str(data), settings.model_dump_json(), SEEDED.model_dump_json()]
-    source = str(Path(__file__).parents[2] / "src")
-    environment = {**os.environ, "PYTHONPATH": source, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    process = subprocess.Popen([*command, str(tmp_path)], env=environment, stderr=subprocess.PIPE, text=True)
-    while not list(tmp_path.glob("*/state.pt")) and process.poll() is None:
-        time.sleep(0.01)
-    time.sleep(random.uniform(0, 0.5))
-    process.send_signal(number)
-    errors = process.communicate()[1]
-    (saved,) = tmp_path.glob("*/state.pt")
-    position = torch.load(saved, weights_only=True)
-    assert position["epoch"] <= 12, "stopped too late to test anything"
-    if number != signal.SIGKILL:
-        assert process.returncode == 128 + number
-        assert f"{number.name} received: state saved in {saved}" in errors
-        assert "Traceback" not in errors
-    resumed = run(data, tmp_path, settings=settings)
+@pytest.mark.parametrize(
+    ("number", "processes", "times"),
+    [
+        (signal.SIGKILL, 1, 3),
+        (signal.SIGTERM, 1, 1),
+        (signal.SIGUSR1, 1, 1),
+        (signal.SIGKILL, 2, 1),
+        (signal.SIGTERM, 2, 1),
+    ],
+)
+def test_a_stopped_training_ends_with_the_weights_of_one_that_was_not(
+    data, tmp_path, undisturbed, number, processes, times
+):
+    for _ in range(times):
+        before = age(tmp_path)
+        process = killable(data, tmp_path, processes)
+        while age(tmp_path) == before and process.poll() is None:
+            time.sleep(0.01)
+        time.sleep(random.uniform(0, 0.3))
+        process.send_signal(number)
+        errors = said(process)
+        (saved,) = tmp_path.glob("*/state.pt")
+        epoch = torch.load(saved, weights_only=True)["epoch"]
+        assert epoch <= EPOCHS[processes], "stopped too late to test anything"
+        if number != signal.SIGKILL:
+            assert process.returncode == 128 + number
+            assert errors.count(f"{number.name} received: state saved in {saved}") == 1
+            assert "Traceback" not in errors
+    deadline = time.monotonic() + 20
+    while belong_to(tmp_path):
+        assert time.monotonic() < deadline, "a process outlived the one that started it"
+        time.sleep(0.05)
+    finish(killable(data, tmp_path, processes))
     assert list(tmp_path.glob("*/state.pt")) == [saved], "the second try must find the first one's state"
-    assert resumed.rows == undisturbed.rows
-    assert equal(resumed.last, undisturbed.last)
-    assert equal(resumed.student.network.state_dict(), undisturbed.student.network.state_dict())
+    resumed, whole = torch.load(saved, weights_only=True), undisturbed(processes)
+    assert resumed["rows"] == whole["rows"]
+    assert resumed["epoch"] == EPOCHS[processes] + 1
+    assert equal(resumed["model"], whole["model"])
+    assert equal(resumed["best"], whole["best"])
     assert not list(tmp_path.glob("*/.*.part"))
+
+
+@pytest.mark.slow
+def test_all_processes_leave_when_one_is_asked_to(data, tmp_path):
+    process = killable(data, tmp_path, 2)
+    while not age(tmp_path) and process.poll() is None:
+        time.sleep(0.01)
+    (second,) = belong_to(tmp_path, b"1")
+    os.kill(second, signal.SIGUSR1)
+    errors = said(process)
+    assert process.returncode == 128 + signal.SIGUSR1, errors
+    assert errors.count("SIGUSR1 received: state saved in") == 1
+
+
+def test_only_the_main_process_writes_the_state(tmp_path):
+    state = StateFile(tmp_path, {"seed": 1}, writes=False)
+    state.save({"step": 7})
+    assert not list(tmp_path.iterdir())
+    StateFile(tmp_path, {"seed": 1}).save({"step": 8})
+    assert state.load() == {"step": 8}
 
 
 def test_the_state_belongs_to_what_decides_the_result(tmp_path):
@@ -219,14 +326,163 @@ def test_without_pairs_a_pretraining_learns_to_reproduce(tmp_path):
     assert rows[3]["identity"] < 0.8 * rows[0]["identity"]
 
 
+# --- several processes ------------------------------------------------------------------------------------------
+
+UNEVEN = SETTINGS.model_copy(update={"batch": 3, "micro_batch": 1})  # shares of 2 and 1 pairs, at last of 1 and none
+GRAM = {"pixel": 0.7, "gram": 0.3}
+TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "--")
+
+
+def script(data, tmp_path, *options, before=()):
+    return start(
+        (*before, SRC / "distill.py"),
+        *("--train", data / "train.json", "--val", data / "val.json", "--start", data / "start"),
+        *("--settings", UNEVEN.model_dump_json(), "--networks", SEEDED.model_dump_json(), "--loss", json.dumps(GRAM)),
+        *("--seed", 3, "--device", "cpu", "--state", tmp_path / "state", "--out", tmp_path / "out"),
+        *options,
+    )
+
+
+@pytest.fixture(scope="module")
+def alone(larger, tmp_path_factory):
+    return run(larger, tmp_path_factory.mktemp("alone"), GRAM, UNEVEN)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("options", "before"), [(("--processes", 2), ()), ((), TORCHRUN)], ids=["own", "torchrun"])
+def test_two_processes_make_the_student_of_one(larger, tmp_path, alone, options, before):
+    process = script(larger, tmp_path, *options, before=before)
+    errors = said(process)
+    assert process.returncode == 0, errors
+    out = tmp_path / "out"
+    names = {"student.safetensors", "config.json", "last.safetensors", "history.csv", "distill.run.json"}
+    assert {path.name for path in out.iterdir()} == names
+    assert json.loads((out / "distill.run.json").read_text())["processes"] == 2
+    assert errors.count("epoch 1:") == 1, "only the main process speaks"
+
+    constant = json.loads((out / "config.json").read_text())["gram_constant"]
+    assert constant == pytest.approx(alone.student.facts["gram_constant"], rel=1e-5)
+    with (out / "history.csv").open() as file:
+        rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+    assert rows == [pytest.approx(row, rel=1e-5) for row in alone.rows]
+    # Sums of float32 in another order: every tensor to 1e-5 of its norm.
+    weights = load_file(out / "last.safetensors")
+    assert weights.keys() == alone.last.keys()
+    for name, one in alone.last.items():
+        two = weights[name]
+        if name.endswith("in_proj_bias"):
+            # Attention does not see the keys' biases: their gradient is rounding, which Adam makes steps of.
+            one, two = (value.unflatten(0, (3, -1))[[0, 2]] for value in (one, two))
+        assert (one - two).double().norm() <= 1e-5 * one.double().norm(), name
+
+
+@pytest.mark.slow
+def test_a_mistake_is_said_once_by_two_processes(data, tmp_path):
+    broken = tmp_path / "broken"
+    shutil.copytree(data, broken)
+    (broken / "train" / "0000.tar").write_bytes(b"")
+    process = script(broken, tmp_path, "--processes", 2)
+    errors = said(process)
+    assert process.returncode == 1
+    assert errors.startswith("error:")
+    assert errors.count("not the shard that") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_training_has_a_process_for_each_gpu_that_has_a_pair(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    assert [processes_for(device, 8) for device in ("auto", "cuda", "cuda:1", "cpu")] == [4, 4, 1, 1]
+    assert processes_for("auto", 2) == 2
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    assert processes_for("auto", 8) == 1
+
+
+# --- memory and precision ---------------------------------------------------------------------------------------
+
+
+def kept_bytes(compute):
+    """Bytes that a forward pass keeps for the backward pass."""
+    kept = {}
+
+    def pack(value):
+        kept[value.untyped_storage().data_ptr()] = value.untyped_storage().nbytes()
+        return value
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda value: value):
+        result = compute()
+    del result
+    return sum(kept.values())
+
+
+def test_gradient_checkpointing_keeps_less_and_gives_the_same_gradients(data, tmp_path):
+    plain = training(data, tmp_path, {"pixel": 1.0}, clip=1e9)
+    frugal = training(data, tmp_path, {"pixel": 1.0}, clip=1e9, gradient_checkpointing=True)
+    pairs = torch.stack([plain.train[number] for number in range(4)])
+    kept = [kept_bytes(lambda new=new: new._terms(pairs)) for new in (plain, frugal)]
+    assert kept[1] < 0.7 * kept[0]
+    for new in (plain, frugal):
+        new._advance([pairs[:2], pairs[2:]], 4)
+    assert frugal.network.state_dict().keys() == plain.network.state_dict().keys()
+    for (name, got), want in zip(frugal.network.named_parameters(), plain.network.parameters(), strict=True):
+        assert torch.equal(got.grad, want.grad), name
+
+
+def test_bfloat16_trains_on_a_cpu_and_stays_near_float32(larger, tmp_path):
+    whole, half = (
+        run(larger, tmp_path, settings=SETTINGS.model_copy(update={"max_epochs": 6, "dtype": dtype})).rows
+        for dtype in ("float32", "bfloat16")
+    )
+    assert half != whole
+    assert half[-1]["train_loss"] < 0.9 * half[0]["train_loss"]
+    for row, exact in zip(half, whole, strict=True):
+        assert row["val_loss"] == pytest.approx(exact["val_loss"], rel=0.02)
+
+
+def test_float16_needs_a_gpu():
+    with pytest.raises(UserError, match="float16 trains on a GPU only"):
+        make_accelerator(CPU, "float16")
+
+
+def test_gram_matrices_are_finite_in_half_precision():
+    features = torch.full((1, 2, 256, 256), 3.0, dtype=torch.float16)
+    with torch.autocast("cpu", torch.float16):
+        assert gram(features, "hw").tolist() == [[[9.0, 9.0], [9.0, 9.0]]]
+
+
+def scaled(data, tmp_path, **changes):
+    """A training whose losses are scaled as those of float16 are."""
+    accelerator = make_accelerator(CPU)
+    accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**4, growth_interval=2)
+    return training(data, tmp_path, {"pixel": 1.0}, accelerator=accelerator, **changes)
+
+
+def test_a_scaled_training_goes_on_with_its_scale(data, tmp_path):
+    new = scaled(data, tmp_path)
+    for _ in range(3):
+        new._advance([new.train[0][None]], 1)
+    new.state.save(new._snapshot())
+    assert new.accelerator.scaler.get_scale() == 2.0**5
+    assert scaled(data, tmp_path).accelerator.scaler.get_scale() == 2.0**5
+
+
+def test_a_gradient_that_stays_infinite_ends_the_training(data, tmp_path):
+    new = scaled(data, tmp_path)
+    with torch.no_grad():
+        new.network.tail[11].bias.fill_(float("inf"))
+    with pytest.raises(UserError, match="gradient is not finite"):
+        for _ in range(10):
+            new._advance([new.train[0][None]], 1)
+    assert new.accelerator.scaler.get_scale() < 1
+
+
 # --- the recipe -------------------------------------------------------------------------------------------------
 
 
-def training(data, tmp_path, weights, vgg=None, **changes):
+def training(data, tmp_path, weights, vgg=None, accelerator=None, **changes):
     train, val = PairDataset(data / "train.json"), PairDataset(data / "val.json")
     settings = SETTINGS.model_copy(update=changes)
-    state = StateFile(tmp_path, {})
-    new = Distillation(small_student().network, train, val, weights, settings, 3, make_accelerator(CPU), state)
+    state, accelerator = StateFile(tmp_path, {}), accelerator or make_accelerator(CPU)
+    new = Distillation(small_student().network, train, val, weights, settings, 3, accelerator, state)
     new.prepare(LossSettings(vgg or torch.nn.Identity()))
     return new
 
@@ -358,6 +614,46 @@ def test_equal_histories_are_equal_bytes(tmp_path):
     rows = [{"epoch": 1, "loss": 1 / 3}, {"epoch": 2, "loss": 2.0}]
     write_history(tmp_path / "history.csv", rows)
     assert (tmp_path / "history.csv").read_text() == "epoch,loss\n1,0.3333333\n2,2\n"
+
+
+def test_a_listener_hears_the_rows_again_when_a_training_goes_on(data, tmp_path):
+    settings = SETTINGS.model_copy(update={"max_epochs": 2})
+    for _ in range(2):
+        heard = []
+        assert run(data, tmp_path, settings=settings, note=heard.append).rows == heard
+        assert [row["epoch"] for row in heard] == [1, 2]
+
+
+def test_what_does_not_decide_the_result_does_not_change_its_key(data, tmp_path):
+    for change in ({}, {"workers": 1}, {"gradient_checkpointing": True}, {"tensorboard": True}):
+        run(data, tmp_path, settings=SETTINGS.model_copy(update={"max_epochs": 1, **change}))
+    assert len(list(tmp_path.glob("*/state.pt"))) == 1
+
+
+ROWS = [{"epoch": 1, "val_loss": 0.5}, {"epoch": 2, "val_loss": 0.25}]
+
+
+def test_without_tensorboard_one_line_says_so(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)  # as where the package is not installed
+    note = tensorboard(tmp_path)
+    for row in ROWS:
+        note(row)
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1
+    assert "pip install tensorboard" in said[0]
+    assert not list(tmp_path.iterdir())
+
+
+def test_tensorboard_shows_the_history_once(tmp_path):
+    pytest.importorskip("tensorboard", reason="needs the package tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    for rows in (ROWS[:1], ROWS):
+        note = tensorboard(tmp_path)
+        for row in rows:
+            note(row)
+    events = EventAccumulator(str(tmp_path)).Reload()
+    assert [(event.step, event.value) for event in events.Scalars("val_loss")] == [(1, 0.5), (2, 0.25)]
 
 
 def test_the_key_says_what_decides(tmp_path):

@@ -32,6 +32,8 @@ def test_everything_that_the_design_names_is_there(smoke):
         "teacher/val/0000/c02_s02.png",
         "shards/train/0001.tar",
         "shards/val.json",
+        "shards/README.md",
+        "students/mse/onnx/stylize.int8.onnx",
         *(f"students/{loss}/{file}" for loss in ("mse", "gram50") for file in ("student.safetensors", "history.csv")),
         *(f"golden/{model}/c1_s1.png" for model in MODELS),
         *(f"metrics/{model}.csv" for model in MODELS),
@@ -102,9 +104,20 @@ def test_a_changed_loss_weight_reruns_only_what_comes_from_it(smoke, tmp_path):
     said = plan.stdout + plan.stderr
     jobs = {line.split()[0]: int(line.split()[1]) for line in _stats(said)}
     assert jobs == {
-        **dict.fromkeys(("distill", "render", "score", "benchmark", "table", "figures", "report", "all"), 1),
-        "total": 8,
+        **dict.fromkeys(("distill", "export", "render", "score", "benchmark", "table", "figures", "report", "all"), 1),
+        "total": 9,
     }
+
+
+def test_a_word_on_rights_rewrites_the_card_and_the_report_alone(smoke, tmp_path):
+    values = yaml.safe_load(SMOKE.read_text())
+    for source in values["sources"].values():
+        source |= {"licence": "cc0-1.0", "citation": "A Painter"}
+    changed = tmp_path / "changed.yaml"
+    changed.write_text(yaml.safe_dump(values))
+    plan = run_workflow(smoke, "-n", "--configfile", str(changed))
+    jobs = {line.split()[0]: int(line.split()[1]) for line in _stats(plan.stdout + plan.stderr)}
+    assert jobs == {"card": 1, "report": 1, "all": 1, "total": 3}
 
 
 def _stats(said: str) -> list[str]:

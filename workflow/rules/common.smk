@@ -14,6 +14,8 @@ sys.path.insert(0, str(SRC))
 from styledistill import config as configuration
 from styledistill.core.errors import UserError
 from styledistill.core.files import canonical_json
+from styledistill.downloads import needed
+from styledistill.downloads.registry import FOLDER, weight_files
 from styledistill.fingerprint import fingerprint_script
 from styledistill.plan import preflight
 from styledistill.report.summary import summarize
@@ -71,6 +73,16 @@ def plain(value):
     return value.model_dump() if hasattr(value, "model_dump") else value
 
 
+def pictures_of(names):
+    """The settings of sources as far as their pictures depend on them."""
+    return settings(
+        {
+            name: CFG.sources[name].model_dump(exclude=configuration.RIGHTS)
+            for name in names
+        }
+    )
+
+
 def env(name):
     return f"{workflow.basedir}/envs/{name}.yaml"
 
@@ -112,7 +124,7 @@ MISSING = missing_parts()
 RESULTS = f"results/{CFG.run}"
 STORE = "resources/pairs"
 TRAINING = "resources/training"
-WEIGHTS = "resources/weights"
+WEIGHTS = str(FOLDER)
 LOGS = f"{RESULTS}/logs"
 TIMES = f"{RESULTS}/times"
 
@@ -129,6 +141,8 @@ BLOCKS = {
     for split in ("train", "val")
 }
 
+# Says that a file of weights is here and right; the jobs that load it wait for this, and touch no network.
+STAMP = f"{RESULTS}/weights/{{weight}}.json"
 INDEX = f"{RESULTS}/index/{{source}}.csv"
 BLOCK = f"{RESULTS}/blocks/{{split}}/{{block}}.csv"
 IMAGES = f"{RESULTS}/images"
@@ -136,6 +150,7 @@ TEACHER = f"{RESULTS}/teacher"
 SHARD = f"{RESULTS}/shards/{{split}}/{{block}}.tar"
 MANIFEST = f"{RESULTS}/shards/{{split}}.json"
 MANIFESTS = [f"{RESULTS}/shards/{split}.json" for split in BLOCKS]
+CARD = f"{RESULTS}/shards/README.md"
 STUDENT = f"{RESULTS}/students/{{loss}}/student.safetensors"
 SCORES = f"{RESULTS}/metrics/{{model}}.csv"
 METRICS = f"{RESULTS}/tables/metrics.csv"

@@ -16,7 +16,9 @@ rule index:
         mem_mb=500,
         runtime=60,
     params:
-        source=lambda wildcards: settings(CFG.sources[wildcards.source]),
+        source=lambda wildcards: settings(
+            CFG.sources[wildcards.source].model_dump(exclude=configuration.RIGHTS)
+        ),
         code=fingerprint_script("index"),
     message:
         "List the pictures of source {wildcards.source}"
@@ -67,12 +69,7 @@ rule crop:
         mem_mb=800,
         runtime=30,
     params:
-        sources=settings(
-            {
-                name: CFG.sources[name]
-                for name in {*CFG.blocks.contents, *CFG.blocks.styles}
-            }
-        ),
+        sources=pictures_of({*CFG.blocks.contents, *CFG.blocks.styles}),
         size=CFG.image_size,
         out=subpath(output[0], parent=True),
         code=fingerprint_script("crop"),
@@ -126,12 +123,7 @@ rule golden_crop:
         mem_mb=800,
         runtime=30,
     params:
-        sources=settings(
-            {
-                name: CFG.sources[name]
-                for name in {*CFG.golden.contents, *CFG.golden.styles}
-            }
-        ),
+        sources=pictures_of({*CFG.golden.contents, *CFG.golden.styles}),
         size=CFG.image_size,
         out=subpath(output[0], parent=True),
         code=fingerprint_script("crop"),

@@ -10,6 +10,7 @@ if CFG.student.start == "pretrain":
                 for block in BLOCKS["train"]
                 for name in CONTENTS + STYLES
             ],
+            weights=collect(STAMP, weight=needed.for_start(CFG)),
         output:
             multiext(
                 f"{RESULTS}/students/pretrained/",
@@ -50,6 +51,8 @@ if CFG.student.start == "pretrain":
 elif not READY:
 
     rule convert:
+        input:
+            weights=collect(STAMP, weight=needed.for_start(CFG)),
         output:
             multiext(
                 f"{RESULTS}/students/pretrained/", "student.safetensors", "config.json"
@@ -87,6 +90,9 @@ rule distill:
             for block in blocks
         ],
         start=f"{PRETRAINED}/student.safetensors",
+        weights=lambda wildcards: collect(
+            STAMP, weight=needed.for_loss(CFG, CFG.losses[wildcards.loss])
+        ),
     output:
         multiext(
             f"{RESULTS}/students/{{loss}}/",

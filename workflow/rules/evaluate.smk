@@ -45,6 +45,7 @@ rule score:
         validation=VALIDATION,
         teacher=[path.format(model="teacher") for path in GOLDEN_PICTURES],
         teacher_validation=VALIDATION.format(model="teacher"),
+        weights=collect(STAMP, weight=needed.for_scores(CFG)),
     output:
         table=SCORES,
         summary=f"{RESULTS}/metrics/{{model}}.json",

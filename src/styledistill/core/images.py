@@ -10,7 +10,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from .errors import BadPicture
 from .files import write_bytes
@@ -24,19 +24,21 @@ def open_rgb(source: Path | str | bytes) -> Image.Image:
 
     source: a path, or the bytes of an encoded picture. Raises BadPicture with the reason.
     """
-    name = "picture" if isinstance(source, bytes) else str(source)
+    name = "" if isinstance(source, bytes) else f"{source}: "
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
                 if image.width * image.height > MAX_PIXELS:
-                    raise BadPicture(f"{name}: {image.width} x {image.height} is over {MAX_PIXELS:,} pixels")
+                    raise BadPicture(f"{name}{image.width} x {image.height} is over {MAX_PIXELS:,} pixels")
                 image.load()
                 return _to_rgb(ImageOps.exif_transpose(image))
     except BadPicture:
         raise
+    except UnidentifiedImageError as error:  # its text names an object in memory, another one each time
+        raise BadPicture(f"{name}cannot be read as a picture (of no known format)") from error
     except Exception as error:  # Pillow's decoders raise many types for damaged files
-        raise BadPicture(f"{name}: cannot be read as a picture ({type(error).__name__}: {error})") from error
+        raise BadPicture(f"{name}cannot be read as a picture ({type(error).__name__}: {error})") from error
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -27,3 +27,10 @@ def to_uint8(pictures: Tensor) -> np.ndarray:
 def load_pictures(paths: Sequence[Path | str]) -> Tensor:
     """Pictures of one size as float32 (N, 3, H, W) in [0, 1]."""
     return from_uint8(np.stack([load_array(path) for path in paths]))
+
+
+def recolor(contents: Tensor, styles: Tensor) -> Tensor:
+    """The content with the style's mean and standard deviation per RGB channel, clamped to [0, 1]."""
+    c_std, c_mean = torch.std_mean(contents, dim=(2, 3), keepdim=True, correction=0)
+    s_std, s_mean = torch.std_mean(styles, dim=(2, 3), keepdim=True, correction=0)
+    return ((contents - c_mean) / c_std.clamp_min(1e-6) * s_std + s_mean).clamp(0, 1)

@@ -11,6 +11,7 @@ from ..core.files import read_json
 
 # The order in which people think of the stages; others follow in the order of their start.
 ORDER = (
+    "weights",
     "index",
     "fetch",
     "crop",
@@ -18,8 +19,10 @@ ORDER = (
     "teach",
     "pack",
     "manifest",
+    "card",
     "pretrain",
     "distill",
+    "export",
     "render",
     "score",
     "benchmark",

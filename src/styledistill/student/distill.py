@@ -2,13 +2,15 @@
 
 Every loss starts from the same weights and sees the same pairs in the same order. The network stays in evaluation
 mode: the tail's batch norm uses stored statistics (its affine part trains) and dropout is off, so that neither the
-batch's size nor its split changes a gradient.
+batch's size nor its split changes a gradient. So several processes, each with its part of every batch, make the same
+student as one, but for the last digits of float32 sums; all call `distill` alike, and only the main one writes.
 """
 
 from __future__ import annotations
 
+import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
 from ..config import Distill, Networks
@@ -32,9 +35,11 @@ from .train import (
     Signals,
     StateFile,
     cpu_copy,
+    leave,
     make_accelerator,
     parameter_groups,
     pieces,
+    recompute_in_backward,
     share_of,
     update,
     watch_signals,
@@ -47,6 +52,7 @@ MODULES = [
 VGG_TERMS = {"gram", "adain", "content"}
 MATCHING_PAIRS = 64  # pairs that the Gram term's constant is measured on
 FLOOR = 0.01  # part of the first rate below which it does not fall
+UNDECIDING = {"workers", "gradient_checkpointing", "tensorboard"}  # settings that change no number of the result
 
 
 @dataclass(frozen=True)
@@ -68,28 +74,34 @@ def distill(
     seed: int,
     device: torch.device,
     state_root: Path | str,
+    note: Callable[[Row], None] | None = None,
 ) -> Distilled:
     """Distil the student of folder `start` on the pairs of `manifests` (train, val) with a sum of weighted terms.
 
     The state stands below `state_root` under a hash of all that decides the result: killed and started again, the
-    training goes on and ends with the same weights (bit-equal on a CPU). Raises UserError.
+    training goes on and ends with the same weights (bit-equal on a CPU). In several processes (of torchrun, or of
+    `launch.run_in_processes`) all see the same `state_root`. note: takes each row of the history when it is there,
+    first those of the saved state. Raises UserError.
     """
-    student = Student.from_pretrained(start).to(device)
-    train, val = (PairDataset(manifest) for manifest in manifests)
+    accelerator = make_accelerator(device, settings.dtype)
+    device = accelerator.device
+    with accelerator.main_process_first():  # it alone downloads; the others find the files, or end with it
+        student = Student.from_pretrained(start).to(device)
+        train, val = (PairDataset(manifest) for manifest in manifests)
+        loss = _loss_settings(weights, settings, networks, device)
     decides = {
         "stage": "distill",
         "start": sha256_file(start / WEIGHTS_FILE),
         "manifests": [sha256_file(manifest) for manifest in manifests],
         "weights": dict(weights),
-        "settings": settings.model_dump(mode="json", exclude={"workers"}),
+        "settings": settings.model_dump(mode="json", exclude=UNDECIDING),
         "networks": {name: label(name, getattr(networks, name), networks.seed) for name in _needed(weights)},
         "seed": seed,
         "code": fingerprint_modules(MODULES),
     }
-    state = StateFile(state_root, decides)
-    accelerator = make_accelerator(device, settings.dtype)
-    run = Distillation(student.network, train, val, weights, settings, seed, accelerator, state)
-    run.prepare(_loss_settings(weights, settings, networks, device))
+    state = StateFile(state_root, decides, writes=accelerator.is_main_process)
+    run = Distillation(student.network, train, val, weights, settings, seed, accelerator, state, note)
+    run.prepare(loss)
     run.run()
     student.network.load_state_dict(run.best)
     student.facts.update(
@@ -166,6 +178,7 @@ class Distillation:
     seed: int
     accelerator: Accelerator
     state: StateFile
+    note: Callable[[Row], None] | None = None
     epoch: int = 1
     step: int = 0  # steps done in this epoch
     sums: dict[str, float] = field(default_factory=dict)  # over these steps
@@ -196,15 +209,21 @@ class Distillation:
         elif "gram" in self.weights and how.gram_normalize == "matched":
             self.gram_constant = self._matched(loss.vgg)
         self.loss = replace(loss, gram_constant=self.gram_constant)
+        if how.gradient_checkpointing:
+            recompute_in_backward([*self.network.transformer.decoder.layers, self.network.tail])
         self.prepared, self.optimizer = self.accelerator.prepare(self.network, self.optimizer)
+        if isinstance(self.prepared, DistributedDataParallel):
+            # Statistics are constants; sent around with each forward they would need equally many in all processes.
+            self.prepared.forward_sync_buffers = False
 
     def run(self) -> None:
         """Train until the plateau rule or `max_epochs` ends it. Leaves with the state saved at SIGTERM or SIGUSR1."""
+        self._tell(self.rows)
         with watch_signals() as signals:
             while self.epoch <= self.settings.max_epochs and not self.plateau.stopped:
                 self._train_epoch(signals)
                 self._end_epoch()
-                self._save(signals)
+                self._save(signals.agreed(self.accelerator))
 
     @property
     def last(self) -> dict[str, Tensor]:
@@ -222,16 +241,19 @@ class Distillation:
         batches = pieces(epoch_order(self.seed, self.epoch, len(self.train)), self.settings.batch)
         meter = Meter(unit="pair", total=len(self.train), label=f"epoch {self.epoch}")
         meter.advance(self.step * self.settings.batch)
-        loaded = self._loaded(self.train, batches[self.step :], flip=self.settings.flip)
+        loaded = self._loaded(self.train, self._mine(batches[self.step :]), flip=self.settings.flip)
         started = time.monotonic()
         self.trained += sum(map(len, batches[self.step :]))
         for batch, micro_batches in zip(batches[self.step :], loaded, strict=True):
             self._advance(micro_batches, len(batch))
             self.step += 1
-            meter.advance(len(batch), note=f"loss {self.sums['loss'] / self.step:.4g}")
-            if self.state.due or signals.received:
-                self._save(signals)
-        meter.close()
+            if self.accelerator.is_main_process:
+                meter.advance(len(batch), note=f"loss {self.sums['loss'] / self.step:.4g}")
+            leaving = signals.agreed(self.accelerator)
+            if leaving or self.state.due:
+                self._save(leaving)
+        if self.accelerator.is_main_process:
+            meter.close()
         self.seconds += time.monotonic() - started
 
     def _advance(self, micro_batches: list[Tensor], count: int) -> None:
@@ -251,7 +273,7 @@ class Distillation:
             # Same gradient as the weighted sum's; each term's own part of it has been measured on the way.
             return (output * gradient).sum()
 
-        losses = [lambda pairs=pairs: loss_of(pairs) for pairs in micro_batches]
+        losses = [lambda pairs=pairs: loss_of(pairs) for pairs in micro_batches] or [self._nothing]
         norm = update(self.accelerator, self.prepared, self.optimizer, losses, self.settings.clip)
         values, squares = self._summed(values), self._summed(squares)
         pulls = {name: value**0.5 for name, value in squares.items()}
@@ -264,6 +286,11 @@ class Distillation:
                 **{f"share_{name}": pull / whole for name, pull in pulls.items()},
             }
         )
+
+    def _nothing(self) -> Tensor:
+        """The loss of a process that a batch of few pairs leaves without one: it still takes part in the sum."""
+        blank = torch.zeros(1, 3, 32, 32, device=self.accelerator.device)
+        return 0.0 * self.prepared(blank, blank).sum()
 
     def _terms(self, pairs: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Outputs (N, 3, H, W) in [0, 1] space and raw terms of pairs (N, 3, 3, H, W)."""
@@ -280,7 +307,7 @@ class Distillation:
         """Mean raw terms over the validation pairs."""
         sums = dict.fromkeys(self.weights, 0.0)
         batches = pieces(range(len(self.val)), self.settings.batch)
-        for micro_batches in self._loaded(self.val, batches, flip=False):
+        for micro_batches in self._loaded(self.val, self._mine(batches), flip=False):
             for pairs in micro_batches:
                 for name, term in self._terms(pairs)[1].items():
                     sums[name] += float(term) * len(pairs)
@@ -312,20 +339,25 @@ class Distillation:
                 "gradient_norm": means["gradient_norm"],
             }
         )
+        self._tell(self.rows[-1:])
         self.plateau.step(val_loss)
         self.epoch, self.step, self.sums = self.epoch + 1, 0, {}
 
+    def _tell(self, rows: list[Row]) -> None:
+        for row in rows if self.note else ():
+            self.note(row)
+
     # --- data ---
 
-    def _loaded(self, dataset: PairDataset, batches: list[list[int]], flip: bool) -> Iterator[list[Tensor]]:
-        """For each effective batch this process's micro batches, (N, 3, 3, H, W) each."""
+    def _mine(self, batches: list[list[int]]) -> list[list[list[int]]]:
+        """This process's part of each effective batch, cut into micro batches."""
         size = self.settings.micro_batch or self.settings.batch
-        cut = [pieces(share_of(batch, self.accelerator), size) for batch in batches]
-        loader = iter(
-            DataLoader(
-                dataset, batch_sampler=[part for parts in cut for part in parts], num_workers=self.settings.workers
-            )
-        )
+        return [pieces(share_of(batch, self.accelerator), size) for batch in batches]
+
+    def _loaded(self, dataset: PairDataset, cut: list[list[list[int]]], flip: bool) -> Iterator[list[Tensor]]:
+        """For each batch of `cut` its micro batches of pairs' numbers as pictures, (N, 3, 3, H, W) each."""
+        numbers = [part for parts in cut for part in parts]
+        loader = iter(DataLoader(dataset, batch_sampler=numbers, num_workers=self.settings.workers))
         for parts in cut:
             loaded = [next(loader) for _ in parts]
             if flip:
@@ -333,22 +365,26 @@ class Distillation:
             yield [pairs.to(self.accelerator.device) for pairs in loaded]
 
     def _matched(self, vgg: nn.Module) -> float:
-        """The Gram term's constant, of the start weights and the first pairs of the first epoch: one for all losses."""
+        """The Gram term's constant, of the start weights and the first pairs of the first epoch: one for all losses.
+
+        Every process measures it on all of these pairs, since the norm of a batch's gradient is no sum over its parts.
+        """
         batches = pieces(epoch_order(self.seed, 1, len(self.train))[:MATCHING_PAIRS], self.settings.batch)
-        triples = (torch.cat(parts).unbind(1) for parts in self._loaded(self.train, batches, flip=False))
+        loaded = self._loaded(self.train, [[batch] for batch in batches], flip=False)
+        triples = (pairs.unbind(1) for (pairs,) in loaded)
 
         def predict(content: Tensor, style: Tensor) -> Tensor:
             return denormalize(self.network(normalize(content), normalize(style)))
 
-        return matched_constant(triples, predict, vgg, self.settings.gram_per_picture)
+        measured = {"constant": matched_constant(triples, predict, vgg, self.settings.gram_per_picture)}
+        return self._summed(measured)["constant"] / self.accelerator.num_processes
 
     # --- state ---
 
-    def _save(self, signals: Signals) -> None:
-        if self.accelerator.is_main_process:
-            self.state.save(self._snapshot())
-        if signals.received:
-            signals.leave(self.state.path)
+    def _save(self, leaving: signal.Signals | None) -> None:
+        self.state.save(self._snapshot())
+        if leaving:
+            leave(leaving, self.state.path, self.accelerator)
 
     def _snapshot(self) -> dict[str, Any]:
         return {
@@ -356,6 +392,7 @@ class Distillation:
             "optimizer": self.optimizer.state_dict(),
             "scheduler": self.plateau.scheduler.state_dict(),
             "fruitless": self.plateau.fruitless,
+            "scaler": self.accelerator.scaler.state_dict() if self.accelerator.scaler else None,
             **{name: getattr(self, name) for name in POSITION},
         }
 
@@ -364,6 +401,8 @@ class Distillation:
         self.optimizer.load_state_dict(saved["optimizer"])
         self.plateau.scheduler.load_state_dict(saved["scheduler"])
         self.plateau.fruitless = saved["fruitless"]
+        if self.accelerator.scaler:
+            self.accelerator.scaler.load_state_dict(saved["scaler"])
         for name in POSITION:
             setattr(self, name, saved[name])
 

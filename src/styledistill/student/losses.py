@@ -42,7 +42,10 @@ def gram(features: Tensor, normalization: Literal["hw", "chw"] = "chw", per_pict
     count, channels, height, width = features.shape
     rows = features.flatten(2) if per_picture else features.reshape(1, count * channels, height * width)
     size = height * width * (channels if normalization == "chw" else 1) * (1 if per_picture else count)
-    matrices = rows @ rows.transpose(1, 2) / size
+    # Never in half precision, whatever the training's dtype: a float16 sum over 512 x 512 places is infinite.
+    with torch.autocast(features.device.type, enabled=False):
+        rows = rows.to(torch.promote_types(rows.dtype, torch.float32))
+        matrices = rows @ rows.transpose(1, 2) / size
     return matrices if per_picture else matrices[0]
 
 

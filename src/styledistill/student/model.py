@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import pickle
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
@@ -13,14 +14,16 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from ..core.errors import UserError
 from ..core.files import atomic_path, read_json, sha256_file, write_json
-from ..perceptual import WEIGHTS, denormalize, normalize
+from ..downloads.registry import local_file
+from ..perceptual import denormalize, normalize
 from .sttr import SIZES, STTR, STTRConfig, StyleMemory
 
 WEIGHTS_FILE, CONFIG_FILE = "student.safetensors", "config.json"
-_GRID = 32  # the style backbone's stride; sizes are padded to its multiples
+GRID = 32  # the style backbone's stride; sizes are padded to its multiples
 
 
 class Student(nn.Module):
@@ -120,7 +123,7 @@ class Student(nn.Module):
         return StyleMemory(*(tokens[rows.to(tokens.device)] for tokens in memory))
 
     def _prepared(self, pictures: Tensor) -> Tensor:
-        return normalize(reflected(pictures.to(self.device), _GRID))
+        return normalize(reflected(pictures.to(self.device), GRID))
 
 
 def reflected(pictures: Tensor, multiple: int) -> Tensor:
@@ -129,16 +132,17 @@ def reflected(pictures: Tensor, multiple: int) -> Tensor:
     Pictures smaller than the strip that is missing are reflected again and again.
     """
     for axis in (2, 3):
-        length = pictures.shape[axis]
-        if length % multiple:
-            pictures = pictures.index_select(axis, _mirror(length, multiple).to(pictures.device))
+        pictures = pictures.index_select(axis, _mirror(pictures.shape[axis], multiple).to(pictures.device))
     return pictures
 
 
 def _mirror(length: int, multiple: int) -> Tensor:
-    """Indices 0, 1, .., n-1, n-2, .., 0, 1, .. up to the next multiple."""
-    period = max(1, 2 * (length - 1))
-    position = torch.arange(-(-length // multiple) * multiple) % period
+    """Indices 0, 1, .., n-1, n-2, .., 0, 1, .. up to the next multiple.
+
+    No branch, no negative number: exported to ONNX, whose integer division rounds towards 0, it follows any length.
+    """
+    period = torch.full((1,), torch.sym_max(1, 2 * (length - 1)))
+    position = torch.arange((length + multiple - 1) // multiple * multiple) % period
     return torch.minimum(position, period - position)
 
 
@@ -161,20 +165,9 @@ def _distinct(pictures: Tensor) -> tuple[list[int], Tensor]:
 def load_imagenet(student: Student) -> None:
     """Give both backbones torchvision's ResNet-50 of ImageNet (version 1, as the authors used), hash checked.
 
-    For the full size only. Raises UserError where it cannot be downloaded.
+    For the full size only. Raises UserError where it has not been downloaded.
     """
-    from torchvision.models import ResNet50_Weights
-
-    try:
-        state = ResNet50_Weights.IMAGENET1K_V1.get_state_dict(
-            model_dir=str(WEIGHTS), progress=False, check_hash=True, weights_only=True
-        )
-    except (OSError, RuntimeError) as error:
-        raise UserError(
-            f"student.start: {ResNet50_Weights.IMAGENET1K_V1.url} could not be downloaded ({error}). Download it where "
-            f"there is a network and put it into {WEIGHTS}, or set student.start to a folder or to 'pretrain'."
-        ) from error
-    set_backbones(student.network, state)
+    set_backbones(student.network, torch.load(local_file("resnet50"), map_location="cpu", weights_only=True))
 
 
 def set_backbones(network: STTR, resnet50: dict[str, Tensor]) -> None:
@@ -191,12 +184,23 @@ def set_backbones(network: STTR, resnet50: dict[str, Tensor]) -> None:
 
 
 def _built(config: STTRConfig, state: dict[str, Tensor]) -> STTR:
-    """The network with the weights of `state`, in float32; no random weights are drawn first (1 s at full size)."""
-    with torch.device("meta"):
+    """The network with the weights of `state`, in float32; no random weights are drawn first (1 s at any size)."""
+    with torch.device("meta"), _Unfilled():
         network = STTR(config)
     in_float32 = {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
     network.load_state_dict(in_float32, assign=True)
     return network
+
+
+class _Unfilled(TorchFunctionMode):
+    """Random fills do nothing here; on the meta device they draw no number anyway, but import torch's compiler."""
+
+    def __torch_function__(
+        self, function: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if function in (Tensor.normal_, Tensor.uniform_):
+            return args[0]
+        return function(*args, **(kwargs or {}))
 
 
 def _network_config(values: dict[str, Any]) -> STTRConfig:
@@ -216,7 +220,8 @@ def _folder_of(path: Path | str) -> Path:
 def _from_hub(name: str) -> Path:
     """Folder of a hub repository's student in the local cache, downloaded where it is not there yet."""
     advice = f"{name}: no such folder, and no student of that id on the hub"
-    if name.count("/") != 1 or name.startswith((".", "/", "~")):
+    # A name beside what is here is a slip, not an id; without a network the hub would be asked for a minute.
+    if name.count("/") != 1 or name.startswith((".", "/", "~")) or Path(name).parent.is_dir():
         raise UserError(f"{name}: no such folder. Give a folder with {WEIGHTS_FILE} and {CONFIG_FILE}.")
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError

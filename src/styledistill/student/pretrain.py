@@ -3,7 +3,9 @@
 Loss of a pair (STTR, section 3.3): `content_weight` x mean squared error of relu4_1 to the content's +
 `style_weight` x AdaIN style loss (means and deviations of four VGG19 slices). Where the backbones were never trained
 the features carry no detail yet, so `identity_weight` x mean squared error of stylize(x, x) to x teaches the network
-to reconstruct (IEContraAST's and StyTr2's identity loss, on ImageNet-normalised pictures).
+to reconstruct (IEContraAST's and StyTr2's identity loss, on ImageNet-normalised pictures). Some of these contents wear
+another picture's colours, and their style is x turned by half a circle: then colours must come from the style, wherever
+they stand in it.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -22,13 +24,13 @@ from torch.nn import functional as F
 from ..config import Networks, Pretrain
 from ..core.files import sha256_bytes, sha256_file
 from ..core.progress import Meter
-from ..core.tensors import from_uint8
+from ..core.tensors import from_uint8, recolor
 from ..fingerprint import fingerprint_modules
 from ..perceptual import denormalize, label, normalize, vgg19_features
 from .losses import sttr_criterion
 from .model import WEIGHTS_FILE, Student, load_imagenet
 from .sttr import STTR, freeze_batch_norm, thaw_batch_norm
-from .train import Row, StateFile, make_accelerator, parameter_groups, share_of, update, watch_signals
+from .train import Row, StateFile, leave, make_accelerator, parameter_groups, share_of, update, watch_signals
 
 TERMS = ("content", "style", "identity")
 SUMMED = (*TERMS, "gradient_norm")
@@ -59,6 +61,22 @@ def _crops(rng: np.random.Generator, pool: np.ndarray, count: int, size: int) ->
         top, left = rng.integers(pool.shape[1] - size + 1, size=2)
         crop[:] = pool[number, top : top + size, left : left + size][:, :: rng.choice((-1, 1))]
     return from_uint8(crops)
+
+
+class Known(NamedTuple):
+    """Pairs whose result is known, pictures (N, 3, H, W) in [0, 1] each."""
+
+    contents: Tensor
+    styles: Tensor
+    targets: Tensor
+
+
+def as_known(targets: Tensor, recolored: int) -> Known:
+    """Pairs that result in `targets` (N, 3, H, W): the first `recolored` contents wear the next picture's colours."""
+    contents, styles = targets.clone(), targets.clone()
+    contents[:recolored] = recolor(targets, targets.roll(-1, 0))[:recolored]
+    styles[:recolored] = targets[:recolored].flip(2, 3)
+    return Known(contents, styles, targets)
 
 
 def rate_factor(step: int, steps: int) -> float:
@@ -151,7 +169,7 @@ class Pretraining:
                 if self.state.due or signals.received or self.step == total:
                     self.state.save(self._snapshot())
                 if signals.received:
-                    signals.leave(self.state.path)
+                    leave(signals.received, self.state.path, self.accelerator)
         meter.close()
         return self.rows
 
@@ -174,25 +192,26 @@ class Pretraining:
         known = self._known(size)
         torch.manual_seed(hash((self.seed, self.step, self.accelerator.process_index)))  # dropout
         with self.accelerator.autocast():
-            # One forward for both; a known picture is content and style at once.
-            outputs = self.prepared(*(normalize(torch.cat([pictures, known])) for pictures in (contents, styles)))
-            crossed, same = denormalize(outputs.float()).split([len(contents), len(known)])
+            # One forward for pairs and known pictures.
+            sides = (torch.cat([contents, known.contents]), torch.cat([styles, known.styles]))
+            outputs = denormalize(self.prepared(*map(normalize, sides)).float())
+            crossed, same = outputs.split([len(contents), len(known.targets)])
             terms.update(dict.fromkeys(TERMS, outputs.new_zeros(())))
             if len(crossed):
                 terms.update(sttr_criterion(crossed, contents, styles, self.vgg))
-            if len(known):
-                terms["identity"] = F.mse_loss(normalize(same), normalize(known))
+            if len(same):
+                terms["identity"] = F.mse_loss(normalize(same), normalize(known.targets))
         pairs = how.content_weight * terms["content"] + how.style_weight * terms["style"]
-        return pairs * len(contents) / max(1, how.batch) + how.identity_weight * terms["identity"] * len(known) / max(
-            1, how.identity_batch
-        )
+        part, known_part = len(contents) / max(1, how.batch), len(same) / max(1, how.identity_batch)
+        return part * pairs + known_part * how.identity_weight * terms["identity"]
 
-    def _known(self, size: int) -> Tensor:
-        """Pictures that this process's part of the network must reproduce: contents and styles by turns."""
+    def _known(self, size: int) -> Known:
+        """This process's part of the step's pictures to reproduce: contents and styles by turns."""
         count = self.settings.identity_batch
         drawn = self.pools.batch(self.seed + 1, self.step, math.ceil(count / 2), size)
+        known = as_known(torch.stack(drawn, 1).flatten(0, 1)[:count], round(self.settings.recolor * count))
         mine = share_of(range(count), self.accelerator)
-        return torch.stack(drawn, 1).flatten(0, 1)[mine].to(self.accelerator.device)
+        return Known(*(pictures[mine].to(self.accelerator.device) for pictures in known))
 
     def _note(self, values: dict[str, float]) -> None:
         """Add to the sums of the coming row; end the row when it is full."""

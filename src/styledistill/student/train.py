@@ -14,28 +14,45 @@ import math
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+from accelerate.utils import InitProcessGroupKwargs
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from ..core.errors import UserError
 from ..core.files import atomic_path, canonical_json, sha256_bytes, write_json, write_text
+from ..core.progress import announce
 
 SAVE_SECONDS = 120.0
+OBEYED = (signal.SIGTERM, signal.SIGUSR1)
 _PRECISIONS = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
+_WAIT = timedelta(hours=1)  # for the main process, which downloads and hashes before the others do
 
 Row = dict[str, int | float]
 
 
 def make_accelerator(device: torch.device, dtype: str = "float32") -> Accelerator:
-    """The accelerator of a training on `device` with forward passes in `dtype` (weights stay float32)."""
+    """The accelerator of a training on `device` with forward passes in `dtype` (weights stay float32).
+
+    In one of several processes (torchrun's variables are set) on CUDA it picks the device itself: work on its
+    `.device`. Raises UserError.
+    """
+    if dtype == "float16" and device.type == "cpu":
+        raise UserError("dtype: float16 trains on a GPU only. Use bfloat16 or float32 here.")
     if device.type == "cuda" and device.index is not None:
         torch.cuda.set_device(device)
-    return Accelerator(cpu=device.type == "cpu", mixed_precision=_PRECISIONS[dtype])
+    # Else the first training of a process would settle device and precision for all later ones.
+    AcceleratorState._reset_state(reset_partial_state=True)
+    patience = InitProcessGroupKwargs(timeout=_WAIT)
+    return Accelerator(cpu=device.type == "cpu", mixed_precision=_PRECISIONS[dtype], kwargs_handlers=[patience])
 
 
 def parameter_groups(network: nn.Module, rate: float, rate_backbone: float) -> list[dict[str, Any]]:
@@ -56,6 +73,15 @@ def pieces(indices: Sequence[int], size: int) -> list[list[int]]:
     return [list(indices[start : start + size]) for start in range(0, len(indices), size)]
 
 
+def recompute_in_backward(parts: Iterable[nn.Module]) -> None:
+    """Let each part keep only what goes into it, and compute the rest again in the backward pass: memory for time.
+
+    Gradients stay the same, and so do the names of the state dict.
+    """
+    for part in parts:
+        part.forward = partial(checkpoint, part.forward, use_reentrant=False)
+
+
 def update(
     accelerator: Accelerator,
     network: nn.Module,
@@ -65,8 +91,9 @@ def update(
 ) -> float:
     """One step of the optimizer along the sum of the micro batches' losses; returns the gradient's norm.
 
-    Each entry of `micro_batches` computes one loss, already weighted by its part of the effective batch. A gradient of
-    more than norm `clip` is cut to it; the norm before is returned. Raises UserError when it is not finite.
+    Each entry of `micro_batches` (at least one in every process) computes one loss, already weighted by its part of the
+    effective batch. A gradient of more than norm `clip` is cut to it; the norm before is returned, 0 where float16 made
+    it infinite and the step was skipped. Raises UserError when it is not finite otherwise, or ever again.
     """
     optimizer.zero_grad(set_to_none=True)
     for number, loss_of in enumerate(micro_batches, start=1):
@@ -76,22 +103,30 @@ def update(
             # Averaging over processes is undone here: the parts of one batch add up.
             accelerator.backward(loss_of() * accelerator.num_processes)
     norm = float(accelerator.clip_grad_norm_(network.parameters(), clip))
-    if not math.isfinite(norm) and accelerator.scaler is None:  # a scaler skips such a step and goes on
+    finite = math.isfinite(norm)
+    # A scaler skips such a step and goes on at half the scale; below 1 the scale was not the cause.
+    if not finite and (accelerator.scaler is None or accelerator.scaler.get_scale() < 1):
         raise UserError("training: the gradient is not finite. Lower learning_rate, or use dtype float32 or bfloat16.")
     optimizer.step()
-    return norm
+    return norm if finite else 0.0
 
 
 # --- states -----------------------------------------------------------------------------------------------------
 
 
 class StateFile:
-    """The training state in `<root>/<key>/state.pt`, where the key is a hash of all that decides the result."""
+    """The training state in `<root>/<key>/state.pt`, where the key is a hash of all that decides the result.
 
-    def __init__(self, root: Path | str, decides: dict[str, Any]) -> None:
+    writes: whether this process is the one of its training that writes; the others only load.
+    """
+
+    def __init__(self, root: Path | str, decides: dict[str, Any], writes: bool = True) -> None:
         self.folder = Path(root) / sha256_bytes(canonical_json(decides).encode())[:24]
         self.path = self.folder / "state.pt"
+        self.writes = writes
         self._saved = time.monotonic()
+        if not writes:
+            return
         for left_over in self.folder.glob(".*.part"):  # of a job that was killed while it wrote
             left_over.unlink(missing_ok=True)
         if not (self.folder / "key.json").exists():
@@ -102,7 +137,9 @@ class StateFile:
         return torch.load(self.path, map_location="cpu", weights_only=True) if self.path.exists() else None
 
     def save(self, state: dict[str, Any]) -> None:
-        """Replace the state at once or not at all."""
+        """Replace the state at once or not at all; nothing where this process does not write."""
+        if not self.writes:
+            return
         with atomic_path(self.path) as temporary:
             torch.save(state, temporary)
         self._saved = time.monotonic()
@@ -123,11 +160,19 @@ class Signals:
     def __init__(self) -> None:
         self.received: signal.Signals | None = None
 
-    def leave(self, where: Path) -> None:
-        """Say where the state is and end the process."""
-        assert self.received is not None
-        print(f"{self.received.name} received: state saved in {where}; the same command goes on", file=sys.stderr)
-        raise Interrupted(128 + self.received)
+    def agreed(self, accelerator: Accelerator) -> signal.Signals | None:
+        """What any process of the training has received; all must ask after the same step, and hear the same."""
+        mine = torch.tensor([float(self.received == number) for number in OBEYED], device=accelerator.device)
+        heard = accelerator.reduce(mine, "sum").tolist()
+        return next((number for number, count in zip(OBEYED, heard, strict=True) if count), None)
+
+
+def leave(number: signal.Signals, where: Path, accelerator: Accelerator) -> NoReturn:
+    """Say where the state is and end the process, once all processes of the training have come here."""
+    if accelerator.is_main_process:
+        print(f"{number.name} received: state saved in {where}; the same command goes on", file=sys.stderr, flush=True)
+    accelerator.wait_for_everyone()  # the first that ends takes the others with it
+    raise Interrupted(128 + number)
 
 
 @contextlib.contextmanager
@@ -138,7 +183,7 @@ def watch_signals() -> Iterator[Signals]:
     def note(number: int, _frame: Any) -> None:
         signals.received = signal.Signals(number)
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGUSR1)}
+    before = {number: signal.signal(number, note) for number in OBEYED}
     try:
         yield signals
     finally:
@@ -150,7 +195,10 @@ def watch_signals() -> Iterator[Signals]:
 
 
 def write_history(path: Path | str, rows: Sequence[Row]) -> None:
-    """Write rows as CSV: seven significant digits, columns of the first row. Equal trainings give equal bytes."""
+    """Write rows as CSV: seven significant digits, columns of the first row.
+
+    Equal trainings give equal bytes, so no time is among the columns: the speed stands in the run record.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(rows[0])
@@ -160,6 +208,29 @@ def write_history(path: Path | str, rows: Sequence[Row]) -> None:
 
 def _cell(value: int | float) -> str:
     return str(value) if isinstance(value, int) else f"{value:.7g}"
+
+
+def tensorboard(folder: Path | str) -> Callable[[Row], None]:
+    """A function that adds a row of the history, by its epoch, to TensorBoard's events in `folder`.
+
+    Events of an earlier try are removed: a training that goes on gives all its rows again. Where the package is missing
+    it says so once, and the rows go nowhere.
+    """
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        announce(f"no TensorBoard events in {folder}: pip install tensorboard (history.csv has the same numbers)")
+        return lambda row: None
+    for earlier in Path(folder).glob("events.out.tfevents.*"):
+        earlier.unlink()
+    writer = SummaryWriter(str(folder))
+
+    def add(row: Row) -> None:
+        for name, value in row.items():
+            writer.add_scalar(name, value, row["epoch"])
+        writer.flush()
+
+    return add
 
 
 def cpu_copy(values: dict[str, Tensor]) -> dict[str, Tensor]:

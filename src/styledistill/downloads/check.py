@@ -1,0 +1,30 @@
+"""Whether a file is the one that it should be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..core.errors import UserError
+from ..core.files import sha256_file
+
+
+class OtherFile(UserError):
+    """A file is not the one that it should be; `reason` says in what it differs."""
+
+    def __init__(self, path: Path | str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}; remove it and run again")
+        self.reason = reason
+
+
+def check_file(path: Path | str, sha256: str, size: int | None = None) -> str:
+    """Hexadecimal sha256 of the file `path`. Raises OtherFile.
+
+    sha256: the whole of it or its first digits. size: in bytes, where it is known; asked first, since it costs nothing.
+    """
+    found = Path(path).stat().st_size
+    if size is not None and found != size:
+        raise OtherFile(path, f"{found:,} bytes, expected {size:,}")
+    digest = sha256_file(path)
+    if not digest.startswith(sha256.lower()):
+        raise OtherFile(path, f"sha256 is {digest[:16]}.., expected {sha256[:16]}..")
+    return digest

@@ -1,0 +1,90 @@
+"""The weight files of other people that this workflow can download, and where they lie once they are here.
+
+A new one is one entry in `weights.yaml` beside this file.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
+
+import yaml
+
+from ..core.errors import UserError
+from .check import check_file
+
+REGISTRY = Path(__file__).with_name("weights.yaml")
+FOLDER = Path("resources/weights")  # where downloads are kept, below the working directory
+# Address of a folder that holds the files under their own names, asked instead of the publishers.
+MIRROR = "STYLEDISTILL_MIRROR"
+
+
+@dataclass(frozen=True)
+class WeightFile:
+    """One entry: sha256 is the whole of it or its published first digits, bytes the size where it is known."""
+
+    name: str
+    url: str
+    sha256: str
+    licence: str
+    citation: str
+    purpose: str
+    bytes: int | None = None
+
+    @property
+    def file(self) -> str:
+        """Name of the file, as its publisher names it."""
+        return PurePosixPath(urlsplit(self.url).path).name
+
+    @property
+    def address(self) -> str:
+        """Where to fetch it: the publisher's address, or the mirror that STYLEDISTILL_MIRROR names."""
+        mirror = os.environ.get(MIRROR)
+        return f"{mirror.rstrip('/')}/{self.file}" if mirror else self.url
+
+
+def weight_files() -> dict[str, WeightFile]:
+    """All entries by name."""
+    return {name: WeightFile(name, **facts) for name, facts in yaml.safe_load(REGISTRY.read_text()).items()}
+
+
+def weight_file(name: str) -> WeightFile:
+    """The entry of a name. Raises UserError."""
+    files = weight_files()
+    if name not in files:
+        raise UserError(f"{name}: no weights of that name; there are {', '.join(files)}")
+    return files[name]
+
+
+def local_file(name: str, folder: Path = FOLDER) -> Path:
+    """Path of a downloaded file, its hash checked; nothing is fetched. Raises UserError where it is absent or other."""
+    wanted = weight_file(name)
+    path = folder / wanted.file
+    if not path.is_file():
+        raise UserError(
+            f"{path} is not here. Run `snakemake weights` or, where there is a network, `python src/weights.py {name}`."
+        )
+    check_file(path, wanted.sha256, wanted.bytes)
+    return path
+
+
+def listing(folder: Path = FOLDER) -> str:
+    """The entries as lines for a terminal: name, size, whether it is here, licence, use. Hashes are not computed."""
+    return "\n".join(
+        f"{wanted.name:10} {_megabytes(wanted.bytes):>9}  {_state(wanted, folder):8}  {wanted.purpose}\n"
+        f"{'':32}{wanted.licence}\n{'':32}{wanted.citation}\n{'':32}{wanted.url}"
+        for wanted in weight_files().values()
+    )
+
+
+def _megabytes(size: int | None) -> str:
+    return "?" if size is None else f"{size / 1e6:.1f} MB"
+
+
+def _state(wanted: WeightFile, folder: Path) -> str:
+    path = folder / wanted.file
+    if not path.is_file():
+        return "not here"
+    return "here" if wanted.bytes in (None, path.stat().st_size) else "damaged"

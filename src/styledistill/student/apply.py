@@ -1,0 +1,135 @@
+"""The student at work on files: each content with each style, pictures of any size."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ..core.errors import BadPicture, UserError
+from ..core.files import write_bytes
+from ..core.images import MAX_PIXELS, encode_png, open_rgb
+from ..core.progress import Meter, announce
+from ..core.runtime import pick_device
+from ..core.tensors import from_uint8, to_uint8
+from .model import Student
+from .pairing import FORMATS, Job
+from .sttr import StyleMemory
+
+_SLOW_PIXELS = 2_000_000  # some minutes on one core
+_LUMA = (0.299, 0.587, 0.114)  # weights of R, G, B in the Y of YIQ
+_QUALITY = 95  # of results in formats with loss
+
+T = TypeVar("T")
+
+
+def load(model: str, device: str) -> Student:
+    """The student of a folder or a hub id, on a device (`auto`, `cpu`, `cuda:1`). Raises UserError."""
+    student = Student.from_pretrained(model)
+    try:
+        return student.to(pick_device(device))
+    except RuntimeError as error:
+        raise UserError(f"device {device}: {str(error).splitlines()[0]:.100}. Use auto or cpu.") from error
+
+
+def stylize_files(
+    student: Student, jobs: Sequence[Job], size: int | None = None, strength: float = 1.0, preserve_color: bool = False
+) -> int:
+    """Write the picture of each job (jobs of one content stand together) and return how many could be made.
+
+    size: the shorter side of contents and of styles is scaled to so many pixels first; None leaves both as they are.
+    The result is as large as the content then is. strength: as in `Student.stylize`. preserve_color: see
+    `with_colors_of`. Each style is encoded once. A picture that cannot be used is named and its jobs are left out; if
+    there is one job only, that is raised as UserError.
+    """
+    memories: dict[Path, StyleMemory | None] = {}
+    meter = Meter(unit="picture", total=len(jobs))
+
+    def attempt(path: Path, work: Callable[[], T]) -> T | None:
+        try:
+            return _fitting(path, work)
+        except UserError as error:
+            if len(jobs) == 1:
+                raise
+            announce(f"left out: {error}")
+            return None
+
+    for path, jobs_of_content in groupby(jobs, key=lambda job: job.content):
+        content = attempt(path, lambda path=path: _read(path, size))
+        if content is None:
+            continue
+        _warn_of_time(path, content, student)
+        for job in jobs_of_content:
+            if job.style not in memories:
+                memories[job.style] = attempt(job.style, lambda job=job: student.encode_style(_read(job.style, size)))
+            memory = memories[job.style]
+            if memory is None:
+                continue
+            made = attempt(path, lambda c=content, m=memory: student.stylize(c, m, strength).cpu())
+            if made is not None:
+                _write(with_colors_of(content, made) if preserve_color else made, job.out)
+                meter.advance()
+    return meter.done
+
+
+def with_colors_of(content: Tensor, stylized: Tensor) -> Tensor:
+    """The luminance of `stylized` with the colours of `content`, both (N, 3, H, W) in [0, 1].
+
+    Y comes from the stylized picture, I and Q of YIQ from the content: the luminance-only transfer of Gatys et al.,
+    "Preserving Color in Neural Artistic Style Transfer" (2016, arXiv:1606.05897), applied to the finished picture. Y
+    enters R, G and B alike, so they all get the difference of both luminances. Clamped to [0, 1], which shifts colours
+    that RGB does not have.
+    """
+    weights = torch.tensor(_LUMA, device=content.device)[:, None, None]
+    difference = ((stylized - content) * weights).sum(1, keepdim=True)
+    return (content + difference).clamp(0, 1)
+
+
+# --- one picture --------------------------------------------------------------------------------------------------
+
+
+def _read(path: Path, size: int | None) -> Tensor:
+    """A picture as (1, 3, H, W) in [0, 1], its shorter side scaled to `size` by Lanczos. Raises BadPicture."""
+    image = open_rgb(path)
+    if size:
+        factor = size / min(image.size)
+        width, height = (max(size, round(side * factor)) for side in image.size)
+        if width * height > MAX_PIXELS:
+            raise BadPicture(f"{path}: {width} x {height} at this size is over {MAX_PIXELS:,} pixels")
+        image = image.resize((width, height), Image.Resampling.LANCZOS)
+    return from_uint8(np.asarray(image))
+
+
+def _write(picture: Tensor, path: Path) -> None:
+    """Write (1, 3, H, W) in [0, 1] in the format of the file's suffix, at once or not at all."""
+    (pixels,) = to_uint8(picture)
+    kind = FORMATS[path.suffix.lower()]
+    if kind == "PNG":
+        write_bytes(path, encode_png(pixels))
+        return
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format=kind, quality=_QUALITY)
+    write_bytes(path, buffer.getvalue())
+
+
+def _fitting(path: Path, work: Callable[[], T]) -> T:
+    """What `work` returns. Raises UserError where the memory of the device does not suffice."""
+    try:
+        return work()
+    except (RuntimeError, MemoryError) as error:
+        if isinstance(error, RuntimeError) and "memory" not in str(error):
+            raise
+        raise UserError(f"{path}: too large for the memory of this device. Give a smaller size.") from error
+
+
+def _warn_of_time(path: Path, content: Tensor, student: Student) -> None:
+    height, width = content.shape[2:]
+    if student.device.type == "cpu" and height * width > _SLOW_PIXELS:
+        announce(f"{path}: {width} x {height} pixels take minutes on a CPU (four times as many, 16 times as long)")

@@ -1,0 +1,180 @@
+"""The student as ONNX: two graphs that need no torch, for pictures of any size, each in three precisions.
+
+`encode_style`: styles (M, 3, H', W') to keys and values (M, T, d), the memory of M styles.
+`stylize`: contents (N, 3, H, W) with the keys and values of N styles, or of one for all, to pictures (N, 3, H, W).
+
+Pictures are float32 RGB in [0, 1], and everything that enters or leaves is float32, whatever the precision inside.
+All of N, M, H, W, H', W' are free: normalisation, padding to multiples of 32 and cutting back are part of the graphs.
+Unlike torch's fused attention, runtimes may hold all of a layer's (H W / 64)**2 weights per head in memory.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from torch import Tensor, nn
+
+from ..core.files import write_bytes, write_json
+from ..core.tensors import from_uint8
+from ..perceptual import denormalize, normalize
+from ..sources.drawings import draw
+from .model import GRID, Student, reflected
+from .precision import in_half, with_int8_weights
+from .sttr import STTR, StyleMemory
+
+OPSET = 20
+# What stands between a graph's name and `.onnx`, and how the graph comes from the exported one.
+PRECISIONS: dict[str, tuple[str, Callable[[onnx.ModelProto], onnx.ModelProto]]] = {
+    "fp32": ("", lambda graph: graph),
+    "fp16": (".fp16", in_half),
+    "int8": (".int8", with_int8_weights),
+}
+TOLERANCE = 1e-3  # largest difference to torch that a float32 graph may have, of pictures in [0, 1]
+
+Axes = dict[int, str]  # names of an input's free axes
+_STYLE_AXES = {0: "styles", 2: "style_height", 3: "style_width"}
+_CONTENT_AXES = {0: "contents", 2: "height", 3: "width"}
+_MEMORY_AXES = {0: "styles", 1: "tokens"}
+
+
+class _EncodeStyle(nn.Module):
+    """`Student.encode_style` without what a graph cannot hold."""
+
+    def __init__(self, network: STTR) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, styles: Tensor) -> tuple[Tensor, Tensor]:
+        """Pictures (M, 3, H', W') in [0, 1] to keys and values (M, T, d)."""
+        return tuple(self.network.encode_style(normalize(reflected(styles, GRID))))
+
+
+class _Stylize(nn.Module):
+    """`Student.stylize` with an encoded style, at full strength."""
+
+    def __init__(self, network: STTR) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, contents: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        """Pictures (N, 3, H, W) in [0, 1] and memories (N or 1, T, d) to pictures (N, 3, H, W)."""
+        count, _, height, width = contents.shape
+        rows = torch.arange(count) % torch.full((1,), keys.shape[0])  # one memory serves all
+        memory = StyleMemory(keys[rows], values[rows])
+        drawn = self.network.decode(normalize(reflected(contents, GRID)), memory)
+        return denormalize(drawn)[:, :, :height, :width].clamp(0, 1)
+
+
+def export(student: Student, folder: Path) -> dict[str, Any]:
+    """Write `encode_style<suffix>.onnx` and `stylize<suffix>.onnx` of each precision, and `export.json`, into `folder`.
+
+    student: on the CPU. Returned, and written as JSON, are for each precision the files' megabytes (10**6 bytes) and
+    the largest and mean absolute difference of its pictures to torch's. Raises RuntimeError when the float32 graphs
+    are not the student's.
+    """
+    graphs = _exported(student.network)
+    pairs = _pairs()
+    precisions = {}
+    for precision, (suffix, converted) in PRECISIONS.items():
+        files = {f"{name}{suffix}.onnx": _bytes(converted(graph)) for name, graph in graphs.items()}
+        error = _difference(student, *files.values(), pairs)
+        if precision == "fp32" and not error["largest_error"] < TOLERANCE:
+            raise RuntimeError(f"{folder}: the ONNX graphs differ from torch by {error['largest_error']:.2g}")
+        for file, data in files.items():
+            write_bytes(folder / file, data)
+        precisions[precision] = {"megabytes": {file: len(data) / 1e6 for file, data in files.items()}, **error}
+    facts = {"opset": OPSET, "compared_on": "drawn pictures, 128 x 128 and 120 x 75 pixels", "precisions": precisions}
+    write_json(folder / "export.json", facts)
+    return facts
+
+
+# --- the graphs ---------------------------------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def _exported(network: STTR) -> dict[str, onnx.ModelProto]:
+    """Both graphs in float32. The example's sizes only have to be unlike each other and no multiples of 32."""
+    styles = torch.zeros(2, 3, 70, 90)
+    encoder = _EncodeStyle(network).eval()
+    encode_style = _graph(encoder, {"styles": (styles, _STYLE_AXES)}, {"keys": _MEMORY_AXES, "values": _MEMORY_AXES})
+    keys, values = encoder(styles)
+    stylize = _graph(
+        _Stylize(network).eval(),
+        {
+            "contents": (torch.zeros(3, 3, 100, 50), _CONTENT_AXES),
+            "keys": (keys, _MEMORY_AXES),
+            "values": (values, _MEMORY_AXES),
+        },
+        {"pictures": _CONTENT_AXES},
+    )
+    return {"encode_style": encode_style, "stylize": stylize}
+
+
+def _graph(module: nn.Module, inputs: dict[str, tuple[Tensor, Axes]], outputs: dict[str, Axes]) -> onnx.ModelProto:
+    """The module's graph with free axes under their names, without the exporter's notes (which hold paths of files)."""
+    logging.getLogger("onnxscript").setLevel(logging.ERROR)  # it tells of each constant that it leaves alone
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # two inputs that share an axis
+        program = torch.onnx.export(
+            module,
+            tuple(example for example, _ in inputs.values()),
+            input_names=list(inputs),
+            output_names=list(outputs),
+            dynamic_shapes=tuple(axes for _, axes in inputs.values()),
+            opset_version=OPSET,
+            dynamo=True,
+            verbose=False,
+        )
+    model = program.model_proto
+    model.doc_string = __doc__
+    for value in model.graph.output:
+        for axis, name in outputs[value.name].items():
+            value.type.tensor_type.shape.dim[axis].dim_param = name
+    for part in (*model.graph.node, *model.graph.initializer, *model.graph.value_info, *model.graph.input):
+        del part.metadata_props[:]
+        part.ClearField("doc_string")
+    del model.graph.metadata_props[:]
+    return model
+
+
+def _bytes(model: onnx.ModelProto) -> bytes:
+    return model.SerializeToString(deterministic=True)
+
+
+# --- the comparison -----------------------------------------------------------------------------------------------
+
+
+def _pairs() -> list[tuple[Tensor, Tensor]]:
+    """Drawn contents and styles of two sizes: two with a style each, and three with one for all."""
+    contents, styles = (
+        from_uint8(np.stack([draw(kind, number, 128) for number in range(3)])) for kind in ("scenes", "styles")
+    )
+    return [(contents[:2], styles[:2]), (contents[:, :, :75, :120], styles[2:, :, :90])]
+
+
+def _difference(
+    student: Student, encode_style: bytes, stylize: bytes, pairs: list[tuple[Tensor, Tensor]]
+) -> dict[str, float]:
+    """Largest and mean absolute difference between the pictures of two graphs and the student's own, in [0, 1]."""
+    encoder, decoder = (_session(graph) for graph in (encode_style, stylize))
+    differences = []
+    for contents, styles in pairs:
+        keys, values = encoder.run(None, {"styles": styles.numpy()})
+        (made,) = decoder.run(None, {"contents": contents.numpy(), "keys": keys, "values": values})
+        differences.append(np.abs(made - student.stylize(contents, styles).numpy()).ravel())
+    joined = np.concatenate(differences)
+    return {"largest_error": float(joined.max()), "mean_error": float(joined.mean())}
+
+
+def _session(graph: bytes) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

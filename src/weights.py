@@ -1,0 +1,48 @@
+"""Download weight files of other people, or say which there are."""
+
+from pathlib import Path
+
+from command import Folder, user_errors
+
+import click
+
+from styledistill.core.files import write_json
+from styledistill.core.record import run_record
+from styledistill.downloads.fetch import fetch_file
+from styledistill.downloads.registry import FOLDER, listing, weight_file
+
+
+@click.command()
+@click.argument("names", nargs=-1)
+@click.option("--list", "listed", is_flag=True, help="Say which weights there are, and which are here already.")
+@click.option("--folder", type=Folder, default=FOLDER, show_default=True, help="Where the files are kept.")
+@click.option("--stamps", type=Folder, help="Folder for <name>.json: what each file is, its sha256 and its address.")
+def main(names: tuple[str, ...], listed: bool, folder: Path, stamps: Path | None) -> None:
+    """Download the weights NAMES unless they are here, and check them by their sha256.
+
+    STYLEDISTILL_MIRROR=http://host/folder fetches them from there, under their publishers' file names.
+    """
+    if not names and not listed:
+        raise click.UsageError("which weights? Give their names, or --list")
+    with user_errors():
+        if listed:
+            click.echo(listing(folder))
+        for name in names:
+            fetch(name, folder, stamps)
+
+
+def fetch(name: str, folder: Path, stamps: Path | None) -> None:
+    """One file, and its stamp. A stamp names the publisher, not the mirror: equal files have equal stamps."""
+    wanted = weight_file(name)
+    path = folder / wanted.file
+    if stamps is None:
+        fetch_file(wanted.address, path, wanted.sha256, wanted.bytes)
+        return
+    with run_record(stamps / f"{name}.run.json", "weights", {"name": name, "address": wanted.address}):
+        digest = fetch_file(wanted.address, path, wanted.sha256, wanted.bytes)
+        facts = {"name": name, "file": wanted.file, "purpose": wanted.purpose, "url": wanted.url}
+        write_json(stamps / f"{name}.json", facts | {"sha256": digest, "bytes": path.stat().st_size})
+
+
+if __name__ == "__main__":
+    main()

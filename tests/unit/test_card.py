@@ -1,0 +1,180 @@
+"""The data card: what it says is what the shards hold, and what it advises works."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from huggingface_hub import DatasetCard
+
+import card as script
+from styledistill.config import FolderSource, ProceduralSource, SkimageSource, Teacher
+from styledistill.core.files import canonical_json
+from styledistill.core.images import encode_png
+from styledistill.plan import tables
+from styledistill.shards.card import SHOWN, card
+from styledistill.shards.write import block_pairs, write_manifest, write_shard
+from styledistill.sources.registry import Excluded
+from styledistill.teacher.load import load_teacher
+
+ROOT = Path(__file__).parents[2]
+TEACHER = {
+    **{"weights": "owner/model", "convention": "ldm", "steps": 50, "gamma": 0.75, "temperature": 1.5, "layers": "auto"},
+    **{"adain": True, "injection": True, "dtype": "float16", "features": "auto", "batch": 48, "compile": False},
+}
+KEY = {"weights": "ab" * 32, "layers": [6, 7, 8, 9, 10, 11], "code": "0123456789abcdef"}
+SOURCES = {
+    "paintings": FolderSource(kind="folder", path="/home/me/art", licence="cc-by-4.0", citation="Me | You, 2020"),
+    "scenes": ProceduralSource(kind="procedural", pictures="scenes", count=9, licence="cc-by-4.0"),
+}
+# Two contents and three styles in each block; the manifests take 9 of 12 pairs, and 3 of 6.
+PAIRS = {"train": (2, 9), "val": (1, 3)}
+
+
+def make_run(folder: Path, teacher: dict = TEACHER) -> Path:
+    """The parts of a run's folder that the card reads, written by the code that writes them in a run."""
+    results = folder / "results" / "tried"
+    for source in SOURCES:
+        tables.write(results / "index" / f"{source}.excluded.csv", Excluded._fields, [])
+    for split, (blocks, pairs) in PAIRS.items():
+        shards = [make_block(results, split, f"{number:04d}", teacher) for number in range(blocks)]
+        write_manifest(results / "shards" / f"{split}.json", split, pairs, shards)
+    return results
+
+
+def make_block(results: Path, split: str, block: str, teacher: dict) -> Path:
+    rows = [("c00", "scenes"), ("c01", "scenes"), ("s00", "paintings"), ("s01", "paintings"), ("s02", "paintings")]
+    members = [
+        tables.BlockRow(name, {"c": "content", "s": "style"}[name[0]], source, f"{split}{block}{name}", "00")
+        for name, source in rows
+    ]
+    tables.write(results / "blocks" / split / f"{block}.csv", tables.BlockRow._fields, members)
+    pictures = results / "pictures"
+    pictures.mkdir(exist_ok=True)
+    names = [row.name for row in members]
+    for name in (*names, *(f"{content}_{style}" for content in names[:2] for style in names[2:])):
+        level = len(name) * 9 + int(block)
+        (pictures / f"{name}.png").write_bytes(encode_png(np.full((8, 8, 3), level, np.uint8)))
+    table, shard = results / "blocks" / split / f"{block}.csv", results / "shards" / split / f"{block}.tar"
+    write_shard(shard, block_pairs(table, pictures, pictures, f"{split}_{block}", teacher))
+    return shard
+
+
+def written(results: Path, sources=SOURCES) -> str:
+    return card(results, sources, KEY, 8, 3)
+
+
+def row_of(text: str, first: str) -> list[str]:
+    line = next(line for line in text.splitlines() if line.startswith(f"| {first} |"))
+    return [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+
+
+def test_the_hub_reads_the_front_matter(tmp_path):
+    facts = DatasetCard(written(make_run(tmp_path))).data.to_dict()
+    assert facts["license"] == "cc-by-4.0"
+    assert facts["task_categories"] == ["image-to-image"]
+    assert facts["size_categories"] == ["n<1K"]
+    assert {"style-transfer", "webdataset"} <= set(facts["tags"])
+    files = {part["split"]: part["path"] for part in facts["configs"][0]["data_files"]}
+    assert files == {"train": ["train/0000.tar", "train/0001.tar"], "val": ["val/0000.tar"]}
+
+
+def test_counts_are_those_of_the_pairs_that_the_manifests_list(tmp_path):
+    """The second training block gives its first content only, the validation block too: their second is not counted."""
+    text = written(make_run(tmp_path))
+    #                  pairs, contents, styles, tar files, pairs in these
+    assert row_of(text, "`train`")[1:] == ["9", "3", "6", "2", "12"]
+    assert row_of(text, "`val`")[1:] == ["3", "1", "3", "1", "6"]
+    assert row_of(text, "`scenes`")[2:6] == ["3", "0", "1", "0"]
+    assert row_of(text, "`paintings`")[2:6] == ["0", "6", "0", "3"]
+    assert "12 pairs. Each is a content picture" in text
+    assert "- 6 pairs of the tar files, which the manifests do not list" in text
+
+
+def test_equal_shards_have_equal_cards_wherever_they_lie(tmp_path):
+    first = written(make_run(tmp_path / "a"))
+    assert written(make_run(tmp_path / "b")) == first
+    assert str(tmp_path) not in first and "/home/me" not in first
+    assert not re.search(r"20\d\d-\d\d-\d\d|\d\d:\d\d", first.replace("CVPR 2024", ""))
+
+
+def test_the_teacher_is_named_without_the_folder_that_it_lies_in(tmp_path):
+    assert row_of(written(make_run(tmp_path / "hub")), "weights")[1] == '`"owner/model"`'
+    local = written(make_run(tmp_path / "local", TEACHER | {"weights": "/home/me/models/sd14"}))
+    assert row_of(local, "weights")[1] == '`"sd14"`' and "/home/me" not in local
+    assert row_of(local, "steps")[1] == "`50`" and row_of(local, "injection")[1] == "`[6,7,8,9,10,11]`"
+    assert f"`{KEY['weights']}`" in local
+
+
+@pytest.mark.parametrize(
+    ("scenes", "paintings", "word"),
+    [
+        ({}, {"licence": "mit"}, "mit"),  # what StyleDistill draws has its own licence
+        ({}, {"licence": "cc-by-4.0"}, "other"),
+        ({}, {}, "unknown"),
+        ({"licence": "ask me"}, {"licence": "ask me"}, "other"),
+        ({"licence": "cc0-1.0"}, {"licence": "cc0-1.0"}, "cc0-1.0"),
+    ],
+)
+def test_the_hub_is_told_a_licence_only_where_all_sources_have_it(tmp_path, scenes, paintings, word):
+    sources = {
+        "scenes": ProceduralSource(kind="procedural", pictures="scenes", count=9, **scenes),
+        "paintings": FolderSource(kind="folder", path="art", **paintings),
+    }
+    text = written(make_run(tmp_path), sources)
+    assert DatasetCard(text).data.license == word
+    assert row_of(text, "`paintings`")[6] == paintings.get("licence", "not stated")
+
+
+def test_words_on_rights_stand_in_the_table_whatever_is_in_them(tmp_path):
+    text = written(make_run(tmp_path))
+    assert row_of(text, "`paintings`")[6:] == ["cc-by-4.0", r"Me \| You, 2020"]
+    photographs = SOURCES | {"scenes": SkimageSource(kind="skimage")}
+    assert "scikit-image" in row_of(written(make_run(tmp_path), photographs), "`scenes`")[6]
+
+
+def test_files_that_were_left_out_are_named_up_to_a_number(tmp_path):
+    results = make_run(tmp_path)
+    # A decoder's reason may hold an address in memory, which no two runs share.
+    bad = [Excluded(f"bad{n:03d}.png", f"picture: <BytesIO at 0x{n:x}>") for n in range(SHOWN + 3)]
+    tables.write(results / "index" / "paintings.excluded.csv", Excluded._fields, bad)
+    text = written(results)
+    assert (
+        f"- {SHOWN + 3} files of `paintings`, which could not be read as pictures: `bad000.png`, `bad001.png`" in text
+    )
+    assert f"`bad{SHOWN - 1:03d}.png` and 3 more." in text
+    assert f"bad{SHOWN:03d}.png" not in text and "0x" not in text
+    assert "of `scenes`, which could" not in text
+
+
+def test_the_code_on_the_card_gives_exactly_the_listed_pairs(tmp_path, monkeypatch):
+    results = make_run(tmp_path)
+    monkeypatch.chdir(results / "shards")
+    listing, plain, _ = re.findall(r"```python\n(.*?)```", written(results), re.S)
+    names = {}
+    exec(listing + plain, names)
+    assert [pair["__key__"] for pair in names["pairs"]] == [
+        *(f"train_0000_{content}_{style}" for content in ("c00", "c01") for style in ("s00", "s01", "s02")),
+        *(f"train_0001_c00_{style}" for style in ("s00", "s01", "s02")),
+    ]
+    assert names["target"].size == (8, 8)
+
+
+def test_the_script_writes_the_card_with_the_hash_of_the_teachers_weights(tmp_path):
+    settings = Teacher(weights=str(ROOT / "weights" / "tiny_teacher"), convention="ldm", steps=50)
+    results = make_run(tmp_path, settings.model_dump(mode="json"))
+    arguments = {
+        **{"results": results, "out": results / "shards" / "README.md", "size": 8, "seed": 3},
+        "sources": canonical_json({name: source.model_dump() for name, source in SOURCES.items()}),
+        "teacher": settings.model_dump_json(),
+    }
+    done = CliRunner().invoke(script.main, [f"--{name}={value}" for name, value in arguments.items()])
+    assert done.exit_code == 0, done.output
+    text = (results / "shards" / "README.md").read_text()
+    assert row_of(text, "weights")[1] == '`"tiny_teacher"`'
+    assert f"`{load_teacher(settings, torch.device('cpu')).model.weights}`" in text
+    assert row_of(text, "injection")[1] == "`[2,3,4,5]`"

@@ -1,0 +1,79 @@
+"""A real HTTP server in a thread, which misbehaves on demand."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+
+@dataclass
+class Server:
+    """What is served under every name, and how the next answers go wrong; what was asked for.
+
+    script: one entry per answer, in order; behind its end all answers are right. `cut` closes the connection after half
+    of what is asked for, `wrong` sends other bytes, (429, headers) an error, `shifted` another range.
+    """
+
+    data: bytes
+    ranges: bool = True
+    lengths: bool = True
+    script: list[str | tuple[int, dict[str, str]]] = field(default_factory=list)
+    asked: list[tuple[str, str | None]] = field(default_factory=list)  # path or address, and Range
+    address: str = ""
+
+
+@contextmanager
+def serving(data: bytes, **settings) -> Iterator[Server]:
+    """Serve `data` on a free port of this machine."""
+    server = Server(data, **settings)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            server.asked.append((self.path, self.headers["Range"]))
+            answer(self, server, server.script.pop(0) if server.script else "right")
+
+        def log_message(self, *_) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
+        server.address = f"http://127.0.0.1:{http.server_port}"
+        thread = Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield server
+        finally:
+            http.shutdown()
+            thread.join()
+
+
+def answer(request: BaseHTTPRequestHandler, server: Server, how: str | tuple[int, dict[str, str]]) -> None:
+    """One answer; the connection is closed behind it, as HTTP/1.0 does."""
+    if not isinstance(how, str):
+        send(request, *how)
+        return
+    asked = re.fullmatch(r"bytes=(\d+)-", request.headers["Range"] or "") if server.ranges else None
+    begin = int(asked[1]) if asked else 0
+    if asked and begin >= len(server.data):
+        send(request, 416, {})
+        return
+    if how == "shifted":
+        begin += 1
+    body = server.data[begin:]
+    headers = {"Content-Length": str(len(body))} if server.lengths else {}
+    if asked:
+        headers["Content-Range"] = f"bytes {begin}-{len(server.data) - 1}/{len(server.data)}"
+    if how == "wrong":
+        body = bytes(255 - byte for byte in body)
+    send(request, 206 if asked else 200, headers, body[: len(body) // 2] if how == "cut" else body)
+
+
+def send(request: BaseHTTPRequestHandler, status: int, headers: dict[str, str], body: bytes = b"") -> None:
+    request.send_response(status)
+    for name, value in headers.items():
+        request.send_header(name, value)
+    request.end_headers()
+    request.wfile.write(body)

@@ -1,0 +1,51 @@
+"""Weights of other people: downloaded by jobs of their own, only where the configuration says so."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import yaml
+from running import SMOKE, run_workflow
+from serving import serving
+
+MODELS = ("content", "style", "recolor", "teacher", "pretrained", "mse", "gram50")
+
+
+def _preset(folder: Path, **networks: str) -> str:
+    path = folder / "config.yaml"
+    path.write_text(yaml.safe_dump({**yaml.safe_load(SMOKE.read_text()), "networks": networks}))
+    return str(path)
+
+
+def _planned(folder: Path, config: str) -> tuple[set[str], dict[str, set[str]]]:
+    """Weights that a dry run would download, and those that each other job waits for, by the job's message."""
+    plan = run_workflow(folder, "-n", "--configfile", config)
+    assert plan.returncode == 0, plan.stderr[-3000:]
+    made, waits = set(), {}
+    for message, reason in re.findall(r"^Job \d+: (.*)\nReason: (.*)$", plan.stdout + plan.stderr, re.M):
+        missing, _, updated = reason.partition("Input files updated by another job:")
+        made |= set(re.findall(r"/weights/(\w+)\.json", missing))
+        if stamps := set(re.findall(r"/weights/(\w+)\.json", updated)):
+            waits[message] = stamps
+    return made, waits
+
+
+def test_what_is_downloaded_is_waited_for_by_the_jobs_that_use_it_and_nothing_else_is(tmp_path):
+    config = _preset(tmp_path, vgg19="download", alexnet="download", inception="seeded")
+    made, waits = _planned(tmp_path, config)
+    assert made == {"vgg19", "alexnet"}
+    scores = {f"Score {model}": {"vgg19", "alexnet"} for model in MODELS}
+    assert waits == scores | {"Distil the teacher into student gram50": {"vgg19"}}
+
+
+def test_another_file_than_the_one_wanted_stops_the_run_in_one_line(tmp_path, monkeypatch):
+    config = _preset(tmp_path, vgg19="seeded", alexnet="download", inception="seeded")
+    with serving(b"not AlexNet") as server:
+        monkeypatch.setenv("STYLEDISTILL_MIRROR", server.address)
+        done = run_workflow(tmp_path, "weights", "--cores", "1", "--configfile", config)
+    said = done.stdout + done.stderr
+    assert done.returncode != 0 and "Traceback" not in said
+    assert f"error: {server.address}/alexnet-owt-7be5be79.pth: 11 bytes there, expected 244,408,911" in said
+    assert [path.name for path in (tmp_path / "resources").rglob("*") if path.is_file()] == []
+    assert not (tmp_path / "results/smoke/weights/alexnet.json").exists()

@@ -1,0 +1,45 @@
+# The data card: what the shards hold, in the form that the Hugging Face hub reads.
+
+
+rule card:
+    input:
+        manifests=MANIFESTS,
+        blocks=[
+            f"{RESULTS}/blocks/{split}/{block}.csv"
+            for split, blocks in BLOCKS.items()
+            for block in blocks
+        ],
+        excluded=collect(
+            f"{RESULTS}/index/{{source}}.excluded.csv",
+            source=sorted({*CFG.blocks.contents, *CFG.blocks.styles}),
+        ),
+    output:
+        CARD,
+    log:
+        f"{LOGS}/card.log",
+    benchmark:
+        f"{TIMES}/card.tsv"
+    conda:
+        env("model")
+    threads: 1
+    resources:
+        # The teacher's weights are loaded, for their hash.
+        mem_mb=2500,
+        runtime=30,
+    params:
+        sources=settings(
+            {
+                name: CFG.sources[name]
+                for name in {*CFG.blocks.contents, *CFG.blocks.styles}
+            }
+        ),
+        teacher=settings(CFG.teacher),
+        size=CFG.image_size,
+        seed=CFG.seed,
+        results=lambda wildcards, output: Path(output[0]).parents[1],
+        code=fingerprint_script("card"),
+    message:
+        "Write the data card"
+    shell:
+        "python $SRC/card.py --results {params.results} --sources {params.sources:q} --teacher {params.teacher:q}"
+        " --size {params.size} --seed {params.seed} --out {output} 3>&2 >{log} 2>&1"

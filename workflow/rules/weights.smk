@@ -1,0 +1,30 @@
+# Weight files of other people: into resources/weights, which all runs share, each with a stamp that the run owns.
+
+
+rule weight:
+    output:
+        STAMP,
+    log:
+        f"{LOGS}/weights/{{weight}}.log",
+    benchmark:
+        f"{TIMES}/weights/{{weight}}.tsv"
+    wildcard_constraints:
+        weight="|".join(weight_files()),
+    # A cluster's nodes often see no network; the machine that Snakemake runs on is the likeliest to see one.
+    localrule: True
+    conda:
+        env("data")
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=240,
+    params:
+        # No fingerprint of the code: a file is what its sha256 says, and a better downloader must not redo a student.
+        sha256=lambda wildcards: weight_files()[wildcards.weight].sha256,
+        folder=WEIGHTS,
+        stamps=subpath(output[0], parent=True),
+    message:
+        "Download the weights {wildcards.weight}, unless they are here"
+    shell:
+        "python $SRC/weights.py {wildcards.weight} --folder {params.folder} --stamps {params.stamps}"
+        " 3>&2 >{log} 2>&1"
