@@ -99,7 +99,7 @@ def test_a_changed_loss_weight_reruns_only_what_comes_from_it(smoke, tmp_path):
     values = yaml.safe_load(SMOKE.read_text())
     values["losses"]["gram50"] = {"pixel": 0.4, "gram": 0.6}
     changed = tmp_path / "changed.yaml"
-    changed.write_text(yaml.safe_dump(values))
+    changed.write_text(yaml.safe_dump(values, sort_keys=False))
     plan = run_workflow(smoke, "-n", "--configfile", str(changed))
     said = plan.stdout + plan.stderr
     jobs = {line.split()[0]: int(line.split()[1]) for line in _stats(said)}
@@ -114,7 +114,7 @@ def test_a_word_on_rights_rewrites_the_card_and_the_report_alone(smoke, tmp_path
     for source in values["sources"].values():
         source |= {"licence": "cc0-1.0", "citation": "A Painter"}
     changed = tmp_path / "changed.yaml"
-    changed.write_text(yaml.safe_dump(values))
+    changed.write_text(yaml.safe_dump(values, sort_keys=False))
     plan = run_workflow(smoke, "-n", "--configfile", str(changed))
     jobs = {line.split()[0]: int(line.split()[1]) for line in _stats(plan.stdout + plan.stderr)}
     assert jobs == {"card": 1, "report": 1, "all": 1, "total": 3}
