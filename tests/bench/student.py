@@ -1,0 +1,165 @@
+"""The student's time and memory against attention that returns its weights; its size beside the teacher's.
+
+    python tests/bench/student.py
+
+Both full students have the same random weights; they differ in how attention and the last convolution are computed
+(parts/plain_sttr.py). What is compared takes turns (A B A B): times are medians, and a ratio is the median of those of
+the turns. Memory is the peak above the loaded network, each in a process of its own. Prints the tables, keeps them in
+results/bench/student.json, and exits with 1 when a limit is missed. Under 5 minutes on two cores.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("KMP_BLOCKTIME", "0")
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+from torch import Tensor
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "src"))
+
+from parts.plain_sttr import plain
+from parts.table import Row, keep, show
+
+from styledistill.config import Teacher
+from styledistill.metrics import cost
+from styledistill.student.model import Student
+from styledistill.stylizers import Stylizer, Wanted, load_stylizer, networks_of
+
+THREADS, TURNS = 2, 5
+CPU = torch.device("cpu")
+# Stable Diffusion 1.4: parameters of its UNet and of its VAE. Its weights are not here, so nothing of it is timed.
+SD_PARAMETERS = 859_520_964 + 83_653_863
+BYTES = {"float32": 4, "float16": 2, "int8": 1}
+
+Model = dict[str, Any]
+
+
+def main() -> None:
+    """Measure, print and keep everything; the exit code says whether all limits hold."""
+    torch.set_num_threads(THREADS)
+    (fused, plain_one), ratio = compared(full_student, ("fused", "plain"), 512)
+    (student, teacher), slower = compared(tiny_model, ("student", "teacher"), 128)
+    large = alone(full_student, "fused", 1024)
+    original = sized("Stable Diffusion 1.4", SD_PARAMETERS)
+    rows = [
+        Row("512 x 512: seconds, fused over plain", ratio, 1 / 2),
+        Row("512 x 512: memory, fused over plain", fused["peak_mb"] / plain_one["peak_mb"], 1 / 3),
+        Row("1024 x 1024: GB resident, fused", large["resident_mb"] / 1000, 6),
+        Row("full student over Stable Diffusion 1.4, parameters", fused["parameters"] / SD_PARAMETERS, 1 / 10),  # paper
+        Row("tiny student over tiny teacher, parameters", student["parameters"] / teacher["parameters"]),
+        Row("tiny student over tiny teacher, seconds", slower),
+    ]
+    models = [fused, plain_one, large, student, teacher, original]
+    show_models(models)
+    show(rows)
+    keep(ROOT / "results" / "bench" / "student.json", rows, {"models": models})
+    if any(row.status == "MISSED" for row in rows):
+        sys.exit(1)
+
+
+# --- models -----------------------------------------------------------------------------------------------------
+
+
+def full_student(name: str) -> Student:
+    """The full student with random weights: `fused` as it is, or `plain` as the authors compute it."""
+    student = Student.create("full", seed=1)
+    if name == "plain":
+        plain(student.network)
+    return student
+
+
+def tiny_model(name: str) -> Stylizer:
+    """The embedded `teacher` (10 steps) or `student`."""
+    settings = Teacher(weights=str(ROOT / "weights" / "tiny_teacher"), steps=10, gamma=0.4)
+    return load_stylizer(Wanted(name, CPU, ROOT / "weights" / "tiny_student", settings))
+
+
+# --- measuring --------------------------------------------------------------------------------------------------
+
+
+def noise(side: int) -> tuple[Tensor, Tensor]:
+    """A content and a style (1, 3, side, side); no cost depends on what they show."""
+    return torch.rand(2, 1, 3, side, side, generator=torch.Generator().manual_seed(1)).unbind(0)
+
+
+def compared(build: Callable[[str], Stylizer], names: tuple[str, str], side: int) -> tuple[list[Model], float]:
+    """What two models cost, and the first's seconds over the second's."""
+    pair = [build(name) for name in names]
+    pictures = noise(side)
+    outputs = [model.stylize(*pictures) for model in pair]  # warm-up
+    if build is full_student:
+        torch.testing.assert_close(*outputs, msg="fused and plain must draw the same picture")
+    turns = [[seconds(model, pictures) for model in pair] for _ in range(TURNS)]
+    del pair, outputs
+    costs = [
+        {**alone(build, name, side), "seconds": median(taken)}
+        for name, taken in zip(names, zip(*turns, strict=True), strict=True)
+    ]
+    return costs, median(one / other for one, other in turns)
+
+
+def seconds(model: Stylizer, pictures: tuple[Tensor, Tensor]) -> float:
+    """How long a picture takes."""
+    start = time.perf_counter()
+    model.stylize(*pictures)
+    return time.perf_counter() - start
+
+
+def alone(build: Callable[[str], Stylizer], name: str, side: int) -> Model:
+    """Size and memory of a model, in a fresh process."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        parameters, peak, resident = pool.submit(memory, build, name, side).result()
+    kind = "tiny" if build is tiny_model else "full student,"
+    return {**sized(f"{kind} {name}", parameters), "side": side, "peak_mb": peak, "resident_mb": resident}
+
+
+def memory(build: Callable[[str], Stylizer], name: str, side: int) -> tuple[int, float, float]:
+    """Parameters; MB that the first picture takes above the loaded model; MB resident in all at that moment."""
+    torch.set_num_threads(THREADS)
+    model = build(name)
+    peak = cost._peak_memory_mb(model, list(noise(side)), CPU)
+    return sum(p.numel() for network in networks_of(model) for p in network.parameters()), peak, cost._peak()
+
+
+def sized(model: str, parameters: int) -> Model:
+    """Parameters of a model, and the MB (10**6 bytes) that so many numbers take in each type."""
+    return {"model": model, "parameters": parameters} | {f"{t}_mb": parameters * n / 1e6 for t, n in BYTES.items()}
+
+
+# --- showing ----------------------------------------------------------------------------------------------------
+
+FORMS = {
+    "side": "d",
+    "seconds": ".3f",
+    "peak_mb": ".0f",
+    "parameters": ",d",
+    "float32_mb": ".1f",
+    "float16_mb": ".1f",
+    "int8_mb": ".1f",
+}
+
+
+def show_models(models: Sequence[Model]) -> None:
+    """Print what each model costs; `-` where it was not measured."""
+    print(f"CPU, {THREADS} threads, float32, batch 1; megabytes of weights by their count")
+    print(f"{'':<22}" + "".join(f"{name:>12}" for name in FORMS))
+    for model in models:
+        cells = (f"{model[name]:{form}}" if name in model else "-" for name, form in FORMS.items())
+        print(f"{model['model']:<22}" + "".join(f"{cell:>12}" for cell in cells))
+
+
+if __name__ == "__main__":
+    main()
