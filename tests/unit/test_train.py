@@ -147,7 +147,7 @@ def start(program, *arguments):
 def said(process):
     """What it says until it ends; it must end."""
     try:
-        return process.communicate(timeout=300)[1]
+        return process.communicate(timeout=900)[1]
     finally:
         process.kill()
 
