@@ -230,7 +230,7 @@ def save_sheet(sheet: Sheet, path: Path) -> None:
     for label in sheet.labels:
         draw.text((label.x, label.y), label.text, fill=INK, font=_font(label.size), anchor="ms")
     buffer = io.BytesIO()
-    labelled.save(buffer, format="PNG", optimize=True, dpi=(DPI, DPI))
+    labelled.save(buffer, format="PNG", dpi=(DPI, DPI))
     write_bytes(path.with_suffix(".png"), buffer.getvalue())
     write_bytes(path.with_suffix(".pdf"), sheet_pdf(sheet))
 
