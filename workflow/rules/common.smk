@@ -129,7 +129,9 @@ LOGS = f"{RESULTS}/logs"
 TIMES = f"{RESULTS}/times"
 
 # A job asks for a GPU only where one is; on a cluster the profile says which rules get one.
-GPU = int(CFG.device != "cpu" and preflight.sees_gpu())
+# Distillation and the benchmark take all that this machine has; --resources gpu=4 lets four blocks be made side by side.
+GPUS = preflight.gpus() if CFG.device != "cpu" else 0
+GPU = min(GPUS, 1)
 
 CONTENTS = names("c", sum(CFG.blocks.contents.values()), 2)
 STYLES = names("s", sum(CFG.blocks.styles.values()), 2)

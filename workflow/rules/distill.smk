@@ -111,7 +111,7 @@ rule distill:
     resources:
         mem_mb=6000,
         runtime=1440,
-        gpu=GPU,
+        gpu=GPUS,
     params:
         loss=lambda wildcards: settings(CFG.losses[wildcards.loss]),
         distill=settings(CFG.distill),

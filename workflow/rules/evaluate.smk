@@ -98,7 +98,7 @@ rule benchmark:
     resources:
         mem_mb=6000,
         runtime=120,
-        gpu=GPU,
+        gpu=GPUS,
     params:
         benchmark=settings(CFG.benchmark),
         teacher=settings(CFG.teacher),

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import random
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
 
 import numpy as np
 import torch
@@ -12,13 +17,40 @@ from .errors import UserError
 
 
 def pick_device(name: str) -> torch.device:
-    """`auto` (CUDA where there is one, else CPU), `cpu`, `cuda` or `cuda:N`. Resolved inside the job, never before."""
+    """`auto` (CUDA where there is one, else CPU), `cpu`, `cuda` or `cuda:N`. Resolved inside the job, never before.
+
+    Of several GPUs `auto` and `cuda` mean one that no other job of this machine has claimed, so that jobs side by side
+    take one each; in a training of several processes every process has its own already.
+    """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
     device = torch.device(name)
     if device.type == "cuda" and not torch.cuda.is_available():
         raise UserError(f"device: {name} was asked for, but no CUDA device is visible here. Use auto or cpu.")
+    if name == "cuda" and torch.cuda.device_count() > 1 and "LOCAL_RANK" not in os.environ:
+        gpus = [str(torch.cuda.get_device_properties(i).uuid) for i in range(torch.cuda.device_count())]
+        return torch.device("cuda", claim(gpus, Path(tempfile.gettempdir())))
     return device
+
+
+_claims: list[IO[str]] = []  # open files: a claim ends with its process, however that ends
+
+
+def claim(gpus: Sequence[str], folder: Path) -> int:
+    """Index of the first of `gpus` (names that all jobs of a machine know) that no living process holds; now ours.
+
+    The first where all are held. folder: of the lock files, one for each GPU and user.
+    """
+    for index, gpu in enumerate(gpus):
+        file = (folder / f"styledistill-{os.getuid()}-{gpu}.lock").open("w")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            continue
+        _claims.append(file)
+        return index
+    return 0
 
 
 def seed_everything(seed: int) -> None:

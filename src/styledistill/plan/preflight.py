@@ -63,6 +63,6 @@ def _hub_id(name: str) -> bool:
     return len(parts) == 2 and all(parts) and parts[0] not in _OWN and not name.startswith(".")
 
 
-def sees_gpu() -> bool:
-    """Whether this machine has an NVIDIA driver; asked without importing torch, since every job parses the workflow."""
-    return Path("/dev/nvidiactl").exists()
+def gpus() -> int:
+    """How many NVIDIA GPUs this machine has; asked without importing torch, since every job parses the workflow."""
+    return len(list(Path("/dev").glob("nvidia[0-9]*")))
