@@ -6,6 +6,8 @@ Both full students have the same random weights; they differ in how attention an
 (parts/plain_sttr.py). What is compared takes turns (A B A B): times are medians, and a ratio is the median of those of
 the turns. Memory is the peak above the loaded network, each in a process of its own. Prints the tables, keeps them in
 results/bench/student.json, and exits with 1 when a limit is missed. Under 5 minutes on two cores.
+
+The tiny student is measured as ONNX too, run by onnxruntime in each precision against torch.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("KMP_BLOCKTIME", "0")
 
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -24,6 +27,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import onnxruntime
 import torch
 from torch import Tensor
 
@@ -35,6 +39,7 @@ from parts.table import Row, keep, show
 
 from styledistill.config import Teacher
 from styledistill.metrics import cost
+from styledistill.student.export import PRECISIONS, export
 from styledistill.student.model import Student
 from styledistill.stylizers import Stylizer, Wanted, load_stylizer, networks_of
 
@@ -63,9 +68,11 @@ def main() -> None:
         Row("tiny student over tiny teacher, seconds", slower),
     ]
     models = [fused, plain_one, large, student, teacher, original]
+    graphs = onnx_graphs(256)
     show_models(models)
+    show_graphs(graphs)
     show(rows)
-    keep(ROOT / "results" / "bench" / "student.json", rows, {"models": models})
+    keep(ROOT / "results" / "bench" / "student.json", rows, {"models": models, "onnx": graphs})
     if any(row.status == "MISSED" for row in rows):
         sys.exit(1)
 
@@ -109,6 +116,46 @@ def compared(build: Callable[[str], Stylizer], names: tuple[str, str], side: int
         for name, taken in zip(names, zip(*turns, strict=True), strict=True)
     ]
     return costs, median(one / other for one, other in turns)
+
+
+def onnx_graphs(side: int) -> list[Model]:
+    """The tiny student's graphs in each precision: MB, error, and seconds of a picture over torch's."""
+    student = tiny_model("student")
+    with tempfile.TemporaryDirectory() as folder:
+        facts = export(student, Path(folder))["precisions"]
+        graphs = {name: Graphs(Path(folder), suffix) for name, (suffix, _) in PRECISIONS.items()}
+    pictures = noise(side)
+    turns = [[seconds(model, pictures) for model in (student, *graphs.values())] for _ in range(TURNS + 1)][1:]
+    return [
+        {
+            "graphs": f"tiny student, {name}",
+            "side": side,
+            "megabytes": sum(facts[name]["megabytes"].values()),
+            "largest_error": facts[name]["largest_error"],
+            "mean_error": facts[name]["mean_error"],
+            "seconds": median(turn[number] for turn in turns),
+            "over_torch": median(turn[number] / turn[0] for turn in turns),
+        }
+        for number, name in enumerate(graphs, start=1)
+    ]
+
+
+class Graphs:
+    """Exported graphs as a stylizer."""
+
+    def __init__(self, folder: Path, suffix: str) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = THREADS
+        self.encoder, self.decoder = (
+            onnxruntime.InferenceSession(folder / f"{name}{suffix}.onnx", options)
+            for name in ("encode_style", "stylize")
+        )
+
+    def stylize(self, contents: Tensor, styles: Tensor) -> Tensor:
+        """Pictures (N, 3, H, W) in [0, 1] of contents in styles."""
+        keys, values = self.encoder.run(None, {"styles": styles.numpy()})
+        inputs = {"contents": contents.numpy(), "keys": keys, "values": values}
+        return torch.from_numpy(self.decoder.run(None, inputs)[0])
 
 
 def seconds(model: Stylizer, pictures: tuple[Tensor, Tensor]) -> float:
@@ -159,6 +206,15 @@ def show_models(models: Sequence[Model]) -> None:
     for model in models:
         cells = (f"{model[name]:{form}}" if name in model else "-" for name, form in FORMS.items())
         print(f"{model['model']:<22}" + "".join(f"{cell:>12}" for cell in cells))
+
+
+def show_graphs(graphs: Sequence[Model]) -> None:
+    """Print what each precision of the ONNX graphs costs, and how far it is from torch."""
+    print(f"\n{'':<22}{'side':>12}{'MB':>12}{'seconds':>12}{'over torch':>12}{'max error':>12}{'mean error':>12}")
+    for of in graphs:
+        cost = f"{of['side']:>12}{of['megabytes']:>12.1f}{of['seconds']:>12.3f}{of['over_torch']:>12.2f}"
+        print(f"{of['graphs']:<22}{cost}{of['largest_error']:>12.1e}{of['mean_error']:>12.1e}")
+    print()
 
 
 if __name__ == "__main__":

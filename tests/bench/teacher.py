@@ -89,7 +89,7 @@ def main(full: bool, out: Path) -> None:
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", 2)))
     keep_freed_memory()
     torch.manual_seed(0)
-    tiny_effort = Effort(PUBLISHED_STEPS, 2, 1) if full else Effort(4, 3, 2)
+    tiny_effort = Effort(PUBLISHED_STEPS, 2, 1) if full else Effort(4, 2, 2)
     rows, details = of_tiny_teacher(tiny_teacher(), CONTENTS, STYLES, tiny_effort)
     of_sd14 = on_gpu() if torch.cuda.is_available() else on_cpu(Effort(2, 1, 1) if full else None)
     rows, details = rows + of_sd14[0], {**details, **of_sd14[1]}
