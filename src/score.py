@@ -1,59 +1,55 @@
-"""Score the pictures of one model."""
+"""Score stylized pictures in any folders, without a run."""
 
 from pathlib import Path
 
-from command import Folder, Readable, Settings, Writable, user_errors
+from command import Folder, Writable, user_errors
 
 import click
 
 from styledistill.config import Metrics, Networks
-from styledistill.core.record import run_record
-from styledistill.core.runtime import pick_device, seed_everything, use_threads
-from styledistill.evaluation import golden_pairs, validation_pairs
-from styledistill.metrics.score import load_instruments, score_set, write_scores
+from styledistill.core.runtime import pick_device, use_threads
+from styledistill.metrics.folders import described, score_folders
+from styledistill.metrics.score import load_instruments, write_rows
 
 
 @click.command()
-@click.option("--model", required=True, help="Name of the model in tables.")
-@click.option("--golden", type=Folder, required=True, help="The model's golden pictures (golden/<model>).")
-@click.option("--validation", type=Folder, required=True, help="Its validation pictures (validation/<model>).")
-@click.option("--teacher-golden", type=Folder, required=True, help="The teacher's golden pictures.")
-@click.option("--teacher-validation", type=Folder, required=True, help="The teacher's validation pictures.")
-@click.option("--images", type=Folder, required=True, help="Crops of the run (results/<run>/images).")
-@click.option("--manifest", type=Readable, required=True, help="Manifest of the validation pairs (shards/val.json).")
-@click.option("--golden-contents", type=click.IntRange(1), required=True, help="How many golden contents there are.")
-@click.option("--golden-styles", type=click.IntRange(1), required=True, help="How many golden styles there are.")
-@click.option("--settings", type=Settings(Metrics), required=True, help="The metrics section, as JSON.")
-@click.option("--networks", type=Settings(Networks), required=True, help="The networks section, as JSON.")
+@click.option("--stylized", type=Folder, required=True, help="Pictures named 00_stylized_03.png or 00_03.png.")
+@click.option("--content", type=Folder, required=True, help="Their contents: 00.png and so on.")
+@click.option("--style", type=Folder, required=True, help="Their styles: 03.png and so on.")
+@click.option("--teacher", type=Folder, help="Pictures of the same names by another model, to measure distances to it.")
+@click.option("--size", type=click.IntRange(32), help="Compare centre squares of so many pixels.")
+@click.option("--out", type=Writable, help="CSV to write: one row per picture.")
+@click.option("--lpips", type=click.Choice(["alexnet", "vgg16"]), default="alexnet", show_default=True)
+@click.option("--fid", type=click.Choice(["inception", "art_inception"]), default="inception", show_default=True)
+@click.option("--seeded", is_flag=True, help="Random networks: no download, but scores that compare with none.")
+@click.option("--batch", type=click.IntRange(1), default=16, show_default=True, help="Pictures per forward.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
-@click.option("--table", type=Writable, required=True, help="CSV to write: one row per pair.")
-@click.option("--summary", type=Writable, required=True, help="JSON to write: FID, ArtFID and weights per set.")
 def main(
-    model: str,
-    images: Path,
-    manifest: Path,
-    golden_contents: int,
-    golden_styles: int,
-    settings: Metrics,
-    networks: Networks,
+    stylized: Path,
+    content: Path,
+    style: Path,
+    teacher: Path | None,
+    size: int | None,
+    out: Path | None,
+    lpips: str,
+    fid: str,
+    seeded: bool,
+    batch: int,
     device: str,
-    table: Path,
-    summary: Path,
-    **folders: Path,
 ) -> None:
-    """Measure distances to content, style and teacher, picture by picture and set by set."""
-    facts_of = {"model": model, "metrics": settings.model_dump(), "networks": networks.model_dump()}
-    with user_errors(), run_record(table.with_suffix(".run.json"), "score", facts_of, networks.seed) as facts:
+    """Print LPIPS, FID, ArtFID, CFSD and the other measures of the pictures in a folder.
+
+    StyleID's own protocol is --fid art_inception --size 512 on its 20 contents and 40 styles.
+    """
+    with user_errors():
         use_threads()
-        seed_everything(networks.seed)
-        where = pick_device(device)
-        facts["device"] = str(where)
-        instruments = load_instruments(networks, where)
-        pairs = golden_pairs(images, golden_contents, golden_styles)
-        golden = score_set(pairs, folders["golden"], folders["teacher_golden"], instruments, settings.batch)
-        pairs = validation_pairs(images, manifest)
-        val = score_set(pairs, folders["validation"], folders["teacher_validation"], instruments, settings.batch)
-        write_scores(model, {"golden": golden, "val": val}, instruments, table, summary)
+        networks = Networks(**dict.fromkeys(("vgg19", lpips, fid), "seeded" if seeded else "download"))
+        instruments = load_instruments(Metrics(lpips=lpips, fid=fid), networks, pick_device(device))
+        scores = score_folders(stylized, content, style, teacher, size, instruments, batch)
+        click.echo(described(scores))
+        click.echo("networks: " + "; ".join(f"{name} {weights}" for name, weights in instruments.labels.items()))
+        if out:
+            write_rows(scores.rows, out)
 
 
 if __name__ == "__main__":

@@ -215,13 +215,19 @@ class Networks(Section):
 
     vgg19: str = "download"
     alexnet: str = "download"
+    vgg16: str = Field("download", description="read only where metrics.lpips says vgg16")
     inception: str = "download"
+    art_inception: str = Field("download", description="read only where metrics.fid says art_inception")
     seed: int = Field(1, ge=0, description="of the seeded networks")
 
 
 class Metrics(Section):
-    """What is scored."""
+    """How is scored."""
 
+    lpips: Literal["alexnet", "vgg16"] = Field("alexnet", description="the network that LPIPS looks through")
+    fid: Literal["inception", "art_inception"] = Field(
+        "inception", description="the network of FID and ArtFID: pytorch-fid's, or ArtFID's own"
+    )
     fid_minimum: Positive = Field(200, description="below so many pairs FID and ArtFID are greyed and never bold")
     batch: Positive = 16
 
@@ -269,6 +275,12 @@ class Config(Section):
             if not terms:
                 raise ValueError(f"{name} has no terms; allowed: {', '.join(TERMS)}")
         return losses
+
+    @model_validator(mode="after")
+    def _fid_sees_enough(self) -> Config:
+        if self.metrics.fid == "art_inception" and self.image_size < 96:
+            raise ValueError("metrics.fid: art_inception does not resize and needs an image_size of at least 96")
+        return self
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Config:

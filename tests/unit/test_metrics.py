@@ -9,17 +9,26 @@ import pytest
 import torch
 
 from styledistill import perceptual
-from styledistill.config import Networks
+from styledistill.config import Metrics, Networks
 from styledistill.core.files import write_json
 from styledistill.core.images import save_png
-from styledistill.core.tensors import to_uint8
+from styledistill.core.tensors import load_pictures, to_uint8
 from styledistill.evaluation import Pair, golden_pairs, validation_pairs
 from styledistill.metrics import picture
 from styledistill.metrics.cfsd import cfsd
-from styledistill.metrics.fid import artfid, frechet_distance
-from styledistill.metrics.score import COLUMNS, MEASURES, load_instruments, score_set, write_scores
+from styledistill.metrics.fid import activations, artfid, frechet_distance
+from styledistill.metrics.score import (
+    COLUMNS,
+    MEASURES,
+    load_instruments,
+    read_activations,
+    score_set,
+    style_activations,
+    write_activations,
+    write_scores,
+)
 
-SEEDED = Networks(vgg19="seeded", alexnet="seeded", inception="seeded")
+SEEDED = Networks(**dict.fromkeys(("vgg19", "vgg16", "alexnet", "inception", "art_inception"), "seeded"))
 
 
 def pictures(count, size=64, seed=0):
@@ -108,6 +117,59 @@ def test_frechet_distance_needs_two_samples():
     assert artfid(0.5, None) is None
 
 
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Two folders of small pictures, as pytorch-fid takes them."""
+    root = tmp_path_factory.mktemp("folders")
+    found = []
+    for seed, name in enumerate(("one", "other")):
+        for index, array in enumerate(to_uint8(pictures(4, seed=seed))):
+            save_png(array, root / name / f"{index}.png")
+        found.append(sorted((root / name).iterdir()))
+    return found
+
+
+def test_fid_of_two_folders_equals_pytorch_fids_own_functions(folders):
+    from pytorch_fid import fid_score
+
+    network = perceptual.inception("seeded", 1)
+    statistics = [
+        fid_score.calculate_activation_statistics(files, network.network, 4, num_workers=0) for files in folders
+    ]
+    theirs = fid_score.calculate_frechet_distance(*statistics[0], *statistics[1])
+    one, other = (activations(load_pictures(files), network) for files in folders)
+    assert frechet_distance(one, other) == pytest.approx(theirs, rel=1e-4)
+
+
+def test_artfids_network_takes_pictures_as_they_are():
+    from torchvision.models import inception_v3
+
+    theirs = inception_v3(weights=None, aux_logits=False, init_weights=False).eval()
+    theirs.fc = torch.nn.Identity()
+    ours = perceptual.art_inception("seeded", 1)
+    seeded = perceptual._loaded("art_inception", perceptual._art_inception, "seeded", 1)
+    theirs.load_state_dict(seeded.state_dict())
+    x = pictures(2, size=80)
+    with torch.no_grad():
+        torch.testing.assert_close(ours(x), theirs(x), rtol=1e-4, atol=1e-5)
+        assert not torch.allclose(ours(x), perceptual.inception("seeded", 1)(x), rtol=0.1)
+
+
+def test_artfids_file_may_hold_heads_but_must_hold_the_network(tmp_path):
+    from styledistill.core.errors import UserError
+
+    weights = perceptual._loaded("art_inception", perceptual._art_inception, "seeded", 1).state_dict()
+    heads = {"fc1.weight": torch.zeros(3, 2048), "AuxLogits2.fc.bias": torch.zeros(3)}
+    torch.save(weights | heads, tmp_path / "whole.pth")
+    x = pictures(1, size=80)
+    with torch.no_grad():
+        found = perceptual.art_inception(str(tmp_path / "whole.pth"), 1)(x)
+        torch.testing.assert_close(found, perceptual.art_inception("seeded", 1)(x))
+    torch.save({key: value for key, value in weights.items() if "Mixed_7c" not in key}, tmp_path / "part.pth")
+    with pytest.raises(UserError, match=r"networks\.art_inception: .*part\.pth"):
+        perceptual.art_inception(str(tmp_path / "part.pth"), 1)
+
+
 # --- LPIPS --------------------------------------------------------------------------------------------------------
 
 
@@ -127,18 +189,19 @@ def test_lpips_is_symmetric_and_sees_a_difference(lpips):
     torch.testing.assert_close(lpips(x, y), lpips(y, x))
 
 
-def test_lpips_equals_the_package_called_directly_with_the_same_trunk(lpips):
+@pytest.mark.parametrize(("trunk", "kind"), [("alexnet", "alex"), ("vgg16", "vgg")])
+def test_lpips_equals_the_package_called_directly_with_the_same_trunk(trunk, kind):
     import lpips as package
 
-    from styledistill.perceptual import alexnet_features
-
-    theirs = package.LPIPS(net="alex", pnet_rand=True, verbose=False)
-    for name, layer in alexnet_features("seeded", 1).named_children():
+    theirs = package.LPIPS(net=kind, pnet_rand=True, verbose=False)
+    features = {"alexnet": perceptual.alexnet_features, "vgg16": perceptual.vgg16_features}[trunk]
+    for name, layer in features("seeded", 1).named_children():
         for trunk_slice in theirs.net.children():
             if name in trunk_slice._modules:
                 trunk_slice._modules[name] = layer
     x, y = pictures(2, seed=1), pictures(2, seed=2)
-    torch.testing.assert_close(lpips(x, y), theirs(2 * x - 1, 2 * y - 1).flatten())
+    found = perceptual.lpips("seeded", 1, trunk)(x, y)
+    torch.testing.assert_close(found, theirs(2 * x - 1, 2 * y - 1).flatten())
 
 
 def test_lpips_leaves_the_global_generator_alone():
@@ -178,6 +241,37 @@ def test_equal_pictures_have_no_error_and_infinite_psnr():
 def test_a_tenth_everywhere_is_20_db():
     error = picture.mse(torch.full((1, 3, 8, 8), 0.5), torch.full((1, 3, 8, 8), 0.6))
     assert picture.psnr(error).item() == pytest.approx(20, abs=1e-4)
+
+
+@pytest.mark.parametrize("size", [(64, 64), (40, 57)])
+def test_ssim_equals_scikit_image(size):
+    from skimage.metrics import structural_similarity
+
+    x = pictures(2, seed=1)[:, :, : size[0], : size[1]]
+    y = (x + 0.1 * torch.rand(x.shape, generator=torch.Generator().manual_seed(3))).clamp(0, 1)
+    published = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 1.0}
+    expected = [
+        structural_similarity(*(z[i].numpy().astype(float) for z in (x, y)), channel_axis=0, **published)
+        for i in range(2)
+    ]
+    assert picture.ssim(x, y).tolist() == pytest.approx(expected, rel=1e-6)
+    assert 0.2 < min(expected) < max(expected) < 0.95
+
+
+def test_ssim_of_equal_pictures_is_one():
+    assert picture.ssim(pictures(2), pictures(2)).tolist() == [1, 1]
+
+
+def test_artefacts_are_what_exceeds_the_teacher_and_blur_elsewhere_does_not_hide_them():
+    noise = torch.rand(1, 3, 34, 34, generator=torch.Generator().manual_seed(0))
+    calm = torch.full_like(noise, 0.5)
+    assert picture.artefact_energy(noise, noise).item() == 0
+    assert picture.artefact_energy(calm, noise).item() == 0
+    whole = picture.artefact_energy(noise, calm)
+    torch.testing.assert_close(whole, picture.laplacian_energy(noise))
+    left, right = noise.clone(), noise.clone()
+    left[..., 17:], right[..., :17] = 0.5, 0.5
+    assert picture.artefact_energy(left, right).item() > 0.3 * whole.item()
 
 
 def test_saturation_and_brightness_of_pure_colours():
@@ -261,16 +355,21 @@ def run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def instruments():
-    return load_instruments(SEEDED, torch.device("cpu"))
-
-
-def scored(run, instruments, model, batch=16):
-    return score_set(golden_pairs(run / "images", 2, 2), run / model, run / "teacher", instruments, batch)
+    return load_instruments(Metrics(), SEEDED, torch.device("cpu"))
 
 
 @pytest.fixture(scope="module")
-def scores(run, instruments):
-    return {model: scored(run, instruments, model) for model in ("content", "style", "teacher")}
+def styles(run, instruments):
+    return style_activations(golden_pairs(run / "images", 2, 2), instruments, 16)
+
+
+def scored(run, instruments, styles, model, batch=16):
+    return score_set(golden_pairs(run / "images", 2, 2), run / model, run / "teacher", styles, instruments, batch)
+
+
+@pytest.fixture(scope="module")
+def scores(run, instruments, styles):
+    return {model: scored(run, instruments, styles, model) for model in ("content", "style", "teacher")}
 
 
 def column(scores, name):
@@ -297,6 +396,7 @@ def test_the_style_control_has_no_distance_to_the_style(scores):
 def test_the_teacher_has_no_distance_to_itself(scores):
     assert column(scores["teacher"], "teacher_mse") == [0] * 4
     assert column(scores["teacher"], "teacher_lpips") == [0] * 4
+    assert column(scores["teacher"], "teacher_ssim") == [1] * 4
     assert min(column(scores["content"], "teacher_mse")) > 1e-4
 
 
@@ -311,8 +411,8 @@ def test_artfid_joins_the_means_of_the_set(scores):
     assert facts["artfid"] == pytest.approx((1 + np.mean(column(scores["teacher"], "lpips"))) * (1 + facts["fid"]))
 
 
-def test_the_batch_size_does_not_change_scores(run, instruments, scores):
-    single = scored(run, instruments, "teacher", batch=1)
+def test_the_batch_size_does_not_change_scores(run, instruments, styles, scores):
+    single = scored(run, instruments, styles, "teacher", batch=1)
     for name in set(MEASURES) - {"teacher_psnr"}:
         assert column(single, name) == pytest.approx(column(scores["teacher"], name), rel=1e-4, abs=1e-7)
 
@@ -330,11 +430,39 @@ def test_rows_and_summary_name_the_networks_and_that_they_are_seeded(tmp_path, s
     assert facts["sets"]["golden"]["fid"] > 0
 
 
-def test_a_missing_picture_is_named(run, instruments):
+def test_a_missing_picture_is_named(run, instruments, styles):
     from styledistill.core.errors import UserError
 
     with pytest.raises(UserError, match=r"c0_s0\.png"):
-        scored(run, instruments, "nothing")
+        scored(run, instruments, styles, "nothing")
+
+
+def test_styles_are_seen_by_inception_once_for_all_models(tmp_path, run, instruments, styles):
+    seen = []
+    handle = instruments.inception.register_forward_pre_hook(lambda module, inputs: seen.append(len(inputs[0])))
+    try:
+        style_activations(golden_pairs(run / "images", 2, 2), instruments, 16)
+        assert seen == [2]
+        seen.clear()
+        scored(run, instruments, styles, "content")
+        assert sum(seen) == 4  # the stylized pictures alone
+    finally:
+        handle.remove()
+    write_activations(tmp_path / "styles.npz", styles, run / "images")
+    again = read_activations(tmp_path / "styles.npz", run / "images")
+    assert again.keys() == styles.keys()
+    assert all(np.array_equal(again[file], styles[file]) for file in styles)
+
+
+def test_without_the_teachers_pictures_distances_to_it_are_missing(tmp_path, run, instruments, styles):
+    import pandas as pd
+
+    pairs = golden_pairs(run / "images", 2, 2)
+    alone = score_set(pairs, run / "style", None, styles, instruments, 16)
+    write_scores("style", {"golden": alone}, instruments, tmp_path / "t.csv", tmp_path / "t.json")
+    rows = pd.read_csv(tmp_path / "t.csv")
+    assert rows["teacher_ssim"].isna().all() and rows["teacher_mse"].isna().all()
+    assert rows["lpips"].notna().all()
 
 
 def test_validation_pairs_follow_the_manifest(tmp_path):

@@ -6,8 +6,9 @@ import pytest
 
 from styledistill.core.errors import UserError
 from styledistill.core.files import write_json
+from styledistill.report.intervals import Resampling
 from styledistill.report.tables import _PER_PAIR as PER_PAIR
-from styledistill.report.tables import bootstrap, gather, latex, markdown
+from styledistill.report.tables import gather, latex, markdown
 
 # mean of every measure by model; the controls and the teacher would win every column if they competed
 LEVELS = {"content": 0.01, "teacher": 0.02, "pretrained": 0.9, "mse": 0.3, "gram_50": 0.5}
@@ -19,7 +20,9 @@ def write_model(folder, model, pairs=40, networks=REAL, seeded=()):
     sets, rows = {}, []
     for name in ("golden", "val"):
         values = LEVELS[model] + 0.01 * rng.normal(size=(pairs, len(PER_PAIR)))
-        rows += [{"set": name, "pair": str(i), **dict(zip(PER_PAIR, v, strict=True))} for i, v in enumerate(values)]
+        names = [{"pair": f"c{i // 8}_s{i % 8}", "content": f"c{i // 8}", "style": f"s{i % 8}"} for i in range(pairs)]
+        measured = [dict(zip(PER_PAIR, row, strict=True)) for row in values]
+        rows += [{"set": name, **pair, **row} for pair, row in zip(names, measured, strict=True)]
         sets[name] = {"pairs": pairs, "fid": 100 * LEVELS[model], "artfid": 200 * LEVELS[model]}
     pd.DataFrame(rows).to_csv(folder / f"{model}.csv", index=False)
     summary = {"model": model, "sets": sets, "networks": networks, "seeded": list(seeded)}
@@ -51,14 +54,31 @@ def test_means_lie_in_their_intervals(scores):
         assert (table[name] < table[f"{name}_high"]).all()
 
 
-def test_bootstrap_agrees_with_the_normal_interval_and_repeats():
+def grid(contents, styles):
+    return pd.DataFrame([{"content": f"c{c}", "style": f"s{s}"} for c in range(contents) for s in range(styles)])
+
+
+def test_intervals_of_independent_pairs_agree_with_the_normal_ones_and_repeat():
+    # Each pair with a content and a style of its own, none of which is the other pairs': nothing is shared.
+    pairs = pd.DataFrame({"content": np.arange(400), "style": 0})
     values = np.random.default_rng(0).normal(5, 2, size=(400, 1))
-    low, high = bootstrap(values, seed=1)
+    low, high = Resampling(pairs, seed=1).interval(values)
     half = 1.96 * values.std() / 20
     assert low[0] == pytest.approx(values.mean() - half, abs=0.04)
     assert high[0] == pytest.approx(values.mean() + half, abs=0.04)
-    assert bootstrap(values, seed=1)[0] == low
-    assert bootstrap(values, seed=2)[0] != low
+    assert Resampling(pairs, seed=1).interval(values)[0] == low
+    assert Resampling(pairs, seed=2).interval(values)[0] != low
+
+
+def test_intervals_know_that_pairs_share_contents_and_styles():
+    pairs, random = grid(12, 30), np.random.default_rng(0)
+    content, style = random.normal(0, 1, 12), random.normal(0, 0.5, 30)
+    values = (content[:, None] + style[None] + random.normal(0, 0.1, (12, 30))).reshape(-1, 1)
+    low, high = Resampling(pairs, seed=1).interval(values)
+    true = 2 * 1.96 * np.sqrt(content.var() / 12 + style.var() / 30)
+    naive = 2 * 1.96 * values.std() / np.sqrt(360)
+    assert high[0] - low[0] == pytest.approx(true, rel=0.1)
+    assert high[0] - low[0] > 3 * naive
 
 
 def test_laplacian_ratio_is_to_the_teacher_of_the_same_set(scores):

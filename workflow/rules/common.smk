@@ -155,6 +155,7 @@ MANIFESTS = [f"{RESULTS}/shards/{split}.json" for split in BLOCKS]
 CARD = f"{RESULTS}/shards/README.md"
 STUDENT = f"{RESULTS}/students/{{loss}}/student.safetensors"
 SCORES = f"{RESULTS}/metrics/{{model}}.csv"
+STYLE_ACTIVATIONS = f"{RESULTS}/metrics/styles.npz"
 METRICS = f"{RESULTS}/tables/metrics.csv"
 BENCHMARK = f"{RESULTS}/tables/benchmark.csv"
 GOLDEN_SHEET = f"{RESULTS}/figures/golden.{{kind}}"

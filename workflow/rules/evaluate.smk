@@ -37,22 +37,24 @@ rule render:
         " 3>&2 >{log} 2>&1"
 
 
-rule score:
+# What no loss touches is scored by one job, which also sees the styles for FID: once, and not for every model.
+rule score_fixed:
     input:
         images=GOLDEN_IMAGES,
         manifest=MANIFESTS[1],
-        pictures=GOLDEN_PICTURES,
-        validation=VALIDATION,
-        teacher=[path.format(model="teacher") for path in GOLDEN_PICTURES],
-        teacher_validation=VALIDATION.format(model="teacher"),
+        pictures=collect(GOLDEN_PICTURES, model=configuration.FIXED_MODELS),
+        validation=collect(VALIDATION, model=configuration.FIXED_MODELS),
         weights=collect(STAMP, weight=needed.for_scores(CFG)),
     output:
-        table=SCORES,
-        summary=f"{RESULTS}/metrics/{{model}}.json",
+        tables=collect(SCORES, model=configuration.FIXED_MODELS),
+        summaries=collect(
+            f"{RESULTS}/metrics/{{model}}.json", model=configuration.FIXED_MODELS
+        ),
+        styles=STYLE_ACTIVATIONS,
     log:
-        f"{LOGS}/score/{{model}}.log",
+        f"{LOGS}/score_fixed.log",
     benchmark:
-        f"{TIMES}/score/{{model}}.tsv"
+        f"{TIMES}/score_fixed.tsv"
     conda:
         env("model")
     threads: 1
@@ -64,20 +66,57 @@ rule score:
         metrics=settings(CFG.metrics),
         networks=settings(CFG.networks),
         golden=f"--golden-contents {len(GOLDEN_CONTENTS)} --golden-styles {len(GOLDEN_STYLES)}",
-        images=lambda wildcards, input: Path(GOLDEN_IMAGES[0]).parents[1],
         device=CFG.device,
-        pictures=lambda wildcards, input: folder_of(input.pictures),
-        teacher=lambda wildcards, input: folder_of(input.teacher),
-        code=fingerprint_script("score"),
+        results=RESULTS,
+        models=" ".join(configuration.FIXED_MODELS),
+        code=fingerprint_script("score_models"),
+    message:
+        "Score the teacher, the student before distillation and the controls"
+    shell:
+        "python $SRC/score_models.py {params.models} --results {params.results} {params.golden}"
+        " --settings {params.metrics:q} --networks {params.networks:q} --device {params.device}"
+        " --styles {output.styles} 3>&2 >{log} 2>&1"
+
+
+rule score:
+    input:
+        images=GOLDEN_IMAGES,
+        manifest=MANIFESTS[1],
+        pictures=GOLDEN_PICTURES,
+        validation=VALIDATION,
+        teacher=[path.format(model="teacher") for path in GOLDEN_PICTURES],
+        teacher_validation=VALIDATION.format(model="teacher"),
+        styles=STYLE_ACTIVATIONS,
+        weights=collect(STAMP, weight=needed.for_scores(CFG)),
+    output:
+        table=SCORES,
+        summary=f"{RESULTS}/metrics/{{model}}.json",
+    log:
+        f"{LOGS}/score/{{model}}.log",
+    benchmark:
+        f"{TIMES}/score/{{model}}.tsv"
+    wildcard_constraints:
+        model="|".join(CFG.losses),
+    conda:
+        env("model")
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=120,
+        gpu=GPU,
+    params:
+        metrics=settings(CFG.metrics),
+        networks=settings(CFG.networks),
+        golden=f"--golden-contents {len(GOLDEN_CONTENTS)} --golden-styles {len(GOLDEN_STYLES)}",
+        device=CFG.device,
+        results=RESULTS,
+        code=fingerprint_script("score_models"),
     message:
         "Score {wildcards.model}"
     shell:
-        "python $SRC/score.py --model {wildcards.model}"
-        " --golden {params.pictures} --validation {input.validation}"
-        " --teacher-golden {params.teacher} --teacher-validation {input.teacher_validation}"
-        " --images {params.images} --manifest {input.manifest} {params.golden} --settings {params.metrics:q}"
-        " --networks {params.networks:q} --device {params.device} --table {output.table}"
-        " --summary {output.summary} 3>&2 >{log} 2>&1"
+        "python $SRC/score_models.py {wildcards.model} --results {params.results} {params.golden}"
+        " --settings {params.metrics:q} --networks {params.networks:q} --device {params.device}"
+        " --styles {input.styles} 3>&2 >{log} 2>&1"
 
 
 rule benchmark:

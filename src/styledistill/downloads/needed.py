@@ -6,8 +6,7 @@ from collections.abc import Iterable
 
 from ..config import Config
 
-# The fixed networks that scores look through, and those behind loss terms; other terms look at pixels alone.
-SCORES = ("vgg19", "alexnet", "inception")
+# The fixed networks behind loss terms; other terms look at pixels alone.
 TERMS = {"gram": "vgg19", "adain": "vgg19", "content": "vgg19", "lpips": "alexnet"}
 
 
@@ -28,7 +27,7 @@ def for_loss(config: Config, terms: Iterable[str]) -> list[str]:
 
 def for_scores(config: Config) -> list[str]:
     """Names of the files that scoring needs."""
-    return _downloaded(config, SCORES)
+    return _downloaded(config, ("vgg19", config.metrics.lpips, config.metrics.fid))
 
 
 def for_run(config: Config) -> list[str]:

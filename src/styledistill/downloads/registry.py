@@ -23,7 +23,10 @@ MIRROR = "STYLEDISTILL_MIRROR"
 
 @dataclass(frozen=True)
 class WeightFile:
-    """One entry: sha256 is the whole of it or its published first digits, bytes the size where it is known."""
+    """One entry: sha256 is the whole of it or its published first digits, bytes the size where it is known.
+
+    An empty sha256: the publisher states none, so a file is taken as it comes, and scores name its own.
+    """
 
     name: str
     url: str

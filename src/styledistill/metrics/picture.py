@@ -24,6 +24,30 @@ def psnr(error: Tensor) -> Tensor:
     return -10 * error.log10()
 
 
+def ssim(x: Tensor, y: Tensor) -> Tensor:
+    """Structural similarity (N,), at most 1: mean over channels and over the pixels whose window lies inside.
+
+    Wang et al. 2004 with their constants: Gaussian window of 11 x 11, sigma 1.5, K1 0.01, K2 0.03, range 1. The same
+    number as scikit-image's with gaussian_weights and without use_sample_covariance. Sides of at least 11 pixels.
+    """
+    c1, c2 = 0.01**2, 0.03**2
+    mean_x, mean_y = _blurred(x), _blurred(y)
+    variance_x, variance_y = _blurred(x * x) - mean_x**2, _blurred(y * y) - mean_y**2
+    covariance = _blurred(x * y) - mean_x * mean_y
+    above = (2 * mean_x * mean_y + c1) * (2 * covariance + c2)
+    below = (mean_x**2 + mean_y**2 + c1) * (variance_x + variance_y + c2)
+    return (above / below).mean((1, 2, 3))
+
+
+def _blurred(x: Tensor) -> Tensor:
+    """Gaussian means of 11 x 11 windows, float64 (N, C, H - 10, W - 10): variances are small differences of squares."""
+    offsets = torch.arange(-5, 6, device=x.device, dtype=torch.float64)
+    weights = torch.softmax(-(offsets**2) / (2 * 1.5**2), 0)
+    planes = x.double().flatten(0, 1)[:, None]
+    planes = torch.nn.functional.conv2d(planes, weights[None, None, :, None])
+    return torch.nn.functional.conv2d(planes, weights[None, None, None, :]).unflatten(0, x.shape[:2])[:, :, 0]
+
+
 def luma(x: Tensor) -> Tensor:
     """Rec. 601 luma (N, H, W) in [0, 1]."""
     return torch.einsum("nchw,c->nhw", x, x.new_tensor(LUMA))
@@ -42,10 +66,23 @@ def saturation(x: Tensor) -> Tensor:
 
 def laplacian_energy(x: Tensor) -> Tensor:
     """Mean square (N,) of the luma's 4-neighbour Laplacian over inner pixels: blur lowers it, artefacts raise it."""
+    return _laplacian(x).square().mean((1, 2))
+
+
+def artefact_energy(x: Tensor, y: Tensor, cell: int = 8) -> Tensor:
+    """By how much the Laplacian energy of x exceeds that of y, mean over cells of `cell` x `cell` pixels, (N,).
+
+    Cells in which x is the calmer count as 0, so that blur here does not make up for defects there.
+    """
+    energies = [torch.nn.functional.avg_pool2d(_laplacian(picture).square(), cell) for picture in (x, y)]
+    return (energies[0] - energies[1]).clamp_min(0).mean((1, 2))
+
+
+def _laplacian(x: Tensor) -> Tensor:
+    """The luma's 4-neighbour Laplacian at inner pixels, (N, H - 2, W - 2)."""
     y = luma(x)
-    inner = y[:, 1:-1, 1:-1]
     around = y[:, :-2, 1:-1] + y[:, 2:, 1:-1] + y[:, 1:-1, :-2] + y[:, 1:-1, 2:]
-    return (around - 4 * inner).square().mean((1, 2))
+    return around - 4 * y[:, 1:-1, 1:-1]
 
 
 def colour_distance(x: Tensor, y: Tensor) -> Tensor:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor, nn
 
 from .. import perceptual
-from ..config import Networks
-from ..core.files import write_json, write_text
+from ..config import Metrics, Networks
+from ..core.files import atomic_path, write_json, write_text
 from ..core.progress import Meter
 from ..core.tensors import load_pictures
 from ..evaluation import Pair
@@ -28,7 +30,9 @@ MEASURES = (
     "cfsd_mean",
     "teacher_mse",
     "teacher_psnr",
+    "teacher_ssim",
     "teacher_lpips",
+    "teacher_artefacts",
     "gram_distance",
     "colour_distance",
     "laplacian_energy",
@@ -42,6 +46,7 @@ _TAPS = (1, 6, 11, 20)
 _STRUCTURE = 11
 
 Row = dict[str, str | float]
+Activations = dict[Path, np.ndarray]  # of each style picture
 
 
 @dataclass(frozen=True)
@@ -51,21 +56,22 @@ class Instruments:
     lpips: nn.Module
     vgg: nn.Module
     inception: nn.Module
-    labels: dict[str, str]
+    labels: dict[str, str]  # by network: of LPIPS, of structure and Gram, of FID, in this order
     seeded: list[str]  # those with random weights, whose numbers do not compare with published ones
     device: torch.device
 
 
-def load_instruments(networks: Networks, device: torch.device) -> Instruments:
+def load_instruments(metrics: Metrics, networks: Networks, device: torch.device) -> Instruments:
     """The metric networks of the configuration. Raises UserError when weights are missing."""
     seed = networks.seed
-    names = ("alexnet", "vgg19", "inception")
+    sources = {name: getattr(networks, name) for name in (metrics.lpips, "vgg19", metrics.fid)}
+    inception = {"inception": perceptual.inception, "art_inception": perceptual.art_inception}[metrics.fid]
     return Instruments(
-        lpips=perceptual.lpips(networks.alexnet, seed).to(device),
-        vgg=perceptual.vgg19_features(networks.vgg19, seed)[: _TAPS[-1] + 1].to(device),
-        inception=perceptual.inception(networks.inception, seed).to(device),
-        labels={name: perceptual.label(name, getattr(networks, name), seed) for name in names},
-        seeded=[name for name in names if getattr(networks, name) == "seeded"],
+        lpips=perceptual.lpips(sources[metrics.lpips], seed, metrics.lpips).to(device),
+        vgg=perceptual.vgg19_features(sources["vgg19"], seed)[: _TAPS[-1] + 1].to(device),
+        inception=inception(sources[metrics.fid], seed).to(device),
+        labels={name: perceptual.label(name, source, seed) for name, source in sources.items()},
+        seeded=[name for name, source in sources.items() if source == "seeded"],
         device=device,
     )
 
@@ -79,26 +85,35 @@ class Scores:
 
 
 @torch.no_grad()
-def score_set(pairs: Sequence[Pair], stylized: Path, teacher: Path, instruments: Instruments, batch: int) -> Scores:
+def score_set(
+    pairs: Sequence[Pair],
+    stylized: Path,
+    teacher: Path | None,
+    styles: Activations,
+    instruments: Instruments,
+    batch: int,
+) -> Scores:
     """Score the pictures `<pair>.png` of a folder against contents, styles and the teacher's pictures.
 
-    batch: pictures per forward. FID compares the stylized pictures with the style pictures, each repeated as often as
-    it was used (the published protocol); None below two pairs. Raises UserError for pictures that cannot be read.
+    teacher: its pictures of the same pairs; without them the distances to it are not a number. styles: as
+    `style_activations` makes them, once for all models. batch: pictures per forward. FID compares the stylized pictures
+    with the style pictures, each repeated as often as it was used (the published protocol); None below two pairs.
+    Raises UserError for pictures that cannot be read.
     """
-    styles = _Styles(instruments, pairs, batch)
     rows: dict[str, Row] = {}
     seen: dict[str, np.ndarray] = {}
+    grams = _StyleGrams(instruments, pairs, batch)
     meter = Meter(unit="pair", total=len(pairs), label=pairs[0].set)
     for content_file, chunks in _by_content(pairs, batch):
         content = load_pictures([content_file]).to(instruments.device)
         structure = _features(content, instruments.vgg)[_STRUCTURE]
         for chunk in chunks:
-            output, goal = _pictures(stylized, chunk, instruments), _pictures(teacher, chunk, instruments)
+            output = _pictures(stylized, chunk, instruments)
             features = _features(output, instruments.vgg)
             columns = {
                 **_to_content(output, content, features[_STRUCTURE], structure, instruments),
-                **_to_teacher(output, goal, instruments),
-                **styles.distances(output, features, chunk),
+                **(_to_teacher(output, _pictures(teacher, chunk, instruments), instruments) if teacher else {}),
+                **grams.distances(output, features, chunk),
                 **_alone(output),
             }
             rows |= _rows(chunk, columns, instruments)
@@ -107,24 +122,45 @@ def score_set(pairs: Sequence[Pair], stylized: Path, teacher: Path, instruments:
             meter.advance(len(chunk))
     meter.close()
     ordered = [rows[pair.name] for pair in pairs]
-    return Scores(ordered, _summary(ordered, np.stack([seen[pair.name] for pair in pairs]), styles.pool3(pairs)))
+    pool3 = np.stack([seen[pair.name] for pair in pairs])
+    style_pool3 = np.stack([styles[pair.style_file] for pair in pairs])
+    return Scores(ordered, _summary(ordered, pool3, style_pool3))
 
 
-class _Styles:
-    """Grams and Inception activations of the styles, each computed once however often the style is used."""
+def style_activations(pairs: Iterable[Pair], instruments: Instruments, batch: int) -> Activations:
+    """Inception activations (2048,) of every style picture of `pairs`, each computed once."""
+    files = sorted({pair.style_file for pair in pairs})
+    found: Activations = {}
+    for start in range(0, len(files), batch):
+        some = files[start : start + batch]
+        pool3 = activations(load_pictures(some).to(instruments.device), instruments.inception)
+        found |= dict(zip(some, pool3, strict=True))
+    return found
+
+
+def write_activations(path: Path, styles: Activations, images: Path) -> None:
+    """Keep activations for other jobs (npz: names relative to `images`, float32 as the network gave them)."""
+    names = [str(file.relative_to(images)) for file in styles]
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, names=np.array(names), pool3=np.stack(list(styles.values())).astype(np.float32))
+
+
+def read_activations(path: Path, images: Path) -> Activations:
+    """What `write_activations` kept, in float64."""
+    with np.load(path) as kept:
+        return {images / name: pool3 for name, pool3 in zip(kept["names"], kept["pool3"].astype(float), strict=True)}
+
+
+class _StyleGrams:
+    """Gram matrices of the styles, each computed once however often the style is used."""
 
     def __init__(self, instruments: Instruments, pairs: Sequence[Pair], batch: int) -> None:
         self._grams: dict[Path, list[Tensor]] = {}
-        self._pool3: dict[Path, np.ndarray] = {}
         files = sorted({pair.style_file for pair in pairs})
         for start in range(0, len(files), batch):
             some = files[start : start + batch]
-            pictures = load_pictures(some).to(instruments.device)
-            grams = _grams(_features(pictures, instruments.vgg))
-            pool3 = activations(pictures, instruments.inception)
-            for i, file in enumerate(some):
-                self._grams[file] = [layer[i] for layer in grams]
-                self._pool3[file] = pool3[i]
+            grams = _grams(_features(load_pictures(some).to(instruments.device), instruments.vgg))
+            self._grams |= {file: [layer[i] for layer in grams] for i, file in enumerate(some)}
 
     def distances(self, output: Tensor, features: dict[int, Tensor], pairs: list[Pair]) -> dict[str, Tensor]:
         layers = [torch.stack(layer) for layer in zip(*(self._grams[pair.style_file] for pair in pairs), strict=True)]
@@ -133,9 +169,6 @@ class _Styles:
             "gram_distance": picture.gram_distance(_grams(features), layers),
             "colour_distance": picture.colour_distance(output, pictures),
         }
-
-    def pool3(self, pairs: Sequence[Pair]) -> np.ndarray:
-        return np.stack([self._pool3[pair.style_file] for pair in pairs])
 
 
 def _summary(rows: list[Row], pool3: np.ndarray, style_pool3: np.ndarray) -> dict[str, float | int | None]:
@@ -182,7 +215,13 @@ def _to_content(
 
 def _to_teacher(output: Tensor, goal: Tensor, instruments: Instruments) -> dict[str, Tensor]:
     error = picture.mse(output, goal)
-    return {"teacher_mse": error, "teacher_psnr": picture.psnr(error), "teacher_lpips": instruments.lpips(output, goal)}
+    return {
+        "teacher_mse": error,
+        "teacher_psnr": picture.psnr(error),
+        "teacher_ssim": picture.ssim(output, goal),
+        "teacher_lpips": instruments.lpips(output, goal),
+        "teacher_artefacts": picture.artefact_energy(output, goal),
+    }
 
 
 def _alone(output: Tensor) -> dict[str, Tensor]:
@@ -195,14 +234,14 @@ def _alone(output: Tensor) -> dict[str, Tensor]:
 
 def _rows(pairs: list[Pair], columns: dict[str, Tensor], instruments: Instruments) -> dict[str, Row]:
     values = {name: column.double().cpu().tolist() for name, column in columns.items()}
-    networks = "; ".join(f"{name} {instruments.labels[name]}" for name in ("alexnet", "vgg19"))
+    networks = "; ".join(f"{name} {weights}" for name, weights in list(instruments.labels.items())[:2])
     return {
         pair.name: {
             "set": pair.set,
             "pair": pair.name,
             "content": pair.content,
             "style": pair.style,
-            **{name: values[name][i] for name in MEASURES},
+            **{name: values[name][i] if name in values else math.nan for name in MEASURES},
             "networks": networks,
         }
         for i, pair in enumerate(pairs)
@@ -211,8 +250,7 @@ def _rows(pairs: list[Pair], columns: dict[str, Tensor], instruments: Instrument
 
 def write_scores(model: str, sets: dict[str, Scores], instruments: Instruments, table: Path, summary: Path) -> None:
     """Write the rows of all sets as CSV (COLUMNS) and the facts of each set as JSON."""
-    frame = pd.DataFrame([row for scores in sets.values() for row in scores.rows], columns=COLUMNS)
-    write_text(table, frame.to_csv(index=False, float_format="%.7g"))
+    write_rows([row for scores in sets.values() for row in scores.rows], table)
     facts = {
         "model": model,
         "sets": {name: scores.summary for name, scores in sets.items()},
@@ -220,3 +258,18 @@ def write_scores(model: str, sets: dict[str, Scores], instruments: Instruments, 
         "seeded": instruments.seeded,
     }
     write_json(summary, facts)
+
+
+def write_rows(rows: Iterable[Row], table: Path) -> None:
+    """Write rows as CSV (COLUMNS): seven significant digits, what is not a number left empty."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows([_text(row[name]) for name in COLUMNS] for row in rows)
+    write_text(table, text.getvalue())
+
+
+def _text(value: str | float) -> str:
+    if isinstance(value, str):
+        return value
+    return "" if math.isnan(value) else f"{value:.7g}"

@@ -156,7 +156,8 @@ def warnings(
     config: Config, metrics: pd.DataFrame, histories: dict[str, pd.DataFrame], records: list[dict[str, Any]]
 ) -> list[str]:
     """What a reader must know before believing a number, one sentence or two each."""
-    seeded = [name for name in ("vgg19", "alexnet", "inception") if getattr(config.networks, name) == "seeded"]
+    used = ("vgg19", config.metrics.lpips, config.metrics.fid)
+    seeded = [name for name in used if getattr(config.networks, name) == "seeded"]
     said = []
     if seeded:
         said.append(
