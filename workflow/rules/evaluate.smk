@@ -67,7 +67,7 @@ rule score_fixed:
         networks=settings(CFG.networks),
         golden=f"--golden-contents {len(GOLDEN_CONTENTS)} --golden-styles {len(GOLDEN_STYLES)}",
         device=CFG.device,
-        results=RESULTS,
+        results=lambda wildcards, output: Path(output[0]).parents[1],
         models=" ".join(configuration.FIXED_MODELS),
         code=fingerprint_script("score_models"),
     message:
@@ -109,7 +109,7 @@ rule score:
         networks=settings(CFG.networks),
         golden=f"--golden-contents {len(GOLDEN_CONTENTS)} --golden-styles {len(GOLDEN_STYLES)}",
         device=CFG.device,
-        results=RESULTS,
+        results=lambda wildcards, output: Path(output[0]).parents[1],
         code=fingerprint_script("score_models"),
     message:
         "Score {wildcards.model}"
