@@ -1,4 +1,4 @@
-"""The figures of a run: golden sheet, loss curves, dataset samples, quality against cost."""
+"""The figures of a run: golden sheet, data set, loss curves, quality against cost, breakdown, extreme pairs."""
 
 from command import Folder, user_errors  # isort: skip  (before pandas)
 
@@ -8,7 +8,8 @@ import click
 import pandas as pd
 
 from styledistill.core.record import run_record
-from styledistill.report import figures
+from styledistill.report import charts, sheets
+from styledistill.report.distances import distance_measure, extremes, golden_distances
 
 
 def _names(ctx: click.Context, param: click.Parameter, value: str) -> list[str]:
@@ -26,15 +27,20 @@ def _names(ctx: click.Context, param: click.Parameter, value: str) -> list[str]:
 )
 @click.option("--losses", callback=_names, required=True, help="Losses whose history.csv is drawn, by comma.")
 def main(results: Path, golden_contents: int, golden_styles: int, models: list[str], losses: list[str]) -> None:
-    """Draw figures/{golden,losses,samples,cost}.{png,pdf} from pictures, histories and tables of a run."""
+    """Draw figures/<name>.{png,pdf}: golden, samples, losses, cost, breakdown and pairs."""
     out = results / "figures"
     with user_errors(), run_record(out / "figures.run.json", "figures", {"models": models, "losses": losses}):
-        figures.save_sheet(figures.golden_sheet(results, golden_contents, golden_styles, models), out / "golden")
-        figures.save_sheet(figures.dataset_samples(results), out / "samples")
+        sheets.save_sheet(sheets.golden_sheet(results, golden_contents, golden_styles, models), out / "golden")
+        sheets.save_sheet(sheets.dataset_samples(results), out / "samples")
         histories = {loss: pd.read_csv(results / "students" / loss / "history.csv") for loss in losses}
-        figures.save_chart(figures.loss_curves(histories), out / "losses")
+        charts.save_chart(charts.loss_curves(histories), out / "losses")
         metrics, benchmark = (pd.read_csv(results / "tables" / f"{name}.csv") for name in ("metrics", "benchmark"))
-        figures.save_chart(figures.quality_cost(metrics[metrics["set"] == "golden"], benchmark, models), out / "cost")
+        golden, measure = metrics[metrics["set"] == "golden"], distance_measure(metrics)
+        charts.save_chart(charts.quality_cost(golden, benchmark, models, measure), out / "cost")
+        distances = golden_distances(results, ["recolor", "pretrained", *losses], measure)
+        charts.save_chart(charts.by_picture(distances, measure, results / "images" / "golden"), out / "breakdown")
+        found = {loss: extremes(results, loss, measure) for loss in losses}
+        sheets.save_sheet(sheets.extreme_pairs(results, found, measure), out / "pairs")
 
 
 if __name__ == "__main__":

@@ -125,7 +125,12 @@ rule benchmark:
         style=f"{IMAGES}/golden/s0.png",
         students=[f"{folder}/student.safetensors" for folder in STUDENTS.values()],
     output:
-        BENCHMARK,
+        report(
+            BENCHMARK,
+            category="Tables",
+            labels={"table": "speed and size", "file": "CSV"},
+            caption="../report/benchmark.rst",
+        ),
     log:
         f"{LOGS}/benchmark.log",
     benchmark:

@@ -1,5 +1,15 @@
 # Tables and figures over all models, and the page that shows them.
 
+# File in figures/ -> its name in Snakemake's report; its caption is ../report/<file>.rst.
+FIGURES = {
+    "golden": "golden set",
+    "losses": "loss curves",
+    "cost": "quality against cost",
+    "breakdown": "distance by content and by style",
+    "pairs": "closest and farthest pairs",
+    "samples": "samples of the data set",
+}
+
 
 rule table:
     input:
@@ -8,11 +18,21 @@ rule table:
         csv=report(
             METRICS,
             category="Tables",
-            labels={"table": "metrics"},
+            labels={"table": "metrics", "file": "CSV"},
             caption="../report/metrics.rst",
         ),
-        markdown=f"{RESULTS}/tables/metrics.md",
-        latex=f"{RESULTS}/tables/metrics.tex",
+        markdown=report(
+            f"{RESULTS}/tables/metrics.md",
+            category="Tables",
+            labels={"table": "metrics", "file": "Markdown"},
+            caption="../report/metrics.rst",
+        ),
+        latex=report(
+            f"{RESULTS}/tables/metrics.tex",
+            category="Tables",
+            labels={"table": "metrics", "file": "LaTeX"},
+            caption="../report/metrics.rst",
+        ),
     log:
         f"{LOGS}/table.log",
     benchmark:
@@ -40,33 +60,23 @@ rule figures:
         samples=[f"{IMAGES}/train/0000/{name}.png" for name in CONTENTS + STYLES],
         teacher=[f"{TEACHER}/train/0000/{pair}.png" for pair in PAIRS],
         pictures=collect(GOLDEN_PICTURES, model=CFG.models),
+        validation=collect(VALIDATION, model=["teacher", *CFG.losses]),
+        manifest=MANIFESTS[1],
         histories=collect(f"{RESULTS}/students/{{loss}}/history.csv", loss=CFG.losses),
+        scores=collect(SCORES, model=CFG.models),
         metrics=METRICS,
         benchmark=BENCHMARK,
     output:
-        golden=report(
-            f"{RESULTS}/figures/golden.png",
-            category="Figures",
-            labels={"figure": "golden set"},
-            caption="../report/golden.rst",
-        ),
-        losses=report(
-            f"{RESULTS}/figures/losses.png",
-            category="Figures",
-            labels={"figure": "loss curves"},
-            caption="../report/losses.rst",
-        ),
-        samples=report(
-            f"{RESULTS}/figures/samples.png",
-            category="Figures",
-            labels={"figure": "samples of the data set"},
-            caption="../report/samples.rst",
-        ),
-        print=[
-            f"{RESULTS}/figures/{name}.pdf"
-            for name in ("golden", "losses", "samples", "cost")
+        [
+            report(
+                f"{RESULTS}/figures/{name}.{kind}",
+                category="Figures",
+                labels={"figure": title, "file": kind.upper()},
+                caption=f"../report/{name}.rst",
+            )
+            for name, title in FIGURES.items()
+            for kind in ("png", "pdf")
         ],
-        cost=f"{RESULTS}/figures/cost.png",
     log:
         f"{LOGS}/figures.log",
     benchmark:
@@ -84,7 +94,7 @@ rule figures:
         results=lambda wildcards, output: Path(output[0]).parents[1],
         code=fingerprint_script("figures"),
     message:
-        "Draw the golden sheet, samples and curves"
+        "Draw the figures"
     shell:
         "python $SRC/figures.py --results {params.results} {params.golden}"
         " --models {params.models} --losses {params.losses} 3>&2 >{log} 2>&1"
@@ -93,13 +103,22 @@ rule figures:
 rule report:
     input:
         figures=rules.figures.output,
+        onnx=collect(rules.export.output.facts, loss=CFG.losses),
         metrics=rules.table.output,
         benchmark=BENCHMARK,
         excluded=collect(f"{RESULTS}/index/{{source}}.excluded.csv", source=CFG.sources),
         manifests=MANIFESTS,
-        template=f"{workflow.basedir}/src/styledistill/report/page.html.j2",
+        template=[
+            f"{workflow.basedir}/src/styledistill/report/{name}"
+            for name in ("page.html.j2", "page.css", "page.js")
+        ],
     output:
-        REPORT,
+        report(
+            REPORT,
+            category="Report",
+            labels={"page": "everything on one page"},
+            caption="../report/page.rst",
+        ),
     log:
         f"{LOGS}/report.log",
     benchmark:

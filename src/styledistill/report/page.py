@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 import math
 import re
@@ -13,21 +11,36 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-import matplotlib
 import pandas as pd
 import yaml
-from matplotlib.figure import Figure
 
-from ..config import CONTROLS, Config
+from ..config import Config, total
 from ..core.files import read_json, write_text
-from ..core.images import open_rgb
-from . import figures
+from . import charts, sheets
+from .cautions import cautions, listed
+from .distances import DISTANCES, Judged, distance_measure, extremes, golden_distances
+from .inline import inline_pictures, svg, webp
 from .records import duration, read_records, stage_costs, versions
-from .tables import MEASURES, notes
+from .tables import MEASURES, best_student, notes
 
 # Base64 characters that the golden pictures may take; with samples and charts the page then stays below 20 MB.
 _PICTURE_BUDGET = 14_000_000
+# The golden grid shows at most so many contents and styles, spread over all of them.
+_MOST_GOLDEN = 14
 _SAMPLES = 6
+# Anchor of a section -> its title, in the order of the page.
+SECTIONS = {
+    "glance": "At a glance",
+    "golden": "Golden grid",
+    "compare": "Compare",
+    "metrics": "Metrics",
+    "breakdown": "Best and worst",
+    "cost": "Speed and size",
+    "losses": "Loss curves",
+    "samples": "Data set",
+    "stages": "Cost per stage",
+    "configuration": "Configuration",
+}
 _CONTROLS_SAY = {
     "content": "the content picture, unchanged",
     "style": "the style picture, unchanged",
@@ -66,138 +79,106 @@ def render(context: dict[str, Any]) -> str:
 def page_context(results: Path, config: Config) -> dict[str, Any]:
     """All that the page shows, gathered from a run; keys are the names that the template uses."""
     records = read_records(results)
-    metrics = pd.read_csv(results / "tables" / "metrics.csv", dtype=str, keep_default_na=False)
-    benchmark = pd.read_csv(results / "tables" / "benchmark.csv", dtype=str, keep_default_na=False)
+    metrics, benchmark = (pd.read_csv(results / "tables" / f"{name}.csv") for name in ("metrics", "benchmark"))
     histories = {loss: pd.read_csv(results / "students" / loss / "history.csv") for loss in config.losses}
-    pictures, encoding = inline_pictures(golden_files(results, config), _PICTURE_BUDGET)
-    samples, matrix = _samples(results)
-    golden = _floats(metrics[metrics["set"] == "golden"])
+    golden, measure = metrics[metrics["set"] == "golden"], distance_measure(metrics)
+    distances = golden_distances(results, ["recolor", "pretrained", *config.losses], measure)
     return {
         "config": config,
+        "sections": SECTIONS,
         "facts": _facts(results, config),
-        "glance": glance(golden, _floats(benchmark), list(config.losses)),
-        "warnings": warnings(config, _floats(metrics), histories, records),
+        "glance": glance(golden, benchmark, list(config.losses)),
+        "cautions": cautions(config, metrics, histories, records),
         "models": {model: _about(model, config) for model in config.models},
-        "contents": [f"c{number}" for number in range(_count(config.golden.contents))],
-        "styles": [f"s{number}" for number in range(_count(config.golden.styles))],
-        "encoding": encoding,
-        "metrics": {name: metrics_table(rows, config) for name, rows in metrics.groupby("set", sort=False)},
-        "notes": notes(_floats(metrics), config.metrics.fid_minimum),
-        "benchmark": plain_table(benchmark, {"model": "Model"} | _BENCHMARK_TITLES),
-        "curves": svg(figures.loss_curves(histories), "curves"),
-        "quality": svg(figures.quality_cost(golden, _floats(benchmark), config.models), "quality"),
-        "samples": matrix,
+        **_pictures(results, config, measure),
+        "metrics": metrics_tables(results),
+        "notes": notes(metrics, config.metrics.fid_minimum),
+        "measure": DISTANCES[measure],
+        "breakdown": breakdown_table(distances),
+        "breakdown_chart": svg(charts.by_picture(distances, measure, results / "images" / "golden"), "breakdown"),
+        "benchmark": plain_table(_texts(results / "tables" / "benchmark.csv"), {"model": "Model"} | _BENCHMARK_TITLES),
+        "quality": svg(charts.quality_cost(golden, benchmark, config.models, measure), "quality"),
+        "onnx": onnx_facts(results, list(config.losses)),
+        "curves": svg(charts.loss_curves(histories), "curves"),
+        "curves_words": _curves_words(histories),
         "excluded": _excluded(results),
         "costs": stage_costs(records),
         "versions": versions(records),
         "yaml": yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100),
-        "data": _script_json({"pictures": pictures | samples, "scores": _pair_scores(results, config)}),
+        "data": _script_json({"names": _PAIR_NUMBERS, "scores": _pair_scores(results, config)}),
+        "css": _source("page.css"),
+        "js": _source("page.js"),
     }
+
+
+def _source(name: str) -> str:
+    return (Path(__file__).parent / name).read_text()
 
 
 # --- pictures ---------------------------------------------------------------------------------------------------
 
 
-def golden_files(results: Path, config: Config) -> dict[str, Path]:
-    """Name in the page -> file: c0, s0, and <model>/c0_s0 for every model that makes pictures of its own."""
-    contents, styles = _count(config.golden.contents), _count(config.golden.styles)
-    names = [f"c{number}" for number in range(contents)] + [f"s{number}" for number in range(styles)]
+def _pictures(results: Path, config: Config, measure: str) -> dict[str, Any]:
+    """The page's pictures as data URIs, and the names by which the template asks for them."""
+    all_names = [[f"{letter}{number}" for number in range(total(role))]
+                 for letter, role in (("c", config.golden.contents), ("s", config.golden.styles))]  # fmt: skip
+    contents, styles = (sheets.spread(names, _MOST_GOLDEN) for names in all_names)
     made = [model for model in config.models if model not in ("content", "style")]
-    pairs = [f"{model}/c{c}_s{s}" for model in made for s in range(styles) for c in range(contents)]
-    return {name: results / "images" / "golden" / f"{name}.png" for name in names} | {
-        name: results / "golden" / f"{name}.png" for name in pairs
+    files = {name: results / "images" / "golden" / f"{name}.png" for name in (*contents, *styles)}
+    pairs = [f"{model}/{content}_{style}" for model in made for style in styles for content in contents]
+    files |= {name: results / "golden" / f"{name}.png" for name in pairs}
+    uris, encoding = inline_pictures(files, _PICTURE_BUDGET)
+    samples, matrix = _samples(results)
+    ends, found = _extremes(results, list(config.losses), measure)
+    return {
+        "contents": contents,
+        "styles": styles,
+        "golden_words": _golden_words(all_names, [contents, styles], encoding),
+        "originals": {name: uris.pop(name) for name in (*contents, *styles)},
+        "pictures": uris | samples | ends,
+        "samples": matrix,
+        "extremes": found,
     }
 
 
-def inline_pictures(files: dict[str, Path], budget: int) -> tuple[dict[str, str], str]:
-    """Data URIs of pictures, as good as `budget` characters allow, and in words how they are encoded.
-
-    The files' own PNG bytes if they fit, else WebP of quality 90, else WebP of quality 75 at no more than 384 pixels.
-    """
-    uris = {name: _data_uri("png", path.read_bytes()) for name, path in files.items()}
-    if _length(uris) <= budget:
-        return uris, "pixel for pixel (PNG)"
-    uris = {name: _data_uri("webp", _webp(path, 90)) for name, path in files.items()}
-    if _length(uris) <= budget:
-        return uris, "as WebP of quality 90; the files of the run are lossless"
-    uris = {name: _data_uri("webp", _webp(path, 75, 384)) for name, path in files.items()}
-    return uris, "as WebP of quality 75, at most 384 pixels wide; the files of the run are lossless and whole"
-
-
-def _length(uris: dict[str, str]) -> int:
-    return sum(map(len, uris.values()))
-
-
-def _webp(path: Path, quality: int, side: int | None = None) -> bytes:
-    picture = open_rgb(path)
-    if side:
-        picture.thumbnail((side, side))
-    buffer = io.BytesIO()
-    picture.save(buffer, format="WEBP", quality=quality, method=4)
-    return buffer.getvalue()
-
-
-def _data_uri(kind: str, data: bytes) -> str:
-    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+def _golden_words(every: list[list[str]], shown: list[list[str]], encoding: str) -> str:
+    if shown == every:
+        return f"Every golden content with every golden style, by every model, {encoding}."
+    parts = [
+        f"{len(some)} of {len(names)} {role}"
+        for some, names, role in zip(shown, every, ("contents", "styles"), strict=True)
+    ]
+    return f"Of the golden set {listed(parts)}, by every model, {encoding}."
 
 
 def _samples(results: Path, block: str = "train/0000") -> tuple[dict[str, str], dict[str, list[str]]]:
-    contents, styles = figures.block_names(results, block, _SAMPLES)
+    contents, styles = sheets.block_names(results, block, _SAMPLES)
     files = {f"samples/{name}": results / "images" / block / f"{name}.png" for name in (*contents, *styles)}
     files |= {f"samples/{c}_{s}": results / "teacher" / block / f"{c}_{s}.png" for c in contents for s in styles}
-    uris = {name: _data_uri("webp", _webp(path, 90, 256)) for name, path in files.items()}
-    return uris, {"contents": contents, "styles": styles}
+    return {name: webp(path) for name, path in files.items()}, {"contents": contents, "styles": styles}
+
+
+def _extremes(
+    results: Path, losses: list[str], measure: str
+) -> tuple[dict[str, str], dict[str, dict[str, list[dict[str, Any]]]]]:
+    """Data URIs of the extreme pairs' pictures, and loss -> end -> pairs, each with the names of its pictures."""
+    uris: dict[str, str] = {}
+
+    def shown(loss: str, judged: Judged) -> dict[str, Any]:
+        files = sheets.judged_files(results, loss, judged)
+        names = [str(path.relative_to(results).with_suffix("")) for path in files]
+        uris.update({name: webp(path) for name, path in zip(names, files, strict=True) if name not in uris})
+        return {"name": judged.pair.name, "distance": judged.distance, "pictures": names}
+
+    found = {
+        loss: {end: [shown(loss, judged) for judged in getattr(both, end)] for end in ("closest", "farthest")}
+        for loss in losses
+        for both in [extremes(results, loss, measure)]
+    }
+    return uris, found
 
 
 # --- words ------------------------------------------------------------------------------------------------------
-
-
-def warnings(
-    config: Config, metrics: pd.DataFrame, histories: dict[str, pd.DataFrame], records: list[dict[str, Any]]
-) -> list[str]:
-    """What a reader must know before believing a number, one sentence or two each."""
-    used = ("vgg19", config.metrics.lpips, config.metrics.fid)
-    seeded = [name for name in used if getattr(config.networks, name) == "seeded"]
-    said = []
-    if seeded:
-        said.append(
-            f"The fixed networks {_listed(seeded)} have seeded random weights (nothing was downloaded). Numbers made "
-            "with them compare the rows of this page with each other, never with published figures."
-        )
-    few = metrics[metrics["pairs"] < config.metrics.fid_minimum].drop_duplicates("set")
-    if len(few):
-        sets = _listed([f"{row['set']} has {row['pairs']:.0f} pairs" for _, row in few.iterrows()])
-        said.append(
-            f"FID and ArtFID are greyed: {sets}, below the {config.metrics.fid_minimum} that the measure needs. "
-            "Gram and colour distances stand for style there."
-        )
-    for loss, history in histories.items():
-        if len(config.losses[loss]) > 1:
-            said += _share_warnings(loss, history)
-    mixed = {package: found for package, found in versions(records).items() if len(found) > 1}
-    for package, found in mixed.items():
-        said.append(f"Parts of this run were made with different versions of {package}: {_listed(found)}.")
-    return said
-
-
-def _share_warnings(loss: str, history: pd.DataFrame) -> list[str]:
-    """At most one sentence, about the term that is farthest from an even share of the gradient."""
-    shares = history[[name for name in history if name.startswith("share_")]].astype(float)
-    outside = shares.lt(0.05) | shares.gt(0.95)
-    if not outside.any(axis=None):
-        return []
-    column = (shares - 0.5).abs().where(outside).max().idxmax()
-    held = shares[column][outside[column]]
-    effect = "the others hardly acted" if held.iloc[0] > 0.5 else "it hardly acted"
-    return [
-        f"Loss {loss}: in {len(held)} of {len(shares)} epochs the term {column.removeprefix('share_')} held "
-        f"{_span(held)} of the gradient, outside the range of 5 to 95 %: {effect}."
-    ]
-
-
-def _span(shares: pd.Series) -> str:
-    low, high = f"{shares.min() * 100:.1f}", f"{shares.max() * 100:.1f}"
-    return f"{low} %" if low == high else f"{low} to {high} %"
 
 
 @dataclass(frozen=True)
@@ -240,7 +221,7 @@ def glance(metrics: pd.DataFrame, benchmark: pd.DataFrame, losses: Sequence[str]
 def _facts(results: Path, config: Config) -> list[tuple[str, str]]:
     pairs = {split: results / "shards" / f"{split}.json" for split in ("train", "val")}
     counts = {split: read_json(path)["pairs"] for split, path in pairs.items() if path.exists()}
-    golden = _count(config.golden.contents), _count(config.golden.styles)
+    golden = total(config.golden.contents), total(config.golden.styles)
     return [
         *((f"{'training' if split == 'train' else 'validation'} pairs", f"{n:,}") for split, n in counts.items()),
         ("golden pairs", f"{golden[0]} × {golden[1]}"),
@@ -270,12 +251,13 @@ def _excluded(results: Path) -> dict[str, Any] | None:
     )
 
 
-def _listed(parts: Sequence[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
-
-
-def _count(pictures: dict[str, int | list[str]]) -> int:
-    return sum(value if isinstance(value, int) else len(value) for value in pictures.values())
+def _curves_words(histories: dict[str, pd.DataFrame]) -> str:
+    ends = [
+        f"{loss}: best validation loss {number(history['val_loss'].min())} of epoch {history['epoch'][best]}"
+        for loss, history in histories.items()
+        for best in [history["val_loss"].idxmin()]
+    ]
+    return "; ".join(ends)
 
 
 # --- tables -----------------------------------------------------------------------------------------------------
@@ -291,36 +273,60 @@ class Cell:
     marks: tuple[str, ...] = field(default=())  # best, greyed, number
 
 
-def metrics_table(rows: pd.DataFrame, config: Config) -> dict[str, Any]:
-    """Head and rows of one set's metrics. rows: strings as in tables/metrics.csv."""
-    measures = [measure for measure in MEASURES if measure.name in rows]
+def metrics_tables(results: Path) -> dict[str, dict[str, Any]]:
+    """Set -> head and rows of its metrics. Reads tables/metrics.csv; cells hold that file's own text."""
+    file = results / "tables" / "metrics.csv"
+    texts, measures = _texts(file), [measure for measure in MEASURES if measure.name in pd.read_csv(file, nrows=0)]
     arrows = {"min": "↓", "max": "↑", None: ""}
-    head = [("model", "Model", "")] + [(m.name, m.title, arrows[m.best]) for m in measures]
-    table = _floats(rows).reset_index(drop=True)
-    best = {measure.name: _best(table, measure.name, measure.best) for measure in measures}
-    body = []
-    for index, row in rows.reset_index(drop=True).iterrows():
-        cells = [_measured(row, m.name, best[m.name] == index) for m in measures]
-        body.append([Cell(row["model"], row["model"]), *cells])
-    return {"head": head, "rows": body, "pairs": int(table["pairs"].iloc[0])}
+    head = [("model", "Model", ""), *((m.name, m.title, arrows[m.best]) for m in measures)]
+    found = {}
+    for name, rows in pd.read_csv(file).groupby("set", sort=False):
+        best = {m.name: best_student(rows, m) for m in measures}
+        body = [
+            [
+                Cell(texts["model"][index], texts["model"][index]),
+                *(_measured(texts.loc[index], m.name, best[m.name] == index) for m in measures),
+            ]
+            for index in rows.index
+        ]
+        found[str(name)] = {"head": head, "rows": body, "pairs": int(rows["pairs"].iloc[0])}
+    return found
 
 
 def _measured(row: pd.Series, name: str, best: bool) -> Cell:
-    greyed = name in ("fid", "artfid") and row.get("fid_greyed", "False") == "True"
+    greyed = name in ("fid", "artfid") and row["fid_greyed"] == "True"
     ends = [row.get(f"{name}_{end}", "") for end in ("low", "high")]
     interval = f"[{number(ends[0])}, {number(ends[1])}]" if all(ends) and math.isfinite(float(ends[0])) else ""
     marks = ("number", *(["best"] if best else []), *(["greyed"] if greyed else []))
     return Cell(row[name], number(row[name]), interval, marks)
 
 
-def _best(table: pd.DataFrame, name: str, best: str | None) -> int | None:
-    # As in tables.py: students compete among themselves, and never by a greyed FID.
-    values = table[name][~table["model"].isin([*CONTROLS, "teacher"])]
-    if name in ("fid", "artfid") and "fid_greyed" in table:
-        values = values[table["fid_greyed"] != "True"]
-    if best is None or values.count() < 2:
-        return None
-    return int(values.idxmin() if best == "min" else values.idxmax())
+def breakdown_table(distances: dict[str, pd.DataFrame]) -> dict[str, Any]:
+    """A row per model: mean distance of each golden content, then of each golden style."""
+    means = {model: pd.concat([table.mean(axis=1), table.mean(axis=0)]) for model, table in distances.items()}
+    wide = pd.DataFrame(means).T.map(lambda value: f"{value:.6g}")
+    return plain_table(wide.rename_axis("model").reset_index(), {"model": "Model"})
+
+
+def onnx_facts(results: Path, losses: Sequence[str]) -> dict[str, Any]:
+    """What students/<loss>/onnx/export.json say, a row per student and precision: megabytes, differences to torch."""
+    facts = {loss: read_json(results / "students" / loss / "onnx" / "export.json") for loss in losses}
+    rows = [
+        {
+            "Student": loss,
+            "Precision": precision,
+            "Megabytes": f"{_megabytes((precision, measured)):.6g}",
+            "Largest difference": f"{measured['largest_error']:.6g}",
+            "Mean difference": f"{measured['mean_error']:.6g}",
+        }
+        for loss, exported in facts.items()
+        for precision, measured in sorted(exported["precisions"].items(), key=_megabytes, reverse=True)
+    ]
+    return {"compared_on": facts[losses[0]]["compared_on"], "table": plain_table(pd.DataFrame(rows), {})}
+
+
+def _megabytes(exported: tuple[str, dict[str, Any]]) -> float:
+    return sum(exported[1]["megabytes"].values())
 
 
 def plain_table(table: pd.DataFrame, titles: dict[str, str]) -> dict[str, Any]:
@@ -335,6 +341,10 @@ def plain_table(table: pd.DataFrame, titles: dict[str, str]) -> dict[str, Any]:
         for _, row in table.iterrows()
     ]
     return {"head": [(name, titles.get(name, name), "") for name in columns], "rows": rows}
+
+
+def _texts(path: Path) -> pd.DataFrame:
+    return pd.read_csv(path, dtype=str, keep_default_na=False)
 
 
 def _is_number(text: str) -> bool:
@@ -354,24 +364,20 @@ def number(value: str | float) -> str:
     return f"{value:,.{digits}f}" if digits <= 7 else f"{value:.1e}"
 
 
-def _floats(table: pd.DataFrame) -> pd.DataFrame:
-    """Columns of numbers as floats (empty: NaN), others as they are."""
-    return table.apply(
-        lambda column: pd.to_numeric(column.replace("", "nan")) if all(map(_is_number, column)) else column
-    )
-
-
 # --- what scripts in the page read ------------------------------------------------------------------------------
 
 
+# The measures shown beneath an enlarged picture, and their titles.
+_PAIR_NUMBERS = {m.name: m.title for m in MEASURES if m.name in ("teacher_mse", "teacher_lpips", "lpips")}
+
+
 def _pair_scores(results: Path, config: Config) -> dict[str, dict[str, dict[str, float]]]:
-    """model -> golden pair -> the measures shown beneath an enlarged picture."""
-    shown = ("teacher_mse", "teacher_lpips", "lpips")
+    """model -> golden pair -> measure -> value, of `_PAIR_NUMBERS`."""
     scores = {}
     for model in config.models:
         table = pd.read_csv(results / "metrics" / f"{model}.csv")
         table = table[table["set"] == "golden"].set_index("pair")
-        columns = [name for name in shown if name in table]
+        columns = [name for name in _PAIR_NUMBERS if name in table]
         scores[model] = {
             str(pair): {name: float(f"{row[name]:.4g}") for name in columns if math.isfinite(row[name])}
             for pair, row in table[columns].iterrows()
@@ -382,16 +388,3 @@ def _pair_scores(results: Path, config: Config) -> dict[str, dict[str, dict[str,
 def _script_json(value: Any) -> str:
     # Inside <script> only "</" could end the element early; JSON may write it as <\/.
     return json.dumps(value, separators=(",", ":"), allow_nan=False).replace("</", "<\\/")
-
-
-def svg(figure: Figure, name: str) -> str:
-    """A chart as SVG inside HTML: ink in the page's own colour, identifiers prefixed by `name`, nothing referred to."""
-    buffer = io.StringIO()
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "styledistill"}):
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
-    text = buffer.getvalue()
-    text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
-    text = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", text).replace("xlink:href", "href")
-    text = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", text)
-    text = re.sub(r'<svg [^>]*?(viewBox="[^"]*")[^>]*>', r'<svg \1 aria-hidden="true">', text, count=1)
-    return text.replace(figures.INK, "currentColor")

@@ -140,7 +140,7 @@ def notes(table: pd.DataFrame, fid_minimum: int) -> list[str]:
 
 
 def _cells(table: pd.DataFrame, syntax: Syntax) -> list[list[str]]:
-    best = {(m.name, group): _best(rows, m) for group, rows in table.groupby("set") for m in MEASURES}
+    best = {(m.name, group): best_student(rows, m) for group, rows in table.groupby("set") for m in MEASURES}
     return [
         [
             row["model"],
@@ -152,7 +152,7 @@ def _cells(table: pd.DataFrame, syntax: Syntax) -> list[list[str]]:
     ]
 
 
-def _best(rows: pd.DataFrame, measure: Measure) -> object:
+def best_student(rows: pd.DataFrame, measure: Measure) -> object:
     """The index of the best student of a set; None where nothing competes."""
     values = rows[~rows["model"].isin([*CONTROLS, "teacher"])][measure.name]
     if measure.name in ("fid", "artfid"):

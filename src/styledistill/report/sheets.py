@@ -1,7 +1,7 @@
-"""Figures for print, as PNG and PDF: the golden sheet, loss curves, dataset samples, quality against cost.
+"""Sheets of pictures for print, as PNG and PDF: the golden sheet, samples of the data set, closest and farthest pairs.
 
-Sheets of pictures are laid out in pixels at 300 dpi on a page of 180 x 250 mm; their PDF carries the pictures as JPEG
-and the labels as outlines. Charts are drawn by matplotlib. Equal inputs give equal bytes: no file carries a date.
+Laid out in pixels at 300 dpi on a page of 180 x 250 mm; the PDF carries pictures as JPEG and labels as outlines.
+Equal inputs give equal bytes: no file carries a date.
 """
 
 from __future__ import annotations
@@ -16,58 +16,24 @@ from pathlib import Path
 
 import matplotlib
 import pandas as pd
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.path import Path as Outline
 from matplotlib.textpath import TextPath
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from PIL import Image, ImageDraw, ImageFont
 
-from ..core.errors import UserError
 from ..core.files import write_bytes
 from ..core.images import open_rgb
+from .charts import DPI, INK
+from .distances import DISTANCES, Extremes, Judged
 
-DPI = 300
 PAGE_MM = (180, 250)
 _GAP = 6  # pixels between pictures: 0.5 mm
 _BAND_GAP = 24  # between the styles' bands
 _PANEL_GAP = 60  # between panels side by side
-_HEADER = 48  # height of the line of labels
+_HEADER = 48  # height of a line of labels
+_CAPTION = 36  # height of the line below a row
 _FONT_PIXELS = 33  # 8 points at 300 dpi
 _SMALLEST_FONT = 17  # 4 points
 _LARGEST_SIDE = 384
-
-# Okabe and Ito's palette: told apart with any colour vision. Shapes tell the same again.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-MARKERS = ("o", "s", "^", "D", "v", "P")
-INK = "#222222"
-# Models that every run has are grey, so that a loss has one colour in every figure.
-_FIXED_LOOKS = {"teacher": (INK, "*"), "pretrained": ("#7f7f7f", "X"), "recolor": ("#b0b0b0", "o")}
-_PLAIN = FuncFormatter(lambda value, _: f"{value:g}")
-_STYLE = {
-    "font.family": "DejaVu Sans",
-    "font.size": 8,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": INK,
-    "axes.labelcolor": INK,
-    "axes.titlecolor": INK,
-    "text.color": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "axes.linewidth": 0.6,
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
-    "xtick.minor.width": 0.4,
-    "ytick.minor.width": 0.4,
-    "lines.linewidth": 1.4,
-    "pdf.fonttype": 42,
-    "svg.fonttype": "none",
-    "svg.hashsalt": "styledistill",
-}
-
-
-# --- sheets of pictures -----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -92,8 +58,8 @@ class Sheet:
 class Grid:
     """Where the cells of a sheet stand: `panels` side by side, each of `rows` x `columns` squares of `side` pixels.
 
-    A wider gap stands before the rows and columns named in `wide_rows` and `wide_columns`; above each panel a line of
-    labels of `header` pixels.
+    A wider gap stands before the rows and columns named in `wide_rows` and `wide_columns`. There is room for labels of
+    `header` pixels above each panel and of `caption` pixels below each row.
     """
 
     columns: int
@@ -103,20 +69,21 @@ class Grid:
     wide_columns: tuple[int, ...]
     header: int
     side: int
+    caption: int = 0
 
     def corner(self, panel: int, row: int, column: int) -> tuple[int, int]:
         """Left and top pixel of a cell."""
         step, wider = self.side + _GAP, _BAND_GAP - _GAP
         panel_step = self.columns * step - _GAP + len(self.wide_columns) * wider + _PANEL_GAP
         x = panel * panel_step + column * step + sum(column >= wide for wide in self.wide_columns) * wider
-        y = self.header + row * step + sum(row >= wide for wide in self.wide_rows) * wider
+        y = self.header + row * (step + self.caption) + sum(row >= wide for wide in self.wide_rows) * wider
         return x, y
 
     @property
     def size(self) -> tuple[int, int]:
         """Width and height of the sheet in pixels."""
         x, y = self.corner(self.panels - 1, self.rows - 1, self.columns - 1)
-        return x + self.side, y + self.side
+        return x + self.side, y + self.side + self.caption
 
 
 def golden_grid(contents: int, styles: int, models: int) -> Grid:
@@ -193,13 +160,56 @@ def block_names(results: Path, block: str, most: int) -> tuple[list[str], list[s
     """Names of the first contents and styles of a block, at most `most` each, spread over its sources."""
     table = pd.read_csv(results / "blocks" / f"{block}.csv", dtype=str)
     contents, styles = ([str(name) for name in table["name"][table["role"] == role]] for role in ("content", "style"))
-    return _spread(contents, most), _spread(styles, most)
+    return spread(contents, most), spread(styles, most)
 
 
-def _spread(names: list[str], most: int) -> list[str]:
-    # A block lists its sources one after the other; equal steps show some of each.
+def spread(names: list[str], most: int) -> list[str]:
+    """At most `most` of the names, in equal steps: sources stand one after the other, and some of each should show."""
     count = min(most, len(names))
     return [names[index * len(names) // count] for index in range(count)]
+
+
+def extreme_pairs(results: Path, found: dict[str, Extremes], measure: str) -> Sheet:
+    """The validation pairs that each student does best and worst: content, style, teacher, student, distance beneath.
+
+    found: student -> its closest and farthest pairs. Reads validation/<model>/<pair>.png beside the pairs' own files.
+    """
+    rows = {side: [(model, judged) for model in found for judged in getattr(found[model], side)] for side in _SIDES}
+    per_model = len(rows["closest"]) // len(found)
+    grid = extremes_grid(len(found), per_model)
+    sheet, labels = Image.new("RGB", grid.size, "white"), []
+    names = ["content", "style", "teacher", "student"]
+    header_size = _font_size(names, grid.side)
+    for panel, (side, title) in enumerate(_SIDES.items()):
+        left, right = (grid.corner(panel, 0, column)[0] for column in (0, 3))
+        title = f"{title} {DISTANCES[measure]}"
+        labels.append(Label(title, (left + right + grid.side) / 2, _HEADER - 8, _font_size([title], 4 * grid.side)))
+        for row, (model, judged) in enumerate(rows[side]):
+            for column, path in enumerate(judged_files(results, model, judged)):
+                x, y = grid.corner(panel, row, column)
+                sheet.paste(_enlarged(path, grid.side), (x, y))
+                if row == 0:
+                    labels.append(Label(names[column], x + grid.side / 2, grid.header - 14, header_size))
+            text = f"{model}  {judged.distance:.3g}"
+            size = min(_CAPTION - 10, _font_size([text], grid.side))
+            labels.append(Label(text, x + grid.side / 2, y + grid.side + _CAPTION - 10, size))
+    return Sheet(sheet, tuple(labels))
+
+
+_SIDES = {"closest": "smallest", "farthest": "largest"}
+
+
+def extremes_grid(models: int, per_model: int) -> Grid:
+    """The grid of the extreme pairs: closest left, farthest right, a band per student."""
+    rows = models * per_model
+    bands = tuple(range(per_model, rows, per_model))
+    return _fitted(Grid(4, rows, 2, bands, wide_columns=(2,), header=2 * _HEADER, side=0, caption=_CAPTION))
+
+
+def judged_files(results: Path, model: str, judged: Judged) -> tuple[Path, Path, Path, Path]:
+    """Files of a validation pair: content, style, the teacher's picture, the model's."""
+    made = [results / "validation" / name / f"{judged.pair.name}.png" for name in ("teacher", model)]
+    return judged.pair.content_file, judged.pair.style_file, made[0], made[1]
 
 
 @cache
@@ -302,164 +312,3 @@ def _outlines(label: Label, height: int) -> str:
         operators.append(f"{numbers} { {Outline.MOVETO: 'm', Outline.LINETO: 'l'}.get(code, 'c') }")
         last = moved[-1]
     return "\n".join([*operators, "f"])
-
-
-# --- charts -----------------------------------------------------------------------------------------------------
-
-
-def loss_curves(histories: dict[str, pd.DataFrame], width: float = 7.09) -> Figure:
-    """Training and validation loss per epoch, one panel per loss; dotted lines where the learning rate was reduced.
-
-    histories: loss -> table with columns epoch, train_loss, val_loss, learning_rate (those missing are not drawn).
-    Panels have their own scale: losses with different weights do not compare by value. width in inches.
-    """
-    columns = min(len(histories), 3)
-    rows = math.ceil(len(histories) / columns)
-    with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(width, 0.35 + 2.0 * rows), layout="constrained")
-        axes = figure.subplots(rows, columns, squeeze=False).flat
-        for number, (name, history) in enumerate(histories.items()):
-            _loss_panel(axes[number], name, history, COLOURS[number % len(COLOURS)])
-        for unused in list(axes)[len(histories) :]:
-            unused.remove()
-        figure.legend(handles=_line_kinds(), loc="outside upper right", ncols=3, frameon=False, fontsize=7)
-    return figure
-
-
-def _line_kinds() -> list[Line2D]:
-    return [
-        Line2D([], [], color=INK, linewidth=1.0, linestyle="--", alpha=0.75, label="training"),
-        Line2D([], [], color=INK, linewidth=1.6, label="validation"),
-        Line2D([], [], color=INK, linewidth=0, marker="o", markersize=4, label="best"),
-    ]
-
-
-def _loss_panel(axes, name: str, history: pd.DataFrame, colour: str) -> None:
-    epochs = history["epoch"] if "epoch" in history else history.index + 1
-    shown = [column for column in ("train_loss", "val_loss") if column in history]
-    for column in shown:
-        train = column == "train_loss"
-        axes.plot(
-            epochs,
-            history[column],
-            color=colour,
-            linestyle="--" if train else "-",
-            linewidth=1.0 if train else 1.6,
-            alpha=0.75 if train else 1.0,
-            marker="." if len(history) < 3 else None,
-        )
-    for epoch, rate in rate_reductions(history):
-        axes.axvline(epoch, color=INK, linewidth=0.6, linestyle=":")
-        axes.annotate(
-            f"rate {rate:.2g}",
-            (epoch, 1),
-            xycoords=("data", "axes fraction"),
-            xytext=(-2, -2),
-            textcoords="offset points",
-            rotation=90,
-            fontsize=6,
-            va="top",
-            ha="right",
-        )
-    if "val_loss" in history and history["val_loss"].notna().any():
-        best = history["val_loss"].idxmin()
-        axes.plot([epochs[best]], [history["val_loss"][best]], "o", color=colour, markersize=4)
-    values = history[shown].to_numpy(dtype=float)
-    if values.size and values.min() > 0 and values.max() > 5 * values.min():
-        axes.set_yscale("log")
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.yaxis.set_major_formatter(_PLAIN)
-        axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.tick_params(axis="y", which="both", labelsize=7)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
-    axes.set_xlabel("epoch")
-    axes.set_title(name, fontsize=9, loc="left")
-
-
-def rate_reductions(history: pd.DataFrame) -> list[tuple[float, float]]:
-    """(first epoch with the new rate, the new rate) for every reduction of the learning rate."""
-    if "learning_rate" not in history:
-        return []
-    rates = history["learning_rate"].to_numpy(dtype=float)
-    epochs = history["epoch"].to_numpy(dtype=float) if "epoch" in history else history.index.to_numpy() + 1.0
-    return [
-        (float(epochs[at]), float(rates[at])) for at in range(1, len(rates)) if rates[at] < rates[at - 1] * (1 - 1e-9)
-    ]
-
-
-def quality_cost(metrics: pd.DataFrame, benchmark: pd.DataFrame, models: Sequence[str], width: float = 7.09) -> Figure:
-    """Distance to the teacher against seconds per picture and against the weights' megabytes.
-
-    metrics: rows of one set, column `model` and `teacher_lpips` or `teacher_mse`; benchmark: column `model` and the
-    columns of `COSTS`. The teacher stands at distance 0. Lower left is better in both panels.
-    """
-    quality = next((name for name in ("teacher_lpips", "teacher_mse") if name in metrics), None)
-    costs = [(column, title) for column, title in COSTS.items() if column in benchmark]
-    if quality is None or not costs:
-        raise UserError("tables: no distance to the teacher or no cost to draw; run the score and benchmark stages")
-    table = benchmark.merge(metrics[["model", *(c for c in metrics if c.startswith(quality))]], on="model")
-    table = (
-        table[table["model"].isin(models)].set_index("model").reindex([m for m in models if m in set(table["model"])])
-    )
-    with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(width, 2.6), layout="constrained")
-        panels = figure.subplots(1, len(costs), sharey=True, squeeze=False)[0]
-        for axes, (column, title) in zip(panels, costs, strict=True):
-            _cost_panel(axes, table, quality, column, title)
-        panels[0].set_ylabel({"teacher_lpips": "LPIPS to the teacher", "teacher_mse": "MSE to the teacher"}[quality])
-        handles, names = panels[0].get_legend_handles_labels()
-        figure.legend(handles, names, loc="outside right upper", frameon=False, fontsize=7)
-    return figure
-
-
-COSTS = {"seconds": "seconds per picture", "megabytes": "megabytes of weights"}
-
-
-def _cost_panel(axes, table: pd.DataFrame, quality: str, cost: str, title: str) -> None:
-    looks = _looks(list(table.index))
-    for model, row in table.iterrows():
-        colour, marker = looks[model]
-        axes.errorbar(
-            row[cost],
-            row[quality],
-            yerr=_whiskers(row, quality),
-            fmt=marker,
-            color=colour,
-            markersize=8 if marker == "*" else 5.5,
-            elinewidth=0.8,
-            alpha=0.9,
-            label=model,
-        )
-    positive = table[cost][table[cost] > 0]
-    axes.margins(0.1)
-    if len(positive) == len(table) and positive.max() > 10 * positive.min():
-        axes.set_xscale("log")
-        axes.xaxis.set_major_formatter(_PLAIN)
-        axes.xaxis.set_minor_formatter(NullFormatter())
-    elif len(positive):
-        axes.set_xlim(left=-0.05 * positive.max())
-    axes.set_xlabel(title)
-
-
-def _looks(models: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """Model -> colour and marker; losses take colours in their order, as in the loss curves."""
-    losses = [model for model in models if model not in _FIXED_LOOKS]
-    return _FIXED_LOOKS | {
-        loss: (COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]) for number, loss in enumerate(losses)
-    }
-
-
-def _whiskers(row: pd.Series, quality: str) -> list[list[float]] | None:
-    low, high = row.get(f"{quality}_low"), row.get(f"{quality}_high")
-    if low is None or high is None or pd.isna(low) or pd.isna(high):
-        return None
-    return [[max(row[quality] - low, 0)], [max(high - row[quality], 0)]]
-
-
-def save_chart(figure: Figure, path: Path) -> None:
-    """Write `path`.png (300 dpi) and `path`.pdf (vector)."""
-    with matplotlib.rc_context(_STYLE):
-        for suffix, metadata in ((".png", {"Software": None}), (".pdf", {"CreationDate": None})):
-            buffer = io.BytesIO()
-            figure.savefig(buffer, format=suffix[1:], dpi=DPI, metadata=metadata)
-            write_bytes(path.with_suffix(suffix), buffer.getvalue())

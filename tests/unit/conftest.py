@@ -1,0 +1,112 @@
+"""A small finished run, with everything that the report reads."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from styledistill import config as configuration
+from styledistill.core.files import write_json, write_text
+from styledistill.core.images import save_png
+
+_CONFIG = {
+    "run": "trial",
+    "image_size": 32,
+    "sources": {"photos": {"kind": "skimage"}, "drawn": {"kind": "procedural", "pictures": "styles", "count": 9}},
+    "blocks": {"train": 1, "val": 1, "contents": {"photos": 2}, "styles": {"drawn": 2}},
+    "pairs": {"train": 4, "val": 4},
+    "golden": {"contents": {"photos": 2}, "styles": {"drawn": ["p7", "p8"]}},
+    "teacher": {"weights": "weights/tiny"},
+    "student": {"size": "tiny", "start": "weights/student"},
+    "losses": {"mse": {"pixel": 1.0}, "gram50": {"pixel": 0.5, "gram": 0.5}},
+    "networks": {"vgg19": "seeded", "alexnet": "seeded", "inception": "seeded"},
+}
+_NETWORKS = dict.fromkeys(("alexnet", "vgg19", "inception"), "seeded-1 (random)")
+_PAIRS = [(content, style) for content in range(2) for style in range(2)]
+# Columns of history.csv as student/distill.py writes them.
+_RATES = (1e-4, 1e-4, 5e-5)
+_SHARES = {"mse": {"share_pixel": 1.0}, "gram50": {"share_pixel": 0.02, "share_gram": 0.98}}
+
+
+@pytest.fixture(scope="session")
+def trial_config() -> configuration.Config:
+    return configuration.validate(_CONFIG)
+
+
+@pytest.fixture(scope="session")
+def trial(tmp_path_factory, trial_config) -> Path:
+    """Its folder, results/trial: random pictures and numbers. A test that changes files works on a copy."""
+    root = tmp_path_factory.mktemp("run") / "trial"
+    _write_pictures(root, trial_config.models)
+    _write_scores(root, trial_config.models)
+    costs = [{"model": m, "parameters": 1000, "megabytes": 4.5, "seconds": 1.5} for m in ("teacher", "mse", "gram50")]
+    _write_csv(root / "tables" / "benchmark.csv", [{**cost, "device": "cpu"} for cost in costs])
+    for loss in trial_config.losses:
+        _write_student(root / "students" / loss, _SHARES[loss])
+    roles = [{"name": f"{role[0]}{n:02d}", "role": role} for role in ("content", "style") for n in range(2)]
+    _write_csv(root / "blocks" / "train" / "0000.csv", roles)
+    _write_csv(root / "index" / "photos.excluded.csv", [{"picture": "a</script>.jpg", "reason": "too <small>"}])
+    for number in range(2):
+        record = {"stage": "teach", "seconds": 30.0 + number, "started": f"2026-01-0{number + 1}", "device": "cpu"}
+        facts = {"peak_memory_mb": 500.0 + number, "versions": {"python": "3.11.7", "torch": "2.15.0"}}
+        write_json(root / "teacher" / "train" / f"000{number}.run.json", record | facts)
+    write_json(root / "shards" / "train.json", {"pairs": 4})
+    keys = [f"val_0000_c{c:02d}_s{s:02d}" for c, s in _PAIRS]
+    write_json(root / "shards" / "val.json", {"pairs": 4, "shards": [{"pairs": keys}]})
+    return root
+
+
+def _write_pictures(root: Path, models: list[str]) -> None:
+    for number in range(2):
+        for role, seed in (("c", 0), ("s", 5)):
+            _draw(seed + number, root / "images" / "golden" / f"{role}{number}.png")
+            for split, first in (("train", 20), ("val", 60)):
+                _draw(first + seed + number, root / "images" / split / "0000" / f"{role}{number:02d}.png")
+    for c, s in _PAIRS:
+        _draw(40 + 2 * c + s, root / "teacher" / "train" / "0000" / f"c{c:02d}_s{s:02d}.png")
+        for index, model in enumerate(models):
+            _draw(100 * index + 10 * c + s, root / "golden" / model / f"c{c}_s{s}.png")
+            _draw(100 * index + 10 * c + s + 5, root / "validation" / model / f"0000_c{c:02d}_s{s:02d}.png")
+
+
+def _draw(seed: int, path: Path) -> None:
+    save_png(np.random.default_rng(seed).integers(0, 256, (32, 32, 3), dtype=np.uint8), path)
+
+
+def _write_scores(root: Path, models: list[str]) -> None:
+    draws, means = np.random.default_rng(1), []
+    for index, model in enumerate(models):
+        psnr = np.inf if model == "teacher" else 20.0
+        rows = [
+            {"set": name, "pair": pair.format(c, s), "lpips": 0.3, "teacher_mse": (index + c + 2 * s) / 100}
+            for name, pair in (("golden", "c{}_s{}"), ("val", "0000_c{:02d}_s{:02d}"))
+            for c, s in _PAIRS
+        ]
+        _write_csv(root / "metrics" / f"{model}.csv", [{**row, "teacher_psnr": psnr} for row in rows])
+        for name, count in (("golden", 4), ("val", 300)):
+            row = {"model": model, "set": name, "pairs": count}
+            for measure in ("lpips", "teacher_mse", "teacher_psnr", "laplacian_energy"):
+                value = psnr if measure == "teacher_psnr" else round(float(draws.uniform(0.1, 0.9)), 6)
+                row |= {measure: value, f"{measure}_low": value * 0.9, f"{measure}_high": value * 1.1}
+            fid = {"fid": 12.5, "artfid": 15.0, "fid_greyed": count < 200}
+            means.append(row | fid | _NETWORKS | {"seeded": "alexnet vgg19 inception"})
+    _write_csv(root / "tables" / "metrics.csv", means)
+
+
+def _write_student(folder: Path, shares: dict[str, float]) -> None:
+    epochs = [
+        {"epoch": epoch, "rate": rate, "train_loss": 1 / epoch, "val_loss": 1.1 / epoch}
+        for epoch, rate in enumerate(_RATES, 1)
+    ]
+    _write_csv(folder / "history.csv", [epoch | shares for epoch in epochs])
+    precisions = {
+        name: {"megabytes": {f"a{name}.onnx": size, f"b{name}.onnx": 2 * size}, "largest_error": 1e-3 / size,
+               "mean_error": 1e-4 / size}
+        for name, size in (("fp16", 2.0), ("fp32", 4.0), ("int8", 1.0))
+    }  # fmt: skip
+    write_json(folder / "onnx" / "export.json", {"compared_on": "drawn pictures", "precisions": precisions})
+
+
+def _write_csv(path: Path, rows: list[dict]) -> None:
+    write_text(path, pd.DataFrame(rows).to_csv(index=False))
