@@ -49,6 +49,17 @@ rule weights:
         collect(STAMP, weight=needed.for_run(CFG)),
 
 
+rule fetch:
+    input:
+        rules.weights.input,
+        rules.golden_table.output,
+        [
+            BLOCK.format(split=split, block=block)
+            for split, blocks in BLOCKS.items()
+            for block in blocks
+        ],
+
+
 rule students:
     input:
         collect(STUDENT, loss=CFG.losses),

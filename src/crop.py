@@ -23,7 +23,8 @@ def main(block: Path, sources: dict[str, config.Source], size: int, out: Path) -
     """Crop the pictures of one block to squares."""
     with user_errors(), run_record(out / "crop.run.json", "crop", {"size": size}):
         for row in progress(tables.read(block, tables.BlockRow), unit="picture", label=f"crop {block.stem}"):
-            save_png(registry.crop(sources[row.source], row.picture, size), out / f"{row.name}.png")
+            crop = registry.crop(sources[row.source], row.picture, size, row.sha256)
+            save_png(crop, out / f"{row.name}.png")
 
 
 if __name__ == "__main__":

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
 
 from .core.errors import UserError
+from .downloads.datasets import source_of
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", description="lower-case letters, digits, underscores")]
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -73,7 +74,66 @@ class SkimageSource(SourceSection):
     )
 
 
-Source = Annotated[ProceduralSource | FolderSource | SkimageSource, Field(discriminator="kind")]
+class ListedSource(SourceSection):
+    """A source whose pictures are listed without being opened; only those that a run takes are fetched, and spares."""
+
+    pattern: str = Field("*", description="which pictures, by their name in the archive; * stands for slashes too")
+    spares: Probability = Field(
+        0.2, description="pictures kept ready beside those of each block, as a part of them, should some be bad"
+    )
+
+
+class ArchiveSource(ListedSource):
+    """Pictures in zips or tars (WebDataset shards too), or single ones, of this machine or of a server."""
+
+    kind: Literal["archive"]
+    address: str = Field(
+        min_length=1, description="path or http(s) address; {00..19} and, in paths, * stand for several archives"
+    )
+    whole: bool = Field(False, description="download a zip as a whole and not only the pictures that the run takes")
+    sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$", description="of one archive; checked where it is whole")
+    md5: str | None = Field(None, pattern=r"^[0-9a-f]{32}$", description="of one archive; checked where it is whole")
+    bytes: Positive | None = Field(None, description="size of one archive")
+
+
+class HubSource(ListedSource):
+    """A data set of the Hugging Face hub: parquet files with an image column, or zips or tars (WebDataset)."""
+
+    kind: Literal["hub"]
+    repo: str = Field(pattern=r"^[\w.-]+/[\w.-]+$", description="owner/name")
+    revision: str = Field("main", description="branch, tag or commit; a branch is pinned when it is first listed")
+    files: str = Field("*.parquet", description="which files of it hold pictures; * stands for slashes too")
+    column: str = Field("image", description="the column of parquet files that holds pictures")
+    pictures: Positive | None = Field(
+        None,
+        description="enough of them: of parquet, row groups spread over all files are taken until they hold so many; "
+        "of tars, files. null: all. The less, the less is downloaded, because neither is sent by the row",
+    )
+
+
+class DatasetSource(Section):
+    """A data set that this program knows by name: `python src/download.py --list` shows them."""
+
+    kind: Literal["dataset"]
+    name: str
+    pictures: Positive | None = Field(None, description="as for kind hub, where the data set lies there")
+
+    def meant(self) -> Source:
+        """The source that the name stands for. Raises ValueError."""
+        try:
+            return TypeAdapter(Source).validate_python(
+                source_of(self.name, **self.model_dump(include={"pictures"}, exclude_none=True))
+            )
+        except UserError as error:
+            raise ValueError(str(error)) from None
+        except ValidationError:
+            raise ValueError(f"{self.name} does not lie on the hub: it takes no `pictures`") from None
+
+
+Source = Annotated[
+    ProceduralSource | FolderSource | SkimageSource | ArchiveSource | HubSource | DatasetSource,
+    Field(discriminator="kind"),
+]
 
 
 class BlockShape(Section):
@@ -265,6 +325,11 @@ class Config(Section):
         if size % 32:
             raise ValueError(f"{size} is not a multiple of 32 (the student's and the teacher's grids need that)")
         return size
+
+    @field_validator("sources")
+    @classmethod
+    def _names_are_known(cls, sources: dict[str, Source]) -> dict[str, Source]:
+        return {name: s.meant() if isinstance(s, DatasetSource) else s for name, s in sources.items()}
 
     @field_validator("losses")
     @classmethod

@@ -59,7 +59,7 @@ def test_photographs_of_scikit_image_are_there():
 def test_drawn_pictures_are_not_those_of_the_embedded_networks_training():
     source = ProceduralSource(kind="procedural", pictures="styles", count=3)
     assert registry.names(source) == ["styles-000000", "styles-000001", "styles-000002"]
-    picture = np.asarray(registry.crop(source, "styles-000001", 64))
+    picture = np.asarray(registry.crop(source, "styles-000001", 64, registry.entry(source, "styles-000001").sha256))
     from styledistill.sources.styles import style
 
     assert not any(np.array_equal(picture, style(seed, 64)) for seed in range(5))

@@ -12,28 +12,30 @@ from threading import Thread
 
 @dataclass
 class Server:
-    """What is served under every name, and how the next answers go wrong; what was asked for.
+    """What is served under every name, or by path; how the next answers go wrong; what was asked for.
 
     script: one entry per answer, in order; behind its end all answers are right. `cut` closes the connection after half
-    of what is asked for, `wrong` sends other bytes, (429, headers) an error, `shifted` another range.
+    of what is asked for, `wrong` sends other bytes, (429, headers) an error, `shifted` another range, `whole` no range.
     """
 
-    data: bytes
+    data: bytes | dict[str, bytes]
     ranges: bool = True
     lengths: bool = True
     script: list[str | tuple[int, dict[str, str]]] = field(default_factory=list)
     asked: list[tuple[str, str | None]] = field(default_factory=list)  # path or address, and Range
+    tokens: list[str | None] = field(default_factory=list)  # Authorization of each request
     address: str = ""
 
 
 @contextmanager
-def serving(data: bytes, **settings) -> Iterator[Server]:
+def serving(data: bytes | dict[str, bytes], **settings) -> Iterator[Server]:
     """Serve `data` on a free port of this machine."""
     server = Server(data, **settings)
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             server.asked.append((self.path, self.headers["Range"]))
+            server.tokens.append(self.headers["Authorization"])
             answer(self, server, server.script.pop(0) if server.script else "right")
 
         def log_message(self, *_) -> None:
@@ -55,17 +57,22 @@ def answer(request: BaseHTTPRequestHandler, server: Server, how: str | tuple[int
     if not isinstance(how, str):
         send(request, *how)
         return
-    asked = re.fullmatch(r"bytes=(\d+)-", request.headers["Range"] or "") if server.ranges else None
-    begin = int(asked[1]) if asked else 0
-    if asked and begin >= len(server.data):
+    found = server.data if isinstance(server.data, bytes) else server.data.get(request.path.partition("?")[0])
+    if found is None:
+        send(request, 404, {})
+        return
+    ranges = server.ranges and how != "whole"
+    asked = re.fullmatch(r"bytes=(\d+)-(\d*)", request.headers["Range"] or "") if ranges else None
+    begin, end = (int(asked[1]), int(asked[2] or len(found) - 1) + 1) if asked else (0, len(found))
+    if asked and begin >= len(found):
         send(request, 416, {})
         return
     if how == "shifted":
         begin += 1
-    body = server.data[begin:]
+    body = found[begin:end]
     headers = {"Content-Length": str(len(body))} if server.lengths else {}
     if asked:
-        headers["Content-Range"] = f"bytes {begin}-{len(server.data) - 1}/{len(server.data)}"
+        headers["Content-Range"] = f"bytes {begin}-{begin + len(body) - 1}/{len(found)}"
     if how == "wrong":
         body = bytes(255 - byte for byte in body)
     send(request, 206 if asked else 200, headers, body[: len(body) // 2] if how == "cut" else body)

@@ -18,6 +18,7 @@ from styledistill.downloads import needed
 from styledistill.downloads.registry import FOLDER, weight_files
 from styledistill.fingerprint import fingerprint_script
 from styledistill.plan import preflight
+from styledistill.sources import registry
 from styledistill.report.summary import summarize
 
 
@@ -83,6 +84,11 @@ def pictures_of(names):
     )
 
 
+def one_of(names):
+    """A pattern of these names and of nothing else."""
+    return "|".join(sorted(names)) or "(?!)"
+
+
 def env(name):
     return f"{workflow.basedir}/envs/{name}.yaml"
 
@@ -115,8 +121,11 @@ def summary():
     logger.info(summarize(Path(RESULTS)))
 
 
-# Scripts are found wherever the working directory is, and write a line a minute to Snakemake's own terminal (3).
-shell.prefix(f"export SRC={shlex.quote(str(SRC))} STYLEDISTILL_TERMINAL=3; ")
+# Scripts are found wherever the working directory is, and write a line a minute to Snakemake's own terminal (3). Only the
+# local rules that fetch something take HF_HUB_OFFLINE off again.
+shell.prefix(
+    f"export SRC={shlex.quote(str(SRC))} STYLEDISTILL_TERMINAL=3 HF_HUB_OFFLINE=1; "
+)
 
 CFG = chosen_configuration()
 MISSING = missing_parts()
@@ -142,6 +151,11 @@ BLOCKS = {
     split: [f"{n:04d}" for n in range(getattr(CFG.blocks, split))]
     for split in ("train", "val")
 }
+
+# Sources whose pictures are fetched before they are opened, and those of them that lie on a server.
+LISTED = sorted(name for name in CFG.sources if registry.listed(CFG.sources[name]))
+REMOTE = [name for name in LISTED if registry.needs_network(CFG.sources[name])]
+FETCHED = f"{RESULTS}/index/fetched.json"
 
 # Says that a file of weights is here and right; the jobs that load it wait for this, and touch no network.
 STAMP = f"{RESULTS}/weights/{{weight}}.json"

@@ -1,4 +1,5 @@
-# From sources to square crops: index, fetch, crop, and the golden set.
+# From sources to square crops: index, fetch, crop, and the golden set. What lies on a server is fetched by local rules, on
+# the machine that Snakemake runs on; all other rules see no network.
 
 
 rule index:
@@ -9,6 +10,8 @@ rule index:
         f"{LOGS}/index/{{source}}.log",
     benchmark:
         f"{TIMES}/index/{{source}}.tsv"
+    wildcard_constraints:
+        source=one_of(set(CFG.sources) - set(REMOTE)),
     conda:
         env("data")
     threads: 1
@@ -20,22 +23,69 @@ rule index:
             CFG.sources[wildcards.source].model_dump(exclude=configuration.RIGHTS)
         ),
         code=fingerprint_script("index"),
+        with_network="",
     message:
         "List the pictures of source {wildcards.source}"
     shell:
-        "python $SRC/index.py --name {wildcards.source} --source {params.source:q}"
+        "{params.with_network} python $SRC/index.py --name {wildcards.source} --source {params.source:q}"
         " --out {output.table} --excluded {output.excluded} 3>&2 >{log} 2>&1"
 
 
-rule fetch:
+use rule index as index_remote with:
+    wildcard_constraints:
+        source=one_of(REMOTE),
+    localrule: True
+    params:
+        with_network="env -u HF_HUB_OFFLINE",
+
+
+if LISTED:
+
+    rule download:
+        input:
+            collect(INDEX, source=LISTED),
+        output:
+            FETCHED,
+        log:
+            f"{LOGS}/download.log",
+        benchmark:
+            f"{TIMES}/download.tsv"
+        localrule: True
+        conda:
+            env("data")
+        threads: 1
+        resources:
+            # A row group of a parquet file is held at once: some hundred pictures.
+            mem_mb=3000,
+            runtime=600,
+        params:
+            # No fingerprint of the code: a better downloader must not redo what is here.
+            sources=pictures_of(LISTED),
+            golden=settings(CFG.golden),
+            blocks=settings(CFG.blocks),
+            seed=CFG.seed,
+        message:
+            "Fetch the pictures of {input}, unless they are here"
+        shell:
+            "env -u HF_HUB_OFFLINE python $SRC/download.py {input} --sources {params.sources:q} --golden {params.golden:q}"
+            " --blocks {params.blocks:q} --seed {params.seed} --out {output} 3>&2 >{log} 2>&1"
+
+
+rule fetch_block:
     input:
-        collect(INDEX, source=sorted({*CFG.blocks.contents, *CFG.blocks.styles})),
+        # More blocks fetch more pictures, and leave the tables of the first ones alone: hence ancient.
+        fetched=ancient([FETCHED] if LISTED else []),
+        indexes=collect(
+            INDEX, source=sorted({*CFG.blocks.contents, *CFG.blocks.styles})
+        ),
     output:
-        BLOCK,
+        table=BLOCK,
+        excluded=f"{RESULTS}/blocks/{{split}}/{{block}}.excluded.csv",
     log:
         f"{LOGS}/fetch/{{split}}/{{block}}.log",
     benchmark:
         f"{TIMES}/fetch/{{split}}/{{block}}.tsv"
+    localrule: True
     conda:
         env("data")
     threads: 1
@@ -43,14 +93,16 @@ rule fetch:
         mem_mb=500,
         runtime=30,
     params:
+        sources=pictures_of({*CFG.blocks.contents, *CFG.blocks.styles}),
         blocks=settings(CFG.blocks.shape),
         seed=CFG.seed,
         code=fingerprint_script("fetch"),
     message:
         "Choose the pictures of {wildcards.split} block {wildcards.block}"
     shell:
-        "python $SRC/fetch.py {input} --blocks {params.blocks:q} --seed {params.seed}"
-        " --split {wildcards.split} --block {wildcards.block} --out {output} 3>&2 >{log} 2>&1"
+        "env -u HF_HUB_OFFLINE python $SRC/fetch.py {input.indexes} --sources {params.sources:q} --blocks {params.blocks:q}"
+        " --seed {params.seed} --split {wildcards.split} --block {wildcards.block} --out {output.table}"
+        " --excluded {output.excluded} 3>&2 >{log} 2>&1"
 
 
 rule crop:
@@ -82,20 +134,24 @@ rule crop:
 
 rule golden_table:
     input:
-        collect(INDEX, source=CFG.sources),
+        fetched=ancient([FETCHED] if LISTED else []),
+        indexes=collect(INDEX, source=CFG.sources),
     output:
-        f"{RESULTS}/blocks/golden.csv",
+        table=f"{RESULTS}/blocks/golden.csv",
+        excluded=f"{RESULTS}/blocks/golden.excluded.csv",
     log:
         f"{LOGS}/golden_table.log",
     benchmark:
         f"{TIMES}/golden_table.tsv"
+    localrule: True
     conda:
         env("data")
     threads: 1
     resources:
-        mem_mb=500,
+        mem_mb=1000,
         runtime=30,
     params:
+        sources=pictures_of(CFG.sources),
         golden=settings(CFG.golden),
         blocks=settings(CFG.blocks),
         seed=CFG.seed,
@@ -103,8 +159,9 @@ rule golden_table:
     message:
         "Choose the golden pictures, and refuse any that is in a block"
     shell:
-        "python $SRC/golden.py {input} --golden {params.golden:q}"
-        " --blocks {params.blocks:q} --seed {params.seed} --out {output} 3>&2 >{log} 2>&1"
+        "env -u HF_HUB_OFFLINE python $SRC/golden.py {input.indexes} --sources {params.sources:q}"
+        " --golden {params.golden:q} --blocks {params.blocks:q} --seed {params.seed} --out {output.table}"
+        " --excluded {output.excluded} 3>&2 >{log} 2>&1"
 
 
 rule golden_crop:

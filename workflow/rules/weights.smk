@@ -26,5 +26,5 @@ rule weight:
     message:
         "Download the weights {wildcards.weight}, unless they are here"
     shell:
-        "python $SRC/weights.py {wildcards.weight} --folder {params.folder} --stamps {params.stamps}"
+        "env -u HF_HUB_OFFLINE python $SRC/weights.py {wildcards.weight} --folder {params.folder} --stamps {params.stamps}"
         " 3>&2 >{log} 2>&1"

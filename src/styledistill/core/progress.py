@@ -55,11 +55,19 @@ class Meter:
     def _line(self, now: float) -> str:
         seconds = max(now - self._start, 1e-9)
         rate = self.done / seconds
-        of = f" of {self.total}" if self.total is not None else ""
         left = f", {(self.total - self.done) / rate:.0f} s left" if self.total and 0 < self.done < self.total else ""
         head = f"{self.label}: " if self.label else ""
         tail = f" ({self.note})" if self.note else ""
+        if self.unit == "byte":
+            of = f" of {megabytes(self.total)}" if self.total is not None else ""
+            return f"{head}{megabytes(self.done)}{of} in {seconds:.0f} s, {megabytes(rate)}/s{left}{tail}"
+        of = f" of {self.total}" if self.total is not None else ""
         return f"{head}{self.done}{of} {self.unit}s in {seconds:.0f} s, {rate:.3g}/s{left}{tail}"
+
+
+def megabytes(count: float) -> str:
+    """A number of bytes for people."""
+    return f"{count / 1e6:,.1f} MB"
 
 
 def announce(line: str) -> None:

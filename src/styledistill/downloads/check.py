@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 from ..core.errors import UserError
@@ -28,3 +29,11 @@ def check_file(path: Path | str, sha256: str, size: int | None = None) -> str:
     if not digest.startswith(sha256.lower()):
         raise OtherFile(path, f"sha256 is {digest[:16]}.., expected {sha256[:16]}..")
     return digest
+
+
+def check_md5(path: Path, md5: str) -> None:
+    """Raises OtherFile where the file's MD5 is another; for archives whose publishers give no better hash."""
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "md5").hexdigest()
+    if found != md5:
+        raise OtherFile(path, f"md5 is {found}, expected {md5}")

@@ -11,13 +11,14 @@ import os
 import re
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 from urllib.error import HTTPError, URLError
-from urllib.request import Request, build_opener
+from urllib.parse import urlsplit
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from ..core.errors import UserError
 from ..core.progress import Meter, announce
@@ -26,10 +27,24 @@ from .check import OtherFile, check_file
 # Answers of a server that may be another one soon: timeout, too many requests, and its own troubles.
 PASSING = (408, 429, 500, 502, 503, 504)
 LONGEST_PAUSE = 900.0  # seconds that a server may ask for before the user had better come back later
+# Address of a folder that holds the files under their own names, asked instead of the publishers.
+MIRROR = "STYLEDISTILL_MIRROR"
 _CHUNK = 1 << 20
 
 
-class _Cut(Exception):
+class Patience(NamedTuple):
+    """How long a server is borne with.
+
+    attempts: how many in a row, while none of them brings more than the one before; pause: seconds before the second of
+    them, doubled before each that follows, unless the server says how long; timeout: seconds without a byte.
+    """
+
+    attempts: int = 6
+    pause: float = 2.0
+    timeout: float = 60.0
+
+
+class Cut(Exception):
     """A transfer ended early and may go on. pause: seconds that the server asks to wait, if it does."""
 
     def __init__(self, reason: object, pause: float | None = None) -> None:
@@ -46,13 +61,13 @@ def fetch_file(
     attempts: int = 6,
     pause: float = 2.0,
     timeout: float = 60.0,
+    headers: Mapping[str, str] | None = None,
 ) -> str:
     """Download `url` (http, https) to `path`, unless it is there; the file's sha256, checked either way.
 
-    sha256: the whole of it or its first digits. size: in bytes, where it is known. What has come lies in `<path>.part`,
-    and a later call goes on there. attempts: how many in a row, while none of them brings more than the one before;
-    pause: seconds before the second of them, doubled before each that follows, unless the server says how long
-    (Retry-After); timeout: seconds without a byte.
+    sha256: the whole of it or its first digits; "" where nobody knows it. size: in bytes, where it is known. What has
+    come lies in `<path>.part`, and a later call goes on there. attempts, pause, timeout: see `Patience`. headers: sent
+    along, such as a token; another host than that of `url` never sees them.
     Raises UserError, whose line says what to do.
     """
     path = Path(path)
@@ -66,7 +81,8 @@ def fetch_file(
         with _alone_with(part) as file:
             while not path.is_file():  # another process may have brought it while this one waited
                 left_over = _length(file)
-                _bring(url, file, path, size, attempts, pause, timeout)
+                patience = Patience(attempts, pause, timeout)
+                _bring(url, file, path, size, patience, headers or {})
                 try:
                     digest = check_file(part, sha256, size)
                     part.replace(path)
@@ -106,29 +122,48 @@ def _lock(file: BinaryIO, name: str) -> None:
         fcntl.flock(file, fcntl.LOCK_EX)
 
 
-def _bring(url: str, file: BinaryIO, path: Path, size: int | None, attempts: int, pause: float, timeout: float) -> None:
+def _bring(
+    url: str, file: BinaryIO, path: Path, size: int | None, patience: Patience, headers: Mapping[str, str]
+) -> None:
     """Append to `file` all that it lacks of `url`, however often the transfer is cut. Raises UserError."""
-    failures, furthest = 0, _length(file)
+    keep_trying(
+        lambda: _receive(url, file, path.name, size, patience.timeout, headers),
+        lambda: _length(file),
+        f"{url}: could not be downloaded",
+        path.name,
+        _advice(path),
+        patience,
+    )
+
+
+def keep_trying(
+    transfer: Callable[[], None], reached: Callable[[], int], failure: str, name: str, advice: str, patience: Patience
+) -> None:
+    """Call `transfer` until it ends without Cut. reached: bytes that have come, so that progress renews the patience.
+
+    Raises UserError: `failure` (the cut), `advice`.
+    """
+    failures, furthest = 0, reached()
     while True:
         try:
-            return _receive(url, file, path.name, size, timeout)
-        except _Cut as cut:
-            failures = 1 if _length(file) > furthest else failures + 1
-            furthest = max(furthest, _length(file))
-            seconds = pause * 2 ** (failures - 1) if cut.pause is None else cut.pause
-            if failures >= attempts or seconds > LONGEST_PAUSE:
+            return transfer()
+        except Cut as cut:
+            failures = 1 if reached() > furthest else failures + 1
+            furthest = max(furthest, reached())
+            seconds = patience.pause * 2 ** (failures - 1) if cut.pause is None else cut.pause
+            if failures >= patience.attempts or seconds > LONGEST_PAUSE:
                 asked = "" if cut.pause is None else f"; it asks to wait {cut.pause:.0f} s"
-                raise UserError(f"{url}: could not be downloaded ({cut}{asked}). {_advice(path)}") from cut
-            announce(f"{path.name}: {cut}; goes on at {_length(file):,} bytes in {seconds:.0f} s")
+                raise UserError(f"{failure} ({cut}{asked}). {advice}") from cut
+            announce(f"{name}: {cut}; goes on at {reached():,} bytes in {seconds:.0f} s")
             time.sleep(seconds)
 
 
-def _receive(url: str, file: BinaryIO, name: str, size: int | None, timeout: float) -> None:
-    """One transfer of what `file` lacks. Raises _Cut for what may pass and UserError for what will not."""
+def _receive(url: str, file: BinaryIO, name: str, size: int | None, timeout: float, headers: Mapping[str, str]) -> None:
+    """One transfer of what `file` lacks. Raises Cut for what may pass and UserError for what will not."""
     have = _length(file)
     if size is not None and have >= size:
         return
-    answer = _answer(url, have, timeout)
+    answer = open_url(url, f"bytes={have}-" if have else None, timeout, headers)
     if answer is None:
         return
     with answer:
@@ -141,42 +176,57 @@ def _receive(url: str, file: BinaryIO, name: str, size: int | None, timeout: flo
             file.truncate(0)
         elif not (answer.headers["Content-Range"] or "").startswith(f"bytes {begin}-"):
             file.truncate(0)
-            raise _Cut("the server sent another part than the one asked for")
+            raise Cut("the server sent another part than the one asked for")
         meter = Meter(unit="byte", total=None if total is None else total - begin, label=name)
-        for piece in _pieces(answer):
+        for piece in received(answer):
             file.write(piece)
             meter.advance(len(piece))
         meter.close()
     if total is not None and _length(file) < total:
-        raise _Cut("the connection was cut")
+        raise Cut("the connection was cut")
 
 
-def _answer(url: str, have: int, timeout: float) -> http.client.HTTPResponse | None:
-    """The answer that begins at byte `have` or, where the server will not, at the first; None: nothing lies behind."""
-    request = Request(url, headers={"User-Agent": "styledistill"} | ({"Range": f"bytes={have}-"} if have else {}))
+class _SameHost(HTTPRedirectHandler):
+    """A token is for the host that it was meant for, not for the storage that this one points to."""
+
+    def redirect_request(self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Request | None:
+        new = super().redirect_request(req, fp, code, msg, headers, newurl)
+        if new is not None and urlsplit(newurl).netloc != urlsplit(req.full_url).netloc:
+            new.remove_header("Authorization")
+        return new
+
+
+def open_url(url: str, span: str | None, timeout: float, headers: Mapping[str, str]) -> http.client.HTTPResponse | None:
+    """The answer to a request for `span` (a Range header) or, where the server will not, for all; None: nothing there.
+
+    Raises Cut for what may pass and UserError for what will not.
+    """
+    request = Request(url, headers={"User-Agent": "styledistill", **headers} | ({"Range": span} if span else {}))
     try:
-        return build_opener().open(request, timeout=timeout)
+        return build_opener(_SameHost).open(request, timeout=timeout)
     except HTTPError as error:
         if error.code == 416:
             return None
         if error.code in PASSING:
-            raise _Cut(f"HTTP {error.code} {error.reason}", asked_pause(error.headers["Retry-After"])) from error
-        raise UserError(f"{url}: HTTP {error.code} {error.reason}. Is this the right address?") from error
+            raise Cut(f"HTTP {error.code} {error.reason}", asked_pause(error.headers["Retry-After"])) from error
+        advice = "Set HF_TOKEN if it needs an account." if error.code in (401, 403) else "Is this the right address?"
+        raise UserError(f"{url}: HTTP {error.code} {error.reason}. {advice}") from error
     except URLError as error:
         if isinstance(error.reason, ssl.SSLCertVerificationError):
             advice = "Point SSL_CERT_FILE to your network's certificates."
             raise UserError(f"{url}: {error.reason.verify_message}. {advice}") from error
-        raise _Cut(error.reason) from error
+        raise Cut(error.reason) from error
     except (OSError, http.client.HTTPException) as error:
-        raise _Cut(error) from error
+        raise Cut(error) from error
 
 
-def _pieces(answer: http.client.HTTPResponse) -> Iterator[bytes]:
+def received(answer: http.client.HTTPResponse) -> Iterator[bytes]:
+    """What an answer brings, piece by piece. Raises Cut."""
     try:
         while piece := answer.read1(_CHUNK):
             yield piece
     except (OSError, http.client.HTTPException) as error:
-        raise _Cut(error) from error
+        raise Cut(error) from error
 
 
 def asked_pause(value: str | None) -> float | None:
@@ -189,6 +239,15 @@ def asked_pause(value: str | None) -> float | None:
         return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
     except ValueError:
         return None
+
+
+def mirrored(url: str, parts: int = 1) -> str:
+    """Where to fetch it: the publisher's address, or the mirror that STYLEDISTILL_MIRROR names.
+
+    parts: of the publisher's path, from its end, that the mirror has.
+    """
+    mirror = os.environ.get(MIRROR)
+    return "/".join([mirror.rstrip("/"), *urlsplit(url).path.split("/")[-parts:]]) if mirror else url
 
 
 def _length(file: BinaryIO) -> int:

@@ -5,7 +5,6 @@ A new one is one entry in `weights.yaml` beside this file.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
@@ -14,11 +13,10 @@ import yaml
 
 from ..core.errors import UserError
 from .check import check_file
+from .fetch import mirrored
 
 REGISTRY = Path(__file__).with_name("weights.yaml")
 FOLDER = Path("resources/weights")  # where downloads are kept, below the working directory
-# Address of a folder that holds the files under their own names, asked instead of the publishers.
-MIRROR = "STYLEDISTILL_MIRROR"
 
 
 @dataclass(frozen=True)
@@ -44,8 +42,7 @@ class WeightFile:
     @property
     def address(self) -> str:
         """Where to fetch it: the publisher's address, or the mirror that STYLEDISTILL_MIRROR names."""
-        mirror = os.environ.get(MIRROR)
-        return f"{mirror.rstrip('/')}/{self.file}" if mirror else self.url
+        return mirrored(self.url)
 
 
 def weight_files() -> dict[str, WeightFile]:

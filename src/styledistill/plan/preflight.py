@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..config import Config, FolderSource, Source
+from ..config import ArchiveSource, Config, FolderSource, Source
 from ..core.errors import UserError
+from ..downloads.datasets import by_hand
 from ..sources import registry
 from . import windows
 
@@ -15,21 +16,30 @@ _OWN = ("weights", "resources", "results")
 
 
 def check(config: Config) -> list[str]:
-    """Raises UserError for a configuration that cannot end well, naming the key; opens no picture.
+    """Raises UserError for a configuration that cannot end well, naming the key; opens no picture and asks no server.
 
     Returns what is not here yet (folders of pictures, weights), one line each: fatal for a run, not for a dry run.
     """
     missing = [*_missing_folders(config), *_missing_weights(config)]
-    if not missing:
+    if not missing and all(registry.known(source) for source in config.sources.values()):
         orders = {name: windows.order(_names(name, source), config.seed) for name, source in config.sources.items()}
-        windows.check(config.blocks, config.golden, orders)
+        windows.check(config.blocks, config.golden, orders, shares=windows.shares(config.sources))
     return missing
 
 
 def _missing_folders(config: Config) -> Iterator[str]:
     for name, source in config.sources.items():
         if isinstance(source, FolderSource) and not Path(source.path).is_dir():
-            yield f"sources.{name}.path: no folder {source.path}. Put the pictures there, or set the path to yours."
+            advice = f"Put the pictures there, or set the path to yours.{by_hand(source.path)}"
+            yield f"sources.{name}.path: no folder {source.path}. {advice}"
+        elif isinstance(source, ArchiveSource) and not registry.needs_network(source) and not _archive(source.address):
+            advice = f"Put the archive there, or set the address to yours.{by_hand(source.address)}"
+            yield f"sources.{name}.address: no file {source.address}. {advice}"
+
+
+def _archive(address: str) -> bool:
+    """Whether an archive is there; patterns of several are looked for by the job that lists them."""
+    return any(letter in address for letter in "*?[{") or Path(address).is_file()
 
 
 def _names(name: str, source: Source) -> list[str]:

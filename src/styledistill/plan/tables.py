@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from ..core.files import write_text
+from ..sources.registry import Entry
 
 Row = TypeVar("Row", bound=NamedTuple)
 
@@ -21,6 +22,19 @@ class BlockRow(NamedTuple):
     source: str
     picture: str
     sha256: str
+
+
+class ExcludedRow(NamedTuple):
+    """A picture that a block or the golden set would have had, and why it has another."""
+
+    source: str
+    picture: str
+    reason: str
+
+
+def read_indexes(paths: Iterable[Path]) -> dict[str, dict[str, Entry]]:
+    """The entries of index/<source>.csv by source and picture."""
+    return {path.stem: {row.picture: row for row in read(path, Entry)} for path in paths}
 
 
 def write(path: Path | str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

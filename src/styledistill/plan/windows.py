@@ -2,16 +2,18 @@
 
 A source's pictures are ordered by sha256(seed, id), so one picture more or less shifts what stands behind it by one
 place. Training block k owns the k-th window from the front, validation block k the k-th from the back, the golden set
-the middle or the pictures named in the configuration.
+the middle or the pictures named in the configuration. Where a source's pictures are not opened before they are taken,
+each window ends with spares: a bad picture is replaced from its own window, so no other block changes.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from ..config import Blocks, BlockShape, Golden
+from ..config import Blocks, BlockShape, Golden, Source
 from ..core.errors import UserError
 
 SPLITS = ("train", "val")
@@ -31,18 +33,35 @@ def order(pictures: Sequence[str], seed: int) -> list[str]:
     return sorted(pictures, key=lambda picture: hashlib.sha256(f"{seed}/{picture}".encode()).digest())
 
 
-def block_members(blocks: BlockShape, split: str, block: int, orders: dict[str, list[str]]) -> list[Member]:
+def shares(sources: Mapping[str, Source]) -> dict[str, float]:
+    """Spares of each source that has some, as a part of the pictures taken."""
+    return {name: source.spares for name, source in sources.items() if getattr(source, "spares", 0)}
+
+
+def block_members(
+    blocks: BlockShape, split: str, block: int, orders: dict[str, list[str]], shares: Mapping[str, float] = {}
+) -> list[Member]:
     """Contents c00.. and styles s00.. of one block. Raises UserError when a source is too small for it."""
-    windows = {source: iter(_window(blocks, split, block, source, orders[source])) for source in _used(blocks)}
+    windows = {source: iter(_window(blocks, split, block, source, orders[source], shares)) for source in _used(blocks)}
     return list(_named(blocks, windows, "c{:02d}", "s{:02d}"))
 
 
-def golden_members(golden: Golden, orders: dict[str, list[str]]) -> list[Member]:
+def block_spares(
+    blocks: BlockShape, split: str, block: int, orders: dict[str, list[str]], shares: Mapping[str, float]
+) -> dict[str, list[str]]:
+    """What stands ready by source, should members of the block be bad."""
+    return {
+        source: _window(blocks, split, block, source, orders[source], shares)[_per_block(blocks, source) :]
+        for source in _used(blocks)
+    }
+
+
+def golden_members(golden: Golden, orders: dict[str, list[str]], shares: Mapping[str, float] = {}) -> list[Member]:
     """Contents c0.. and styles s0.. of the golden set. Raises UserError for a name that the source lacks."""
     wanted: dict[str, list[str]] = {}
     for role in ("contents", "styles"):
         for source, choice in getattr(golden, role).items():
-            wanted.setdefault(source, []).extend(_chosen(golden, role, source, choice, orders[source]))
+            wanted.setdefault(source, []).extend(_chosen(golden, role, source, choice, orders[source], shares))
     counts = {
         role: {s: c if isinstance(c, int) else len(c) for s, c in getattr(golden, role).items()}
         for role in ("contents", "styles")
@@ -50,7 +69,31 @@ def golden_members(golden: Golden, orders: dict[str, list[str]]) -> list[Member]
     return list(_numbered(counts, {source: iter(names) for source, names in wanted.items()}, "c{}", "s{}"))
 
 
-def _chosen(golden: Golden, role: str, source: str, choice: int | list[str], ordered: list[str]) -> list[str]:
+def golden_spares(golden: Golden, orders: dict[str, list[str]], shares: Mapping[str, float]) -> dict[str, list[str]]:
+    """What stands ready by source, should counted pictures of the golden set be bad; those named have no spares."""
+    found = {}
+    for source in {*golden.contents, *golden.styles}:
+        first, count, spare = _middle(golden, source, len(orders[source]), shares)
+        found[source] = orders[source][max(0, first + count) : first + count + spare]
+    return found
+
+
+def _middle(golden: Golden, source: str, length: int, shares: Mapping[str, float]) -> tuple[int, int, int]:
+    """Where the golden pictures of a source begin in its order, how many they are, and how many spares stand behind."""
+    count = sum(choice for role in (golden.contents, golden.styles) if isinstance(choice := role.get(source, 0), int))
+    # The golden set may be all that a source has.
+    spare = max(0, min(math.ceil(count * shares.get(source, 0)), length - count))
+    return (length - count - spare) // 2, count, spare
+
+
+def _chosen(
+    golden: Golden,
+    role: str,
+    source: str,
+    choice: int | list[str],
+    ordered: list[str],
+    shares: Mapping[str, float],
+) -> list[str]:
     if isinstance(choice, list):
         for name in choice:
             if name not in ordered:
@@ -59,31 +102,60 @@ def _chosen(golden: Golden, role: str, source: str, choice: int | list[str], ord
                     f"golden.{role}.{source}: no picture named {name!r} in this source (it has {near}, ...)"
                 )
         return choice
-    other = golden.contents.get(source, 0) if role == "styles" else golden.styles.get(source, 0)
-    total = choice + (other if isinstance(other, int) else 0)
-    first = (len(ordered) - total) // 2 + (total - choice if role == "styles" else 0)
+    first, count, spare = _middle(golden, source, len(ordered), shares)
     if first < 0:
-        raise UserError(f"golden.{role}.{source}: {total} pictures asked for, the source has {len(ordered)}")
+        raise UserError(f"golden.{role}.{source}: {count + spare} pictures needed, the source has {len(ordered)}")
+    if role == "styles":
+        first += count - choice
     return ordered[first : first + choice]
+
+
+def taken(
+    blocks: Blocks, golden: Golden, orders: dict[str, list[str]], shares: Mapping[str, float]
+) -> dict[str, set[str]]:
+    """All pictures that blocks and golden set may take, spares included, by source; of the sources in `orders` only."""
+    found: dict[str, set[str]] = {source: set() for source in orders}
+    for role in (golden.contents, golden.styles):
+        for source, choice in role.items():
+            if source in orders and isinstance(choice, list):
+                found[source].update(choice)
+    for source, ordered in orders.items():
+        first, count, spare = _middle(golden, source, len(ordered), shares)
+        found[source].update(ordered[max(0, first) : first + count + spare])
+        if source in _used(blocks):
+            for split in SPLITS:
+                for block in range(getattr(blocks, split)):
+                    found[source].update(_window(blocks, split, block, source, ordered, shares))
+    return found
 
 
 def check(
     blocks: Blocks,
     golden: Golden,
     orders: dict[str, list[str]],
-    hashes: dict[tuple[str, str], str] | None = None,
+    hashes: Mapping[tuple[str, str], str] | None = None,
+    shares: Mapping[str, float] = {},
 ) -> None:
     """Raises UserError when windows meet: a source too small, or a golden picture that is also in a block.
 
-    hashes: sha256 by (source, picture), so that one file under two names is noticed; without it ids are compared.
+    hashes: sha256 by (source, picture), so that one file under two names is noticed; ids count where it is unknown.
     """
     owners: dict[object, str] = {}
     for split in SPLITS:
         for block in range(getattr(blocks, split)):
-            for member in block_members(blocks, split, block, orders):
-                _own(owners, member, f"{split} block {block:04d}", "blocks", orders, hashes)
-    for member in golden_members(golden, orders):
-        _own(owners, member, "the golden set", "golden", orders, hashes)
+            owner = f"{split} block {block:04d}"
+            members = block_members(blocks, split, block, orders, shares)
+            for member in [*members, *_spare(block_spares(blocks, split, block, orders, shares), blocks)]:
+                _own(owners, member, owner, "blocks", orders, hashes or {})
+    spare = _spare(golden_spares(golden, orders, shares), golden)
+    for member in [*golden_members(golden, orders, shares), *spare]:
+        _own(owners, member, "the golden set", "golden", orders, hashes or {})
+
+
+def _spare(pictures: dict[str, list[str]], section: BlockShape | Golden) -> Iterator[Member]:
+    for source, names in pictures.items():
+        role = "content" if source in section.contents else "style"
+        yield from (Member("spare", role, source, name) for name in names)
 
 
 def _own(
@@ -92,10 +164,10 @@ def _own(
     owner: str,
     section: str,
     orders: dict[str, list[str]],
-    hashes: dict[tuple[str, str], str] | None,
+    hashes: Mapping[tuple[str, str], str],
 ) -> None:
     def key(picture: str) -> object:
-        return hashes[member.source, picture] if hashes else (member.source, picture)
+        return hashes.get((member.source, picture)) or (member.source, picture)
 
     mine = key(member.picture)
     if mine in owners:
@@ -116,8 +188,11 @@ def _per_block(blocks: BlockShape, source: str) -> int:
     return blocks.contents.get(source, 0) + blocks.styles.get(source, 0)
 
 
-def _window(blocks: BlockShape, split: str, block: int, source: str, ordered: list[str]) -> list[str]:
+def _window(
+    blocks: BlockShape, split: str, block: int, source: str, ordered: list[str], shares: Mapping[str, float]
+) -> list[str]:
     size = _per_block(blocks, source)
+    size += math.ceil(size * shares.get(source, 0))
     if (block + 1) * size > len(ordered):
         raise UserError(
             f"sources.{source}: {len(ordered)} usable pictures, but {split} block {block:04d} needs "

@@ -5,7 +5,7 @@ Adding a kind is one class of settings in `config` and one line in `KINDS`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,12 +17,15 @@ from ..core.errors import BadPicture, UserError
 from ..core.files import sha256_bytes
 from ..core.images import open_rgb, square_crop
 from . import drawings, photographs
-
-SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+from .archives import Archives
+from .members import SUFFIXES
 
 
 class Entry(NamedTuple):
-    """One picture of an index: id within the source, size in pixels (0: any), sha256 of what it is made from."""
+    """One picture of an index: id within the source, size in pixels (0: any), sha256 of what it is made from.
+
+    A source that only lists its pictures knows neither size nor sha256 before they are fetched: 0 and "".
+    """
 
     picture: str
     width: int
@@ -42,12 +45,14 @@ class Kind:
     """What a kind of source can do.
 
     names: ids of all pictures, without opening any. read: the encoded bytes or the recipe of one picture.
-    crop: a square RGB picture of a given side.
+    crop: a square RGB picture of a given side, from that. listed: pictures are not opened for the index, and
+    must be brought before they can be read; a block then has spares for those that turn out bad.
     """
 
     names: Callable[[Any], list[str]]
     read: Callable[[Any, str], bytes]
-    crop: Callable[[Any, str, int], Image.Image]
+    crop: Callable[[Any, str, int, bytes], Image.Image]
+    listed: bool = False
 
 
 def names(source: config.Source) -> list[str]:
@@ -55,13 +60,43 @@ def names(source: config.Source) -> list[str]:
     return KINDS[source.kind].names(source)
 
 
+def listed(source: config.Source) -> bool:
+    """Whether the source lists its pictures without opening them."""
+    return KINDS[source.kind].listed
+
+
+def needs_network(source: config.Source) -> bool:
+    """Whether a source lies on a server."""
+    return isinstance(source, config.HubSource) or (
+        isinstance(source, config.ArchiveSource) and source.address.startswith(("http://", "https://"))
+    )
+
+
+def known(source: config.Source) -> bool:
+    """Whether `names` can be asked at no cost: the list of an archive is made once, by a job."""
+    return not listed(source) or Archives(source).listed
+
+
 def index(source: config.Source) -> Iterator[Entry | Excluded]:
     """Every picture of a source, decoded where it is a file, so that only good ones enter."""
     for name in names(source):
-        try:
-            yield entry(source, name)
-        except BadPicture as error:
-            yield Excluded(name, str(error))
+        if not _writable(name):
+            yield Excluded(ascii(name), "its name is not UTF-8, so no table can hold it; rename it")
+        elif listed(source):
+            yield Entry(name, 0, 0, "")
+        else:
+            try:
+                yield entry(source, name)
+            except BadPicture as error:
+                yield Excluded(name, str(error))
+
+
+def _writable(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def entry(source: config.Source, name: str) -> Entry:
@@ -73,13 +108,23 @@ def entry(source: config.Source, name: str) -> Entry:
     return Entry(name, width, height, sha256_bytes(data))
 
 
-def crop(source: config.Source, name: str, size: int) -> Image.Image:
-    """The centre square of one picture at `size` x `size` pixels. Raises BadPicture."""
-    return KINDS[source.kind].crop(source, name, size)
+def bring(source: config.Source, pictures: Iterable[str], label: str = "") -> dict[str, int]:
+    """Fetch those of `pictures` that are not here: how many were wanted, and how many had to be fetched."""
+    if listed(source):
+        return Archives(source).bring(pictures, label)
+    return {"pictures": len(set(pictures)), "fetched": 0}
 
 
-def _crop_file(source: Any, name: str, size: int) -> Image.Image:
-    return square_crop(open_rgb(KINDS[source.kind].read(source, name)), size)
+def crop(source: config.Source, name: str, size: int, sha256: str) -> Image.Image:
+    """The centre square of one picture at `size` x `size` pixels, its bytes checked. Raises UserError."""
+    kind = KINDS[source.kind]
+    if sha256_bytes(data := kind.read(source, name)) != sha256:
+        raise UserError(f"{name!r} has changed since its source was indexed; remove results/<run>/index and run again.")
+    return kind.crop(source, name, size, data)
+
+
+def _crop_file(_: Any, name: str, size: int, data: bytes) -> Image.Image:
+    return square_crop(open_rgb(data), size)
 
 
 def _folder_names(source: config.FolderSource) -> list[str]:
@@ -108,12 +153,21 @@ def _procedural_names(source: config.ProceduralSource) -> list[str]:
     return [f"{source.pictures}-{number:06d}" for number in range(source.count)]
 
 
-def _procedural_crop(source: config.ProceduralSource, name: str, size: int) -> Image.Image:
+def _procedural_crop(source: config.ProceduralSource, name: str, size: int, _: bytes) -> Image.Image:
     return Image.fromarray(drawings.draw(source.pictures, int(name.rpartition("-")[2]), size))
 
+
+_ARCHIVES = Kind(
+    lambda source: Archives(source).names(),
+    lambda source, name: Archives(source).store.read(name),
+    _crop_file,
+    listed=True,
+)
 
 KINDS: dict[str, Kind] = {
     "procedural": Kind(_procedural_names, lambda _, name: name.encode(), _procedural_crop),
     "folder": Kind(_folder_names, _folder_read, _crop_file),
     "skimage": Kind(lambda source: sorted(source.pictures), lambda _, name: photographs.read(name), _crop_file),
+    "archive": _ARCHIVES,
+    "hub": _ARCHIVES,
 }

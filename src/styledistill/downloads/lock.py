@@ -1,0 +1,42 @@
+"""The sha256 of what no publisher gives one for: pinned when it first comes, checked ever after.
+
+One JSON for all sources, `resources/downloads/lock.json`, from what was fetched to what it was. It may be copied to
+another machine, or kept beside a paper: whoever fetches with it gets the same bytes or an error.
+"""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Mapping
+from pathlib import Path
+
+from ..core.errors import UserError
+from ..core.files import read_json, write_json
+
+NAME = "lock.json"
+
+
+def pinned(folder: Path, what: str) -> str | None:
+    """What stands in the lock of `folder` for `what`; None where it is not pinned yet."""
+    return _read(folder).get(what)
+
+
+def pin(folder: Path, found: Mapping[str, str]) -> None:
+    """Check what has come against the lock, and add what is new. Raises UserError where something differs."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f".{NAME}.guard").open("w") as guard:
+        fcntl.flock(guard, fcntl.LOCK_EX)  # jobs of several sources write at once
+        known = _read(folder)
+        for what, value in found.items():
+            if known.get(what, value) != value:
+                raise UserError(
+                    f"{what}: not what it was when it was first fetched ({value[:16]}.., pinned {known[what][:16]}.. "
+                    f"in {folder / NAME}). If the new one is right, remove its line there and run again."
+                )
+        if found.items() - known.items():
+            write_json(folder / NAME, {**known, **found})
+
+
+def _read(folder: Path) -> dict[str, str]:
+    path = folder / NAME
+    return read_json(path) if path.is_file() else {}

@@ -1,0 +1,336 @@
+"""Sources that lie in archives, here or on a server: what they list, and how the pictures that a run takes get here.
+
+The list of an archive's pictures is asked for once and kept in `resources/downloads/<source>/list.json`; what it says
+is pinned in the lock. Pictures come in batches into the store beside it, and are read from there alone: whoever crops
+needs no network.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
+
+import braceexpand
+
+from ..config import ArchiveSource, HubSource
+from ..core.errors import BadPicture, UserError
+from ..core.files import canonical_json, read_json, sha256_bytes, write_json
+from ..core.progress import Meter, announce, megabytes
+from ..downloads import hub
+from ..downloads.check import check_file, check_md5
+from ..downloads.fetch import fetch_file, mirrored
+from ..downloads.lock import pin, pinned
+from ..downloads.ranges import LocalPieces, Pieces, RemotePieces
+from .members import (
+    Extracted,
+    Member,
+    extract_parquet,
+    extract_tar,
+    extract_zip,
+    is_picture,
+    list_parquet,
+    list_tar,
+    list_zip,
+)
+from .store import Store
+
+FOLDER = Path("resources/downloads")  # below the working directory
+_TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+_FOOTERS_AT_ONCE = 8
+
+Listed = ArchiveSource | HubSource
+
+
+@dataclass(frozen=True)
+class Archive:
+    """One file that holds pictures. name: first part of their ids, empty where there is one archive only.
+
+    address: path, or where a server has it. sha256: of the whole file, where its publisher says it.
+    """
+
+    name: str
+    address: str
+    size: int | None = None
+    sha256: str | None = None
+    md5: str | None = None
+
+    @property
+    def remote(self) -> bool:
+        """Whether it lies on a server."""
+        return self.address.startswith(("http://", "https://", "hf://"))
+
+    @property
+    def url(self) -> str:
+        """Where it is asked for: on the hub's endpoint, or from the mirror if one is set."""
+        if self.address.startswith("hf://"):
+            return hub.url(self.address)
+        # Single pictures are many, and named alike in each of their folders.
+        return mirrored(self.address, parts=2 if self.form == "picture" else 1)
+
+    @property
+    def form(self) -> str:
+        """zip, tar, parquet or picture. Raises UserError for a name that says none of these."""
+        path = urlsplit(self.address).path.lower() if self.remote else self.address.lower()
+        if path.endswith(_TARS):
+            return "tar"
+        suffix = PurePosixPath(path).suffix
+        if suffix in (".zip", ".parquet"):
+            return suffix[1:]
+        if is_picture(PurePosixPath(path).name):
+            return "picture"
+        raise UserError(
+            f"{self.address}: of no known form; it must end with .zip, .tar, .tar.gz, .parquet or as a picture"
+        )
+
+
+class Archives:
+    """A source of kind archive or hub."""
+
+    def __init__(self, source: Listed, folder: Path = FOLDER) -> None:
+        self.source, self._downloads = source, folder
+        facts = source.model_dump(include={"kind", "address", "repo", "revision", "files", "column", "pictures"})
+        head = source.repo.replace("/", "--") if isinstance(source, HubSource) else PurePosixPath(source.address).name
+        head = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in head)
+        self.folder = folder / f"{head[:60]}-{sha256_bytes(canonical_json(facts).encode())[:8]}"
+        self.store = Store(self.folder / "pictures")
+
+    @property
+    def listed(self) -> bool:
+        """Whether the list is here, so that `names` needs no network."""
+        return (self.folder / "list.json").is_file()
+
+    def names(self) -> list[str]:
+        """Ids of all pictures that fit the pattern, sorted; the list is fetched where it is not here."""
+        pattern, found = self.source.pattern, []
+        for archive, members in self._list():
+            names = _rows(members) if archive.form == "parquet" else (member.name for member in members)
+            found += [_id(archive, name) for name in names if fnmatchcase(name, pattern) or archive.form == "parquet"]
+        if not found:
+            raise UserError(f"{self.source_name}: no pictures there (looked for {pattern}).")
+        return sorted(found)
+
+    @property
+    def source_name(self) -> str:
+        """What messages call it."""
+        return self.source.repo if isinstance(self.source, HubSource) else self.source.address
+
+    def bring(self, pictures: Iterable[str], label: str = "") -> dict[str, int]:
+        """Fetch those of `pictures` that are not here; says beforehand how many bytes will come.
+
+        Returns how many pictures were wanted and how many had to be fetched. Raises UserError.
+        """
+        wanted = set(pictures)
+        lacking = {picture for picture in wanted if picture not in self.store}
+        if lacking:
+            self._bring(lacking, len(wanted), label or self.source_name)
+        return {"pictures": len(wanted), "fetched": len(lacking)}
+
+    def _bring(self, lacking: set[str], wanted: int, label: str) -> None:
+        plan = [
+            (archive, chosen) for archive, members in self._list() if (chosen := _chosen(archive, members, lacking))
+        ]
+        known = {picture for archive, chosen in plan for picture in _ids(archive, chosen, lacking)}
+        if unknown := lacking - known:
+            raise UserError(f"{self.source_name}: there is no picture {min(unknown)!r}.")
+        total = sum(self._cost(archive, chosen) for archive, chosen in plan)
+        announce(f"{label}: {len(lacking):,} of {wanted:,} pictures are not here; {megabytes(total)} to fetch")
+        meter = Meter(unit="byte", total=total, label=label)
+        pins: dict[str, str] = {}
+        try:
+            for archive, chosen in plan:
+                for picture, data in self._extract(archive, chosen, lacking, meter):
+                    pins |= self._keep(picture, data)
+        finally:
+            pin(self._downloads, pins)  # what came before a failure is kept, and so is its pin
+        meter.close()
+
+    def _keep(self, picture: str, data: bytes | BadPicture) -> dict[str, str]:
+        if isinstance(data, BadPicture):
+            self.store.put_bad(picture, str(data))
+            return {}
+        what, digest = f"{self.source_name}#{picture}", sha256_bytes(data)
+        if (known := pinned(self._downloads, what)) is not None and known != digest:
+            pin(self._downloads, {what: digest})  # says how to go on
+        self.store.put(picture, data)
+        return {what: digest}
+
+    # --- lists ---------------------------------------------------------------------------------------------------
+
+    def _list(self) -> list[tuple[Archive, list[Member]]]:
+        path = self.folder / "list.json"
+        if not path.is_file():
+            archives = self._archives()
+            found = [{"archive": asdict(archive), "members": members} for archive, members in self._lists(archives)]
+            pin(self._downloads, {f"{self.folder.name}#list": sha256_bytes(canonical_json(found).encode())})
+            write_json(path, found)
+        return [
+            (Archive(**entry["archive"]), [Member(*member) for member in entry["members"]]) for entry in read_json(path)
+        ]
+
+    def _archives(self) -> list[Archive]:
+        if isinstance(self.source, HubSource):
+            what = f"{self.source_name}@{self.source.revision}"
+            commit, files = hub.dataset_files(
+                self.source.repo, pinned(self._downloads, what) or self.source.revision, self.source.files
+            )
+            pin(self._downloads, {what: commit})
+            places = (hub.address(self.source.repo, commit, file.name) for file in files)
+            return [Archive(f.name, place, f.size, f.sha256) for f, place in zip(files, places, strict=True)]
+        address = self.source.address
+        places = list(braceexpand.braceexpand(address)) if "{" in address else [address]
+        if not places[0].startswith(("http://", "https://")):
+            places = [str(found) for place in places for found in _globbed(place)]
+        several = len(places) > 1 or places != [address]
+        checks = (self.source.bytes, self.source.sha256, self.source.md5) if not several else (None, None, None)
+        names = [PurePosixPath(place).name if several else "" for place in places]
+        if len(set(names)) != len(names):
+            raise UserError(f"{address}: several archives of one name; give each its own source")
+        return [Archive(name, place, *checks) for name, place in zip(names, places, strict=True)]
+
+    def _lists(self, archives: Sequence[Archive]) -> Iterator[tuple[Archive, list[Member]]]:
+        limit = self.source.pictures if isinstance(self.source, HubSource) else None
+        if limit is not None and any(archive.form != "parquet" for archive in archives):
+            taken = 0
+            for archive in sorted(archives, key=lambda one: _spread(one.name)):
+                if taken < limit:
+                    known, members = self._opened(archive)
+                    taken += len(members)
+                    yield known, members
+            return
+        with ThreadPoolExecutor(_FOOTERS_AT_ONCE) as pool:
+            lists = list(pool.map(self._opened, archives))
+        yield from lists if limit is None else _some_groups(lists, limit)
+
+    def _opened(self, archive: Archive) -> tuple[Archive, list[Member]]:
+        """An archive with its size, and its pictures."""
+        if archive.form == "picture":
+            return archive, [Member(PurePosixPath(urlsplit(archive.address).path).name, 0, archive.size or 0, [])]
+        if archive.form == "tar":
+            return archive, list_tar(self._whole(archive))
+        pieces = self._pieces(archive)
+        members = list_zip(pieces) if archive.form == "zip" else list_parquet(pieces, self._column)
+        return replace(archive, size=pieces.size), members
+
+    # --- bytes ---------------------------------------------------------------------------------------------------
+
+    def _cost(self, archive: Archive, members: Sequence[Member]) -> int:
+        come = not archive.remote or archive.form == "tar" or self._asked_whole
+        return 0 if come else sum(member.stop - member.start for member in members)
+
+    def _extract(
+        self, archive: Archive, members: list[Member], lacking: set[str], meter: Meter
+    ) -> Iterator[tuple[str, bytes | BadPicture]]:
+        if archive.form == "parquet":
+            groups = {}
+            for group in members:
+                number, first, count = group.facts
+                rows = [row for row in range(count) if _id(archive, str(first + row)) in lacking]
+                groups[number] = rows
+            found: Iterable[Extracted] = (
+                (str(row), data) for row, data in extract_parquet(self._pieces(archive, meter), self._column, groups)
+            )
+        elif archive.form == "tar":
+            found = extract_tar(self._whole(archive), members)
+        elif archive.form == "picture":
+            path = self._whole(archive)
+            found = [(members[0].name, path.read_bytes())]
+        else:
+            found = extract_zip(self._pieces(archive, meter), members, archive.remote and not self._asked_whole)
+        for name, data in found:
+            yield _id(archive, name), data
+
+    @property
+    def _column(self) -> str:
+        return self.source.column if isinstance(self.source, HubSource) else "image"
+
+    @property
+    def _asked_whole(self) -> bool:
+        return isinstance(self.source, ArchiveSource) and self.source.whole
+
+    def _pieces(self, archive: Archive, meter: Meter | None = None) -> Pieces:
+        if not archive.remote or self._asked_whole:
+            return LocalPieces(self._whole(archive))
+        count = (lambda _: None) if meter is None else meter.advance
+        return RemotePieces(archive.url, archive.size, headers=self._headers(), on_bytes=count)
+
+    def _headers(self) -> dict[str, str]:
+        return hub.headers() if isinstance(self.source, HubSource) else {}
+
+    def _whole(self, archive: Archive) -> Path:
+        """The archive as a file of this disk; fetched where it lies on a server, and checked once."""
+        if not archive.remote:
+            path = Path(archive.address)
+            if not path.is_file():
+                raise UserError(f"{path}: no such file. Put the archive there, or set the source's address to yours.")
+            return path
+        path = self.folder / "whole" / PurePosixPath(urlsplit(archive.address).path).name
+        known = archive.sha256 or pinned(self._downloads, archive.address) or ""
+        if not path.is_file():
+            digest = fetch_file(archive.url, path, known, archive.size, headers=self._headers())
+            if archive.md5 is not None:
+                check_md5(path, archive.md5)
+            pin(self._downloads, {archive.address: digest})
+            return path
+        _check_once(path, known, archive.size, path.stat().st_mtime_ns)
+        return path
+
+
+@cache
+def _check_once(path: Path, sha256: str, size: int | None, _changed: int) -> None:
+    """Gigabytes are hashed once in a process."""
+    check_file(path, sha256, size)
+
+
+def _globbed(place: str) -> list[Path]:
+    if not any(letter in place for letter in "*?["):
+        return [Path(place)]
+    root = Path(place).anchor or "."
+    found = sorted(Path(root).glob(place.removeprefix(Path(place).anchor)))
+    if not found:
+        raise UserError(f"{place}: no such file. Put the archives there, or set the source's address to yours.")
+    return found
+
+
+def _some_groups(lists: list[tuple[Archive, list[Member]]], limit: int) -> Iterator[tuple[Archive, list[Member]]]:
+    """Row groups spread over the whole data set, in an order that lasts, whatever it is sorted by."""
+    groups = [(archive, group) for archive, members in lists for group in members]
+    chosen: dict[Archive, list[Member]] = {}
+    taken = 0
+    for archive, group in sorted(groups, key=lambda one: _spread(f"{one[0].name}/{one[1].name}")):
+        if taken < limit:
+            chosen.setdefault(archive, []).append(group)
+            taken += group.facts[2]
+    yield from chosen.items()
+
+
+def _spread(name: str) -> bytes:
+    return hashlib.sha256(name.encode()).digest()
+
+
+def _id(archive: Archive, name: str) -> str:
+    if archive.form == "picture":
+        return archive.name or name
+    return f"{archive.name}/{name}" if archive.name else name
+
+
+def _rows(groups: Iterable[Member]) -> Iterator[str]:
+    for group in groups:
+        _, first, count = group.facts
+        yield from (str(row) for row in range(first, first + count))
+
+
+def _ids(archive: Archive, members: Iterable[Member], lacking: set[str]) -> Iterator[str]:
+    names = _rows(members) if archive.form == "parquet" else (member.name for member in members)
+    yield from (picture for name in names if (picture := _id(archive, name)) in lacking)
+
+
+def _chosen(archive: Archive, members: list[Member], lacking: set[str]) -> list[Member]:
+    if archive.form == "parquet":
+        return [group for group in members if any(True for _ in _ids(archive, [group], lacking))]
+    return [member for member in members if _id(archive, member.name) in lacking]

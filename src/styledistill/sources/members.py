@@ -1,0 +1,235 @@
+"""What lies in a zip, a tar or a parquet file, and how one member of it is read.
+
+Each format lists its members without reading them (`list_*`) and gives the bytes of those wanted (`extract_*`). Nothing
+is unpacked under its own name, so no name can lead out of a folder; archives that try are refused all the same.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+from ..core.errors import BadPicture, UserError
+from ..downloads.ranges import PieceFile, Pieces
+
+SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+MAX_BYTES = 1 << 28  # a member that unpacks to more is no picture
+_AT_ONCE = 8  # requests to one server
+_LOCAL_HEADER = struct.Struct("<4s5H3L2H")  # PKWARE's APPNOTE.TXT, section 4.3.7
+_READ = {zipfile.ZIP_STORED: lambda raw, size: raw, zipfile.ZIP_DEFLATED: lambda raw, size: _inflate(raw, size)}
+
+# Names of no encoding are told apart by their bytes, written out.
+_NAMES: dict[str, Any] = {"encoding": "utf-8", "errors": "backslashreplace"}
+
+Extracted = tuple[str, bytes | BadPicture]
+
+
+class Member(NamedTuple):
+    """One picture of an archive: its name there, where its bytes begin and end, and what its format needs to know."""
+
+    name: str
+    start: int
+    stop: int
+    facts: list[int]
+
+
+def is_picture(name: str) -> bool:
+    """Whether a name looks like a picture's; not those of the shadows that macOS puts beside each file."""
+    path = PurePosixPath(name)
+    hidden = path.parts[:1] == ("__MACOSX",) or path.name.startswith("._")
+    return path.suffix.lower() in SUFFIXES and not hidden
+
+
+def _refuse_climbing(archive: str, name: str) -> None:
+    parts = re.split(r"[/\\]", name)
+    if ".." in parts or parts[0] == "" or re.fullmatch(r"[A-Za-z]:", parts[0]):
+        raise UserError(f"{archive}: refused, because it holds a path that climbs out of its folder ({name!r}).")
+
+
+# --- zip --------------------------------------------------------------------------------------------------------
+
+
+def list_zip(pieces: Pieces) -> list[Member]:
+    """The pictures of a zip by its table of contents, which stands at its end. Raises UserError."""
+    try:
+        with zipfile.ZipFile(PieceFile(pieces)) as archive:
+            entries, end = archive.infolist(), archive.start_dir
+    except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
+        raise UserError(f"{pieces.name}: cannot be read as a zip ({error}). Is it whole?") from error
+    for entry in entries:
+        _refuse_climbing(pieces.name, entry.filename)
+    places = sorted({entry.header_offset for entry in entries} | {end})
+    behind = dict(pairwise(places))
+    return [
+        Member(
+            entry.filename,
+            entry.header_offset,
+            behind[entry.header_offset],
+            [entry.compress_size, entry.file_size, entry.CRC, entry.compress_type, entry.flag_bits],
+        )
+        for entry in entries
+        if is_picture(entry.filename)
+    ]
+
+
+def extract_zip(pieces: Pieces, members: Iterable[Member], remote: bool) -> Iterator[Extracted]:
+    """The members' bytes, checked by length and CRC-32; a BadPicture in place of what cannot be unpacked.
+
+    remote: wrong bytes are then the transfer's fault, asked for once more and, if still wrong, a UserError.
+    """
+
+    def one(member: Member) -> Extracted:
+        try:
+            raw = pieces.read(member.start, member.stop)
+            try:
+                return member.name, _unpacked(raw, member)
+            except BadPicture:
+                if not remote:
+                    raise
+            return member.name, _unpacked(pieces.read(member.start, member.stop), member)
+        except BadPicture as error:
+            if remote and isinstance(error, _WrongBytes):
+                raise UserError(
+                    f"{pieces.name}: {member.name!r} comes with wrong bytes ({error}). Try later."
+                ) from error
+            return member.name, error
+
+    yield from _side_by_side(one, members) if remote else map(one, members)
+
+
+class _WrongBytes(BadPicture):
+    """The bytes are not those that the archive's table of contents promises."""
+
+
+def _unpacked(raw: bytes, member: Member) -> bytes:
+    packed, size, crc, method, flags = member.facts
+    if flags & 1:
+        raise BadPicture("encrypted in its archive")
+    if method not in _READ:
+        raise BadPicture(f"packed by method {method}, which only few programs know")
+    if size > MAX_BYTES:
+        raise BadPicture(f"unpacks to {size:,} bytes, over {MAX_BYTES:,}")
+    if len(raw) < _LOCAL_HEADER.size or raw[:4] != b"PK\x03\x04":
+        raise _WrongBytes("no member of a zip begins here")
+    *_, name, extra = _LOCAL_HEADER.unpack_from(raw)
+    begin = _LOCAL_HEADER.size + name + extra
+    data = _READ[method](raw[begin : begin + packed], size)
+    if len(data) != size or zlib.crc32(data) != crc:
+        raise _WrongBytes(f"{len(data):,} bytes with CRC {zlib.crc32(data):08x}, expected {size:,} with {crc:08x}")
+    return data
+
+
+def _inflate(raw: bytes, size: int) -> bytes:
+    try:
+        return zlib.decompressobj(-zlib.MAX_WBITS).decompress(raw, size + 1)
+    except zlib.error as error:
+        raise _WrongBytes(str(error)) from error
+
+
+def _side_by_side(one: Callable[[Member], Extracted], members: Iterable[Member]) -> Iterator[Extracted]:
+    """In the order of `members`; few at once, so that memory stays flat."""
+    waiting = list(members)
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for first in range(0, len(waiting), 4 * _AT_ONCE):
+            yield from pool.map(one, waiting[first : first + 4 * _AT_ONCE])
+
+
+# --- tar (and WebDataset, which is tar) -------------------------------------------------------------------------
+
+
+def list_tar(path: Path) -> list[Member]:
+    """The pictures of a tar on this disk, packed or not. Raises UserError."""
+    members = []
+    try:
+        with tarfile.open(path, **_NAMES) as archive:
+            for place in archive:
+                _refuse_climbing(str(path), place.name)
+                if place.isreg() and is_picture(place.name) and not place.sparse:
+                    members.append(Member(place.name, place.offset_data, place.offset_data + place.size, []))
+    except (tarfile.TarError, EOFError, zlib.error) as error:
+        raise UserError(f"{path}: cannot be read as a tar ({error}). Is it whole?") from error
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
+    return members
+
+
+def extract_tar(path: Path, members: Iterable[Member]) -> Iterator[Extracted]:
+    """The members' bytes, in the order of the file: a packed tar is unpacked once."""
+    wanted = {(member.name, member.start) for member in members}
+    with tarfile.open(path, **_NAMES) as archive:
+        for place in archive:
+            if (place.name, place.offset_data) in wanted:
+                if place.size > MAX_BYTES:
+                    yield place.name, BadPicture(f"{place.size:,} bytes, over {MAX_BYTES:,}")
+                    continue
+                file = archive.extractfile(place)
+                assert file is not None, "only regular files are listed"
+                yield place.name, file.read()
+
+
+# --- parquet ----------------------------------------------------------------------------------------------------
+
+
+def list_parquet(pieces: Pieces, column: str) -> list[Member]:
+    """The row groups of a parquet file by its footer; `start` to `stop` is the column chunk with the pictures' bytes.
+
+    facts: number of the group, its first row, how many rows it has. A picture's name is the number of its row.
+    Raises UserError where there is no such column.
+    """
+    metadata = _parquet(pieces).metadata
+    paths = [metadata.schema.column(number).path for number in range(metadata.num_columns)]
+    leaves = [number for number, path in enumerate(paths) if path in (column, f"{column}.bytes")]
+    if not leaves:
+        known = ", ".join(dict.fromkeys(path.split(".")[0] for path in paths))
+        raise UserError(f"{pieces.name}: no column {column!r} with pictures' bytes; there are {known}. Set `column`.")
+    groups, first = [], 0
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        chunk = group.column(leaves[0])
+        start = chunk.data_page_offset if chunk.dictionary_page_offset is None else chunk.dictionary_page_offset
+        stop = start + chunk.total_compressed_size
+        groups.append(Member(str(number), start, stop, [number, first, group.num_rows]))
+        first += group.num_rows
+    return groups
+
+
+def extract_parquet(
+    pieces: Pieces, column: str, groups: dict[int, list[int]]
+) -> Iterator[tuple[int, bytes | BadPicture]]:
+    """(row of the file, bytes of its picture). groups: number of each row group -> wanted rows within it."""
+    import pyarrow as pa
+
+    file = _parquet(pieces)
+    for number, rows in sorted(groups.items()):
+        first = sum(file.metadata.row_group(before).num_rows for before in range(number))
+        try:
+            cells = file.read_row_group(number, columns=[column], use_threads=False).column(column)
+        except (pa.ArrowException, OSError) as error:
+            reason = " ".join(str(error).split())
+            raise UserError(f"{pieces.name}: row group {number} cannot be read ({reason}). Run again.") from error
+        for row in rows:
+            yield first + row, _bytes_of(cells[row].as_py())
+
+
+def _bytes_of(cell: Any) -> bytes | BadPicture:
+    data = cell.get("bytes") if isinstance(cell, dict) else cell
+    return data if isinstance(data, bytes) and data else BadPicture("no bytes in its row")
+
+
+def _parquet(pieces: Pieces) -> Any:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        # Only the columns asked for are read, each chunk with one request.
+        return pq.ParquetFile(pa.PythonFile(PieceFile(pieces), mode="r"), pre_buffer=False)
+    except (pa.ArrowException, OSError) as error:
+        raise UserError(f"{pieces.name}: cannot be read as parquet ({error}). Is it whole?") from error

@@ -1,0 +1,65 @@
+"""Small archives of every form, and a hub to serve them from."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+import zipfile
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+def picture(seed: int, width: int = 40, height: int = 32, form: str = "JPEG") -> bytes:
+    """An encoded picture of coarse noise."""
+    levels = np.random.default_rng(seed).integers(0, 256, (4, 5, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(levels).resize((width, height), Image.Resampling.BICUBIC).save(buffer, form)
+    return buffer.getvalue()
+
+
+def pictures(count: int, pattern: str = "photos/{:02d}.jpg") -> dict[str, bytes]:
+    """Names and bytes of `count` pictures."""
+    return {pattern.format(number): picture(number) for number in range(count)}
+
+
+def zipped(members: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    """A zip."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return buffer.getvalue()
+
+
+def tarred(members: Mapping[str, bytes], mode: str = "w") -> bytes:
+    """A tar; mode "w:gz" packs it."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode=mode) as archive:
+        for name, data in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+def parquet(cells: list[bytes], rows_per_group: int, column: str = "image") -> bytes:
+    """A data set's parquet file as the hub's own tools write it."""
+    buffer = io.BytesIO()
+    table = pa.table({column: [{"bytes": cell, "path": None} for cell in cells], "label": list(range(len(cells)))})
+    pq.write_table(table, buffer, row_group_size=rows_per_group)
+    return buffer.getvalue()
+
+
+def hub(repo: str, files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """What a hub serves for a data set whose branch `main` is at COMMIT."""
+    siblings = [{"rfilename": name, "size": len(data)} for name, data in files.items()]
+    facts = json.dumps({"id": repo, "sha": COMMIT, "siblings": siblings, "tags": [], "downloads": 0}).encode()
+    served = {f"/api/datasets/{repo}/revision/{revision}": facts for revision in ("main", COMMIT)}
+    return served | {f"/datasets/{repo}/resolve/{COMMIT}/{name}": data for name, data in files.items()}
