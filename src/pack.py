@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-from command import Folder, Readable, Settings, Writable, user_errors
+from command import Folder, Readable, Writable, user_errors
 
 import click
 
-from styledistill import config
 from styledistill.core.record import run_record
 from styledistill.shards.write import block_pairs, write_shard
 
@@ -14,15 +13,15 @@ from styledistill.shards.write import block_pairs, write_shard
 @click.command()
 @click.option("--block", type=Readable, required=True, help="Table of one block (blocks/train/0007.csv).")
 @click.option("--images", type=Folder, required=True, help="Its crops (images/train/0007).")
-@click.option("--teacher", type=Folder, required=True, help="Its teacher pictures (teacher/train/0007).")
-@click.option("--settings", type=Settings(config.Teacher), required=True, help="The teacher section, as JSON.")
+@click.option(
+    "--teacher", type=Folder, required=True, help="Its teacher pictures (teacher/train/0007), with teacher.json."
+)
 @click.option("--name", required=True, help="First part of the pairs' keys (train_0007).")
 @click.option("--out", type=Writable, required=True, help="The shard (shards/train/0007.tar).")
-def main(block: Path, images: Path, teacher: Path, settings: config.Teacher, name: str, out: Path) -> None:
+def main(block: Path, images: Path, teacher: Path, name: str, out: Path) -> None:
     """Pack the crops and teacher pictures of one block into a tar that the webdataset package reads."""
-    facts_of = settings.model_dump(mode="json")
-    with user_errors(), run_record(out.with_suffix(".run.json"), "pack", facts_of):
-        write_shard(out, block_pairs(block, images, teacher, name, facts_of))
+    with user_errors(), run_record(out.with_suffix(".run.json"), "pack", {"name": name}):
+        write_shard(out, block_pairs(block, images, teacher, name))
 
 
 if __name__ == "__main__":

@@ -7,10 +7,11 @@ from command import Folder, Settings, user_errors
 import click
 
 from styledistill.config import Teacher
+from styledistill.core.files import write_json
 from styledistill.core.record import run_record
 from styledistill.core.runtime import pick_device, use_threads
 from styledistill.evaluation import block_pairs
-from styledistill.stylizers import Wanted, load_stylizer, render
+from styledistill.stylizers import StoredTeacher, render
 
 
 @click.command()
@@ -27,10 +28,11 @@ def main(images: Path, shape: tuple[int, int], teacher: Teacher, store: Path, de
         where = pick_device(device)
         facts["device"] = str(where)
         pairs = block_pairs(images, *shape)
-        stylizer = load_stylizer(Wanted("teacher", where, teacher=teacher, store=store))
+        stylizer = StoredTeacher(teacher, where, store)
         # The teacher inverts each picture once for all pairs that it is handed, so it gets the block together.
         render(stylizer, pairs, out, where, chunk=len(pairs))
         facts["pictures"] = len(pairs)
+        write_json(out / "teacher.json", stylizer.facts)
 
 
 if __name__ == "__main__":

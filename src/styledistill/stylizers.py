@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -70,6 +70,10 @@ class StoredTeacher:
         self._teacher = load_teacher(settings, device)
         self._store = PairStore(store, self._teacher.key) if store else None
         self.networks = (self._teacher.model.unet, self._teacher.model.vae)
+        local = Path(settings.weights).exists()
+        name = Path(settings.weights).name if local else settings.weights  # of a folder or file, or a hub id
+        # All that decides its pictures, and nothing of the machine that makes them.
+        self.facts: dict[str, Any] = {"model": name, **self._teacher.key}
 
     def stylize(self, contents: Tensor, styles: Tensor, names: Sequence[str] | None = None) -> Tensor:
         """As `Stylizer.stylize`; names: of the pairs, for messages."""

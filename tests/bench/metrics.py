@@ -3,9 +3,9 @@
     python tests/bench/metrics.py
 
 The plain form is the formula with whole maps of 16,384 x 16,384 numbers, as the authors' evaluation holds them. Both
-see the same features. Each form runs in a fresh process, in turns (A B A B); memory is the peak above the features, a ratio
-the median of those of the turns. Prints the tables, keeps them in results/bench/metrics.json, and exits with 1 when a
-limit is missed. Needs 6 GB; under 5 minutes on two cores.
+see the same features. Each form runs in a fresh process, in turns (A B A B); memory is the peak above the features, a
+ratio the median of those of the turns. Prints the tables, keeps them in results/bench/metrics.json, and exits with 1
+when a limit is missed. Needs 6 GB; under 5 minutes on two cores.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ import webdataset
 from PIL import Image
 
 from styledistill.core.errors import UserError
+from styledistill.core.files import write_json
 from styledistill.core.images import encode_png
 from styledistill.shards.read import PairDataset
 from styledistill.shards.write import Pair, block_pairs, write_manifest, write_shard
@@ -91,7 +92,8 @@ def test_a_block_is_packed_contents_first(tmp_path):
     (tmp_path / "0003.csv").write_text(table)
     for name in ("c00", "c01", "s00", "c00_s00", "c01_s00"):
         (tmp_path / f"{name}.png").write_bytes(encode_png(picture(len(name))))
-    pairs = list(block_pairs(tmp_path / "0003.csv", tmp_path, tmp_path, "val_0003", SETTINGS))
+    write_json(tmp_path / "teacher.json", SETTINGS)
+    pairs = list(block_pairs(tmp_path / "0003.csv", tmp_path, tmp_path, "val_0003"))
     assert [pair.key for pair in pairs] == ["val_0003_c00_s00", "val_0003_c01_s00"]
     assert pairs[1].sources == {
         "content": {"source": "faces", "picture": "2", "sha256": "bb"},

@@ -23,8 +23,7 @@ rule card:
         env("model")
     threads: 1
     resources:
-        # The teacher's weights are loaded, for their hash.
-        mem_mb=2500,
+        mem_mb=500,
         runtime=30,
     params:
         sources=settings(
@@ -33,7 +32,6 @@ rule card:
                 for name in {*CFG.blocks.contents, *CFG.blocks.styles}
             }
         ),
-        teacher=settings(CFG.teacher),
         size=CFG.image_size,
         seed=CFG.seed,
         results=lambda wildcards, output: Path(output[0]).parents[1],
@@ -41,5 +39,5 @@ rule card:
     message:
         "Write the data card"
     shell:
-        "python $SRC/card.py --results {params.results} --sources {params.sources:q} --teacher {params.teacher:q}"
+        "python $SRC/card.py --results {params.results} --sources {params.sources:q}"
         " --size {params.size} --seed {params.seed} --out {output} 3>&2 >{log} 2>&1"

@@ -8,6 +8,8 @@ rule teach:
         ],
     output:
         [f"{TEACHER}/{{split}}/{{block}}/{pair}.png" for pair in PAIRS],
+        # What decided the pictures: the teacher's settings, and a hash of its weights.
+        f"{TEACHER}/{{split}}/{{block}}/teacher.json",
     log:
         f"{LOGS}/teach/{{split}}/{{block}}.log",
     benchmark:
@@ -53,7 +55,6 @@ rule pack:
         mem_mb=500,
         runtime=30,
     params:
-        teacher=settings(CFG.teacher),
         images=lambda wildcards, input: folder_of(input.images),
         pictures=lambda wildcards, input: folder_of(input.teacher),
         code=fingerprint_script("pack"),
@@ -61,7 +62,7 @@ rule pack:
         "Pack {wildcards.split} block {wildcards.block} into a shard"
     shell:
         "python $SRC/pack.py --block {input.table} --images {params.images}"
-        " --teacher {params.pictures} --settings {params.teacher:q}"
+        " --teacher {params.pictures}"
         " --name {wildcards.split}_{wildcards.block} --out {output} 3>&2 >{log} 2>&1"
 
 

@@ -80,16 +80,13 @@ def read_split(results: Path, name: str) -> Split:
     return Split(name, shards, blocks)
 
 
-def card(results: Path, sources: Mapping[str, Source], teacher: Mapping[str, Any], size: int, seed: int) -> str:
+def card(results: Path, sources: Mapping[str, Source], size: int, seed: int) -> str:
     """The text of the card of the run in `results`.
 
-    sources: those that blocks are made of. teacher: `Teacher.key`, all that its pictures depend on. size: side of the
-    pictures in pixels. seed: of the sources' order.
+    sources: those that blocks are made of. size: side of the pictures in pixels. seed: of the sources' order.
     """
     splits = [read_split(results, name) for name in SPLITS]
-    asked = read_json(results / "shards" / f"{SPLITS[0]}.json")["teacher"]
-    path = Path(asked["weights"])
-    weights = path.name if path.is_absolute() or path.exists() else asked["weights"]  # a folder's name, or a hub id
+    teacher = read_json(results / "shards" / f"{SPLITS[0]}.json")["teacher"]
     excluded = {name: tables.read(results / "index" / f"{name}.excluded.csv", Excluded) for name in sorted(sources)}
     return "\n".join(
         [
@@ -97,12 +94,12 @@ def card(results: Path, sources: Mapping[str, Source], teacher: Mapping[str, Any
             f"# Pairs of content, style and stylized picture: {results.name}",
             "",
             f"{sum(split.pairs for split in splits):,} pairs. Each is a content picture, a style picture, and the "
-            f"picture that a diffusion stylizer, StyleID on `{weights}`, made of them; RGB, 8 bits, {size} x {size} "
-            "pixels, PNG. Made by StyleDistill to distil that stylizer into one feed-forward network.",
+            f"picture that a diffusion stylizer, StyleID on `{teacher['model']}`, made of them; RGB, 8 bits, "
+            f"{size} x {size} pixels, PNG. Made by StyleDistill to distil that stylizer into one feed-forward network.",
             "",
             *_splits(splits),
             *_sources(splits, sources),
-            *_teacher(asked | {"weights": weights}, teacher),
+            *_teacher(teacher),
             *_loading(splits),
             *_left_out(splits, excluded),
             *_made_with(seed),
@@ -199,20 +196,19 @@ def _sources(splits: Sequence[Split], sources: Mapping[str, Source]) -> list[str
     ]
 
 
-def _teacher(asked: Mapping[str, Any], key: Mapping[str, Any]) -> list[str]:
-    shown = {name: asked[name] for name in ("weights", "convention", "steps", "gamma", "temperature", "adain", "dtype")}
-    shown |= {"injection": asked["injection"] and key["layers"]}
-    rows = [[name, f"`{canonical_json(value)}`"] for name, value in shown.items()]
+def _teacher(facts: Mapping[str, Any]) -> list[str]:
+    shown = ("model", "convention", "steps", "gamma", "temperature", "adain", "dtype", "layers")
+    rows = [[name, f"`{canonical_json(facts[name])}`"] for name in shown]
     return [
         "## Stylizer",
         "",
         "StyleID (Chung, Hyun, Heo: Style Injection in Diffusion. CVPR 2024), with no training of its own. "
-        "`injection` names the decoder's self-attentions that take the style.",
+        "`layers` are the decoder's self-attentions that take the style.",
         "",
         *_table(["setting", "value"], rows),
         "",
-        f"sha256 over the weights as they were loaded, whatever files they came from: `{key['weights']}`. "
-        f"Fingerprint of the method's code: `{key['code']}`.",
+        f"sha256 over the weights as they were loaded, whatever files they came from: `{facts['weights']}`. "
+        f"Fingerprint of the method's code: `{facts['code']}`.",
         "",
     ]
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import UserError
-from ..core.files import atomic_path, canonical_json, sha256_bytes, sha256_file, write_json
+from ..core.files import atomic_path, canonical_json, read_json, sha256_bytes, sha256_file, write_json
 from ..core.images import open_rgb
 from ..plan import tables
 
@@ -25,7 +25,7 @@ PICTURES = ("content.png", "style.png", "target.png")
 
 @dataclass(frozen=True)
 class Pair:
-    """One pair of a shard: its key without dots, the encoded PNGs, where they come from, and the teacher's settings."""
+    """One pair of a shard: its key without dots, the encoded PNGs, where they come from, what decided the target."""
 
     key: str
     content: bytes
@@ -50,12 +50,13 @@ class Pair:
         return [(f"{self.key}.{name}", data) for name, data in named]
 
 
-def block_pairs(block: Path, images: Path, teacher: Path, name: str, settings: dict[str, Any]) -> Iterator[Pair]:
+def block_pairs(block: Path, images: Path, teacher: Path, name: str) -> Iterator[Pair]:
     """The pairs of a block in the written order: contents as in its table, for each its styles as in the table.
 
     block: CSV with columns name, role, source, picture, sha256. Crops are `images`/c03.png, teacher pictures
-    `teacher`/c03_s05.png; keys are `<name>_c03_s05`.
+    `teacher`/c03_s05.png, all that decided them `teacher`/teacher.json; keys are `<name>_c03_s05`.
     """
+    facts = read_json(teacher / "teacher.json")
     rows = tables.read(block, tables.BlockRow)
     contents, styles = ([row for row in rows if row.role == role] for role in ("content", "style"))
     for content, style in product(contents, styles):
@@ -65,7 +66,7 @@ def block_pairs(block: Path, images: Path, teacher: Path, name: str, settings: d
         sources = {
             row.role: {"source": row.source, "picture": row.picture, "sha256": row.sha256} for row in (content, style)
         }
-        yield Pair(f"{name}_{pair}", *crops, target, sources, settings)
+        yield Pair(f"{name}_{pair}", *crops, target, sources, facts)
 
 
 def write_shard(path: Path | str, pairs: Iterable[Pair]) -> None:
@@ -102,7 +103,7 @@ def write_manifest(path: Path | str, split: str, pairs: int, shards: Sequence[Pa
 
 
 def _contents(shard: Path) -> tuple[list[str], dict[str, Any]]:
-    """Keys of a shard in order, and the teacher settings of its first pair (those of all: one job wrote it)."""
+    """Keys of a shard in order, and what decided the target of its first pair (those of all: one job wrote it)."""
     with tarfile.open(shard) as tar:
         facts = [member for member in tar if member.name.endswith(".json")]
         if not facts:
