@@ -16,14 +16,15 @@ from styledistill.student.model import Student
 
 @click.command()
 @click.option("--student", type=Folder, required=True, help="Folder of a student (student.safetensors, config.json).")
+@click.option("--graphs", type=Folder, required=True, help="Folder of the graphs that graphs.py made.")
 @click.option(
     "--out", type=Folder, required=True, help="Folder for encode_style.onnx, stylize.onnx and their variants."
 )
-def main(student: Path, out: Path) -> None:
+def main(student: Path, graphs: Path, out: Path) -> None:
     """Write a student as ONNX in float32, float16 and with int8 weights, each compared with torch (export.json)."""
     with user_errors(), run_record(out / "export.run.json", "export", {"opset": OPSET}) as facts:
         use_threads()
-        export(Student.from_pretrained(student), out)
+        export(Student.from_pretrained(student), graphs, out)
         facts.update(onnx=onnx.__version__, onnxruntime=onnxruntime.__version__)
 
 

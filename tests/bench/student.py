@@ -39,7 +39,7 @@ from parts.table import Row, keep, show
 
 from styledistill.config import Teacher
 from styledistill.metrics import cost
-from styledistill.student.export import PRECISIONS, export
+from styledistill.student.export import PRECISIONS, export, trace
 from styledistill.student.model import Student
 from styledistill.stylizers import Stylizer, Wanted, load_stylizer, networks_of
 
@@ -122,7 +122,8 @@ def onnx_graphs(side: int) -> list[Model]:
     """The tiny student's graphs in each precision: MB, error, and seconds of a picture over torch's."""
     student = tiny_model("student")
     with tempfile.TemporaryDirectory() as folder:
-        facts = export(student, Path(folder))["precisions"]
+        trace(student, Path(folder) / "traced")
+        facts = export(student, Path(folder) / "traced", Path(folder))["precisions"]
         graphs = {name: Graphs(Path(folder), suffix) for name, (suffix, _) in PRECISIONS.items()}
     pictures = noise(side)
     turns = [[seconds(model, pictures) for model in (student, *graphs.values())] for _ in range(TURNS + 1)][1:]

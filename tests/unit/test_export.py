@@ -23,7 +23,8 @@ from styledistill.student import export as export_module
 from styledistill.student.sttr import SIZES, STTR
 
 ROOT = Path(__file__).parents[2]
-# An export takes half a minute; one worker makes them for all tests.
+WEIGHTS = ROOT / "weights" / "tiny_student"
+# Tracing takes half a minute; one worker does it for all tests.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("onnx")]
 
 
@@ -52,22 +53,33 @@ class Exported:
         return onnx.load(self.folder / f"{graph}.onnx")
 
 
+def run_script(name: str, **options: Path) -> None:
+    arguments = [part for option, value in options.items() for part in (f"--{option}", value)]
+    done = subprocess.run([sys.executable, ROOT / "src" / name, *arguments], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Exported:
+def graphs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Traced from one student, for all others."""
+    folder = tmp_path_factory.mktemp("graphs")
+    run_script("graphs.py", student=WEIGHTS, out=folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory, graphs: Path) -> Exported:
     student = Student(fill(STTR(SIZES["tiny"])))
     folder = tmp_path_factory.mktemp("filled") / "onnx"
-    export_module.export(student, folder)
+    export_module.export(student, graphs, folder)
     return Exported(student, folder)
 
 
 @pytest.fixture(scope="module")
-def shipped(tmp_path_factory: pytest.TempPathFactory) -> Exported:
+def shipped(tmp_path_factory: pytest.TempPathFactory, graphs: Path) -> Exported:
     folder = tmp_path_factory.mktemp("shipped") / "onnx"
-    weights = ROOT / "weights" / "tiny_student"
-    command = [sys.executable, ROOT / "src" / "export.py", "--student", weights, "--out", folder]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return Exported(Student.from_pretrained(weights), folder)
+    run_script("export.py", student=WEIGHTS, graphs=graphs, out=folder)
+    return Exported(Student.from_pretrained(WEIGHTS), folder)
 
 
 @pytest.fixture(params=["filled", "shipped"])
@@ -138,13 +150,17 @@ def test_a_file_says_nothing_of_the_machine_that_made_it(shipped: Exported) -> N
 
 
 def test_graphs_that_are_not_the_students_are_refused(
-    filled: Exported, shipped: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    filled: Exported, shipped: Exported, graphs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    others = {name: filled.model(name) for name in ("encode_style", "stylize")}
-    monkeypatch.setattr(export_module, "_exported", lambda network: others)
+    others = iter([filled.model(name) for name in export_module.GRAPHS])
+    monkeypatch.setattr(export_module, "_filled", lambda model, network: next(others))
     with pytest.raises(RuntimeError, match=r"differ from torch by \d"):
-        export_module.export(shipped.student, tmp_path)
+        export_module.export(shipped.student, graphs, tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_traced_graphs_hold_no_weights(graphs: Path) -> None:
+    assert all((graphs / f"{name}.onnx").stat().st_size < 1e6 for name in export_module.GRAPHS)
 
 
 # --- smaller numbers ----------------------------------------------------------------------------------------------
@@ -237,7 +253,8 @@ def test_the_script_keeps_a_record(shipped: Exported) -> None:
 
 
 def test_a_folder_without_a_student_is_one_line(tmp_path: Path) -> None:
-    command = [sys.executable, ROOT / "src" / "export.py", "--student", tmp_path, "--out", tmp_path / "onnx"]
+    folders = {"--student": tmp_path, "--graphs": tmp_path, "--out": tmp_path / "onnx"}
+    command = [sys.executable, ROOT / "src" / "export.py", *(part for option in folders.items() for part in option)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1 and "no student here" in done.stderr

@@ -171,6 +171,7 @@ STUDENT = f"{RESULTS}/students/{{loss}}/student.safetensors"
 SCORES = f"{RESULTS}/metrics/{{model}}.csv"
 STYLE_ACTIVATIONS = f"{RESULTS}/metrics/styles.npz"
 METRICS = f"{RESULTS}/tables/metrics.csv"
+GRAPHS = ("encode_style", "stylize")
 BENCHMARK = f"{RESULTS}/tables/benchmark.csv"
 GOLDEN_SHEET = f"{RESULTS}/figures/golden.{{kind}}"
 REPORT = f"{RESULTS}/report.html"

@@ -6,6 +6,9 @@
 Pictures are float32 RGB in [0, 1], and everything that enters or leaves is float32, whatever the precision inside.
 All of N, M, H, W, H', W' are free: normalisation, padding to multiples of 32 and cutting back are part of the graphs.
 Unlike torch's fused attention, runtimes may hold all of a layer's (H W / 64)**2 weights per head in memory.
+
+Torch takes long to write a network down as a graph, and students of one architecture differ in weights only: `trace`
+writes graphs without weights, once, and `export` fills them for each student.
 """
 
 from __future__ import annotations
@@ -19,7 +22,9 @@ from typing import Any
 import numpy as np
 import onnx
 import onnxruntime
+import onnxscript.optimizer
 import torch
+from onnx.numpy_helper import from_array
 from torch import Tensor, nn
 
 from ..core.files import write_bytes, write_json
@@ -31,6 +36,7 @@ from .precision import in_half, with_int8_weights
 from .sttr import STTR, StyleMemory
 
 OPSET = 20
+GRAPHS = ("encode_style", "stylize")
 # What stands between a graph's name and `.onnx`, and how the graph comes from the exported one.
 PRECISIONS: dict[str, tuple[str, Callable[[onnx.ModelProto], onnx.ModelProto]]] = {
     "fp32": ("", lambda graph: graph),
@@ -38,6 +44,8 @@ PRECISIONS: dict[str, tuple[str, Callable[[onnx.ModelProto], onnx.ModelProto]]] 
     "int8": (".int8", with_int8_weights),
 }
 TOLERANCE = 1e-3  # largest difference to torch that a float32 graph may have, of pictures in [0, 1]
+
+_NETWORK = "network."  # before a parameter's name in a graph
 
 Axes = dict[int, str]  # names of an input's free axes
 _STYLE_AXES = {0: "styles", 2: "style_height", 3: "style_width"}
@@ -73,14 +81,20 @@ class _Stylize(nn.Module):
         return denormalize(drawn)[:, :, :height, :width].clamp(0, 1)
 
 
-def export(student: Student, folder: Path) -> dict[str, Any]:
+def trace(student: Student, folder: Path) -> None:
+    """Write `encode_style.onnx` and `stylize.onnx` without weights into `folder`, for all students of this shape."""
+    for name, graph in _traced(student.network).items():
+        write_bytes(folder / f"{name}.onnx", _bytes(graph))
+
+
+def export(student: Student, traced: Path, folder: Path) -> dict[str, Any]:
     """Write `encode_style<suffix>.onnx` and `stylize<suffix>.onnx` of each precision, and `export.json`, into `folder`.
 
-    student: on the CPU. Returned, and written as JSON, are for each precision the files' megabytes (10**6 bytes) and
-    the largest and mean absolute difference of its pictures to torch's. Raises RuntimeError when the float32 graphs
-    are not the student's.
+    student: on the CPU. traced: folder of the graphs that `trace` made of a student of the same shape. Returned, and
+    written as JSON, are for each precision the files' megabytes (10**6 bytes) and the largest and mean absolute
+    difference of its pictures to torch's. Raises RuntimeError when the float32 graphs are not the student's.
     """
-    graphs = _exported(student.network)
+    graphs = {name: _filled(onnx.load(traced / f"{name}.onnx"), student.network) for name in GRAPHS}
     pairs = _pairs()
     precisions = {}
     for precision, (suffix, converted) in PRECISIONS.items():
@@ -100,8 +114,11 @@ def export(student: Student, folder: Path) -> dict[str, Any]:
 
 
 @torch.no_grad()
-def _exported(network: STTR) -> dict[str, onnx.ModelProto]:
-    """Both graphs in float32. The example's sizes only have to be unlike each other and no multiples of 32."""
+def _traced(network: STTR) -> dict[str, onnx.ModelProto]:
+    """Both graphs in float32, without weights.
+
+    The example's sizes only have to be unlike each other and no multiples of 32.
+    """
     styles = torch.zeros(2, 3, 70, 90)
     encoder = _EncodeStyle(network).eval()
     encode_style = _graph(encoder, {"styles": (styles, _STYLE_AXES)}, {"keys": _MEMORY_AXES, "values": _MEMORY_AXES})
@@ -119,8 +136,10 @@ def _exported(network: STTR) -> dict[str, onnx.ModelProto]:
 
 
 def _graph(module: nn.Module, inputs: dict[str, tuple[Tensor, Axes]], outputs: dict[str, Axes]) -> onnx.ModelProto:
-    """The module's graph with free axes under their names, without the exporter's notes (which hold paths of files)."""
-    logging.getLogger("onnxscript").setLevel(logging.ERROR)  # it tells of each constant that it leaves alone
+    """The module's graph with free axes under their names, without weights and without the exporter's notes.
+
+    (Those hold paths of files.)
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # two inputs that share an axis
         program = torch.onnx.export(
@@ -131,6 +150,7 @@ def _graph(module: nn.Module, inputs: dict[str, tuple[Tensor, Axes]], outputs: d
             dynamic_shapes=tuple(axes for _, axes in inputs.values()),
             opset_version=OPSET,
             dynamo=True,
+            optimize=False,
             verbose=False,
         )
     model = program.model_proto
@@ -142,7 +162,21 @@ def _graph(module: nn.Module, inputs: dict[str, tuple[Tensor, Axes]], outputs: d
         del part.metadata_props[:]
         part.ClearField("doc_string")
     del model.graph.metadata_props[:]
+    for tensor in model.graph.initializer:
+        if tensor.name.startswith(_NETWORK):
+            tensor.ClearField("raw_data")
     return model
+
+
+def _filled(model: onnx.ModelProto, network: STTR) -> onnx.ModelProto:
+    """The graph with the network's weights, simplified: constants computed, batch norms made part of convolutions."""
+    weights = network.state_dict()
+    for tensor in model.graph.initializer:
+        if tensor.name.startswith(_NETWORK):
+            weight = weights[tensor.name.removeprefix(_NETWORK)].numpy()
+            tensor.CopyFrom(from_array(np.ascontiguousarray(weight), tensor.name))
+    logging.getLogger("onnxscript").setLevel(logging.ERROR)  # it tells of each constant that it leaves alone
+    return onnxscript.optimizer.optimize(model)
 
 
 def _bytes(model: onnx.ModelProto) -> bytes:
