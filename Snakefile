@@ -19,6 +19,7 @@ include: "workflow/rules/card.smk"
 include: "workflow/rules/distill.smk"
 include: "workflow/rules/export.smk"
 include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/compare.smk"
 include: "workflow/rules/report.smk"
 
 
@@ -78,3 +79,4 @@ rule golden:
 rule metrics:
     input:
         METRICS,
+        rules.compare.output,

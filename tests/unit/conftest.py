@@ -92,6 +92,9 @@ def _write_scores(root: Path, models: list[str]) -> None:
             fid = {"fid": 12.5, "artfid": 15.0, "fid_greyed": count < 200}
             means.append(row | fid | _NETWORKS | {"seeded": "alexnet vgg19 inception"})
     _write_csv(root / "tables" / "metrics.csv", means)
+    claim = {"claim": "L1 is brighter than L3", "set": "golden", "measure": "brightness", "networks": "vgg19 x"}
+    claim |= {"comparison": "no L3 in this run", "difference": "", "low": "", "high": "", "verdict": "cannot be told"}
+    _write_csv(root / "tables" / "claims.csv", [claim | {"answer": "cannot be told"}])
 
 
 def _write_student(folder: Path, shares: dict[str, float]) -> None:

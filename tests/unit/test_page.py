@@ -64,6 +64,12 @@ def decoded(uri: str, kind: str = "png") -> bytes:
     return base64.b64decode(uri.removeprefix(f"data:image/{kind};base64,"))
 
 
+def test_the_claims_are_answered(seen, html):
+    row = seen.tables["claims-answered"][1]
+    assert [cell[0] for cell in row] == ["L1 is brighter than L3", "golden", "cannot be told", "no L3 in this run"]
+    assert "Beside published scores" not in html
+
+
 def test_every_model_and_pair_has_its_own_picture(seen, trial):
     for model in ("recolor", "teacher", "pretrained", "mse", "gram50"):
         for pair in ("c0_s0", "c1_s0", "c0_s1", "c1_s1"):

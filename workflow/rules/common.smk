@@ -17,7 +17,7 @@ from styledistill.core.files import canonical_json
 from styledistill.downloads import needed
 from styledistill.downloads.registry import FOLDER, weight_files
 from styledistill.fingerprint import fingerprint_script
-from styledistill.plan import preflight
+from styledistill.plan import preflight, protocol
 from styledistill.sources import registry
 from styledistill.report.summary import summarize
 

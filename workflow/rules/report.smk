@@ -105,6 +105,7 @@ rule report:
         figures=rules.figures.output,
         onnx=collect(rules.export.output.facts, loss=CFG.losses),
         metrics=rules.table.output,
+        comparisons=rules.compare.output,
         benchmark=BENCHMARK,
         excluded=collect(f"{RESULTS}/index/{{source}}.excluded.csv", source=CFG.sources),
         manifests=MANIFESTS,

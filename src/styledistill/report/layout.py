@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -20,14 +20,20 @@ class Syntax:
     arrows: dict[str | None, str]  # of min, max and None
 
 
-MARKDOWN = Syntax(
-    interval=lambda value, low, high: f"{value} <sub>[{low}, {high}]</sub>",
-    bold=lambda text: f"**{text}**",
-    grey=lambda text: f'<span style="color:gray">({text})</span>',
+PLAIN = Syntax(
+    interval=lambda value, low, high: f"{value} [{low}, {high}]",
+    bold=str,
+    grey=str,
     missing="–",
     infinite="∞",
     minus="−",
     arrows={"min": " ↓", "max": " ↑", None: ""},
+)
+MARKDOWN = replace(
+    PLAIN,
+    interval=lambda value, low, high: f"{value} <sub>[{low}, {high}]</sub>",
+    bold=lambda text: f"**{text}**",
+    grey=lambda text: f'<span style="color:gray">({text})</span>',
 )
 LATEX = Syntax(
     interval=lambda value, low, high: f"{value} {{\\scriptsize [{low}, {high}]}}",

@@ -16,10 +16,11 @@ import yaml
 
 from ..config import Config, total
 from ..core.files import read_json, write_text
-from . import charts, sheets
+from . import charts, claims, published, sheets
 from .cautions import cautions, listed
 from .distances import DISTANCES, Judged, distance_measure, extremes, golden_distances
 from .inline import inline_pictures, svg, webp
+from .layout import PLAIN
 from .records import duration, read_records, stage_costs, versions
 from .tables import MEASURES, best_student, notes
 
@@ -34,6 +35,7 @@ SECTIONS = {
     "golden": "Golden grid",
     "compare": "Compare",
     "metrics": "Metrics",
+    "claims": "The preprint's claims",
     "breakdown": "Best and worst",
     "cost": "Speed and size",
     "losses": "Loss curves",
@@ -93,6 +95,8 @@ def page_context(results: Path, config: Config) -> dict[str, Any]:
         **_pictures(results, config, measure),
         "metrics": metrics_tables(results),
         "notes": notes(metrics, config.metrics.fid_minimum),
+        "claims": claims_table(results / "tables" / "claims.csv"),
+        "published": published_scores(results / "tables" / "published.csv"),
         "measure": DISTANCES[measure],
         "breakdown": breakdown_table(distances),
         "breakdown_chart": svg(charts.by_picture(distances, measure, results / "images" / "golden"), "breakdown"),
@@ -345,6 +349,23 @@ def plain_table(table: pd.DataFrame, titles: dict[str, str]) -> dict[str, Any]:
 
 def _texts(path: Path) -> pd.DataFrame:
     return pd.read_csv(path, dtype=str, keep_default_na=False)
+
+
+def claims_table(path: Path) -> dict[str, Any]:
+    """The preprint's claims and what this run says to each. path: tables/claims.csv."""
+    titles = dict(zip(("claim", "set", "answer", "evidence"), claims.TITLE_ROW, strict=True))
+    table = pd.read_csv(path, keep_default_na=False, na_values={name: [""] for name in ("difference", "low", "high")})
+    rows = pd.DataFrame(claims.rows_of(table, PLAIN), columns=list(titles))
+    return plain_table(rows, titles) | {"notes": claims.notes(table)}
+
+
+def published_scores(path: Path) -> dict[str, Any] | None:
+    """Measured scores beside published ones; None where the protocol is another. path: tables/published.csv."""
+    if not path.exists():
+        return None
+    titles = {"model": "Model", "origin": "Origin", "artfid": "ArtFID", "fid": "FID", "lpips": "LPIPS", "cfsd": "CFSD"}
+    table = plain_table(pd.read_csv(path, dtype=str, keep_default_na=False), titles)
+    return table | {"note": published.NOTE}
 
 
 def _is_number(text: str) -> bool:

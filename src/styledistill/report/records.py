@@ -27,6 +27,7 @@ ORDER = (
     "score",
     "benchmark",
     "table",
+    "compare",
     "figures",
     "report",
 )

@@ -1,0 +1,55 @@
+"""Published scores of StyleID's protocol, beside which measured ones may stand only where everything is the same."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+
+from .layout import LATEX, MARKDOWN, Syntax, latex_table, markdown_table, number
+
+DIGITS = {"artfid": 3, "fid": 3, "lpips": 4, "cfsd": 3}  # as published
+# StyleID, table of comparisons (Chung, Hyun, Heo, CVPR 2024): 20 contents x 40 styles at 512 x 512.
+PUBLISHED = {
+    "StyleID": (28.801, 18.131, 0.5055, 0.228),
+    "StyTR2": (30.720, 18.890, 0.5445, 0.301),
+    "AdaIN": (30.933, 18.242, 0.6076, 0.316),
+    "AesPA-Net": (31.420, 19.760, 0.514, 0.246),
+    "InST": (40.633, 21.571, 0.8002, float("nan")),
+}
+NOTE = (
+    "Published rows are quoted from StyleID's paper, not measured here; the others were measured on the same pictures "
+    "with the same networks. Scores of different papers do not compare: other pictures, sizes and networks give other "
+    "numbers. CFSD is the authors' sum over patches."
+)
+
+
+def published_table(metrics: pd.DataFrame) -> pd.DataFrame:
+    """Published and measured scores of the golden set, by ArtFID. metrics: as tables/metrics.csv."""
+    measured = metrics.loc[metrics["set"] == "golden", ["model", *DIGITS]].assign(origin="measured")
+    rows = [dict(zip(DIGITS, scores, strict=True)) | {"model": name} for name, scores in PUBLISHED.items()]
+    table = pd.concat([pd.DataFrame(rows).assign(origin="published"), measured], ignore_index=True)
+    return table[["model", "origin", *DIGITS]].sort_values("artfid", kind="stable", ignore_index=True)
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """The table as GitHub's Markdown, with what it does not say under it."""
+    return markdown_table(*_rows(table, MARKDOWN), [NOTE], texts=2)
+
+
+def latex(table: pd.DataFrame) -> str:
+    """The table as a LaTeX `table*`."""
+    return latex_table(*_rows(table, LATEX), [NOTE], texts=2, group=1)
+
+
+def _digits(value: float, count: int, syntax: Syntax) -> str:
+    return number(value, syntax) if math.isnan(value) else f"{value:.{count}f}"
+
+
+def _rows(table: pd.DataFrame, syntax: Syntax) -> tuple[list[str], list[list[str]]]:
+    titles = ["Model", "Origin", *(f"{name}{syntax.arrows['min']}" for name in ("ArtFID", "FID", "LPIPS", "CFSD"))]
+    rows = [
+        [row["model"], row["origin"], *(_digits(row[measure], count, syntax) for measure, count in DIGITS.items())]
+        for _, row in table.iterrows()
+    ]
+    return titles, rows
