@@ -19,6 +19,7 @@ include: "workflow/rules/card.smk"
 include: "workflow/rules/distill.smk"
 include: "workflow/rules/export.smk"
 include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/ablation.smk"
 include: "workflow/rules/compare.smk"
 include: "workflow/rules/report.smk"
 
@@ -37,6 +38,7 @@ rule all:
         REPORT,
         CARD,
         collect(rules.export.output, loss=CFG.losses),
+        ABLATION if VARIANTS else [],
 
 
 rule dataset:
@@ -74,6 +76,11 @@ rule onnx:
 rule golden:
     input:
         collect(GOLDEN_SHEET, kind=["png", "pdf"]),
+
+
+rule ablation:
+    input:
+        ABLATION,
 
 
 rule metrics:

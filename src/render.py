@@ -20,11 +20,11 @@ from styledistill.stylizers import CHUNK, Wanted, copy_finished, load_stylizer, 
 @click.option("--store", type=Folder, help="Finished pairs (resources/pairs); for the model `teacher`.")
 @click.option("--finished", type=Folder, help="Validation pictures that exist (teacher/val) and are copied.")
 @click.option("--images", type=Folder, required=True, help="Crops of the run (results/<run>/images).")
-@click.option("--manifest", type=Readable, required=True, help="Manifest of the validation pairs (shards/val.json).")
+@click.option("--manifest", type=Readable, help="Manifest of the validation pairs (shards/val.json), if wanted.")
 @click.option("--golden-contents", type=click.IntRange(1), required=True, help="How many golden contents there are.")
 @click.option("--golden-styles", type=click.IntRange(1), required=True, help="How many golden styles there are.")
 @click.option("--out-golden", type=Folder, required=True, help="Folder for c2_s4.png and the like.")
-@click.option("--out-validation", type=Folder, required=True, help="Folder for 0000_c03_s05.png and the like.")
+@click.option("--out-validation", type=Folder, help="Folder for 0000_c03_s05.png and the like; with --manifest.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 def main(
     model: str,
@@ -33,14 +33,14 @@ def main(
     store: Path | None,
     finished: Path | None,
     images: Path,
-    manifest: Path,
+    manifest: Path | None,
     golden_contents: int,
     golden_styles: int,
     out_golden: Path,
-    out_validation: Path,
+    out_validation: Path | None,
     device: str,
 ) -> None:
-    """Write one picture per golden pair and per validation pair, made by one model."""
+    """Write one picture per golden pair and, with a manifest, per validation pair, made by one model."""
     settings = {"model": model, "teacher": teacher.model_dump(mode="json") if teacher else None}
     with user_errors(), run_record(out_golden / "render.run.json", "render", settings) as facts:
         use_threads()
@@ -48,13 +48,13 @@ def main(
         where = pick_device(device)
         facts["device"] = str(where)
         golden = golden_pairs(images, golden_contents, golden_styles)
-        validation = validation_pairs(images, manifest)
+        validation = validation_pairs(images, manifest) if manifest else []
         stylizer = load_stylizer(Wanted(model, where, weights, teacher, store))
         # The teacher inverts each picture once for all pairs that it is handed, so it gets them together.
         render(stylizer, golden, out_golden, where, len(golden) if model == "teacher" else CHUNK)
         if finished:
             copy_finished(validation, finished, out_validation)
-        else:
+        elif validation:
             render(stylizer, validation, out_validation, where)
         facts["pictures"] = len(golden) + len(validation)
 

@@ -209,6 +209,15 @@ class Teacher(Section):
     compile: bool = Field(False, description="torch.compile the UNet")
 
 
+class Variant(Section):
+    """The teacher with some of its settings changed; what is left out is as in `teacher`."""
+
+    gamma: Probability | GammaSchedule | None = None
+    temperature: float | None = Field(None, gt=0, le=10)
+    adain: bool | None = None
+    injection: bool | None = None
+
+
 class Student(Section):
     """STTR."""
 
@@ -315,6 +324,9 @@ class Config(Section):
     pretrain: Pretrain = Pretrain()
     losses: dict[Name, dict[Literal[TERMS], Annotated[float, Field(gt=0)]]] = Field(min_length=1)  # type: ignore[valid-type]
     distill: Distill = Distill()
+    ablation: dict[Name, Variant] = Field(
+        {}, description="variants of the teacher, each rendered and scored on the golden set by `snakemake ablation`"
+    )
     networks: Networks = Networks()
     metrics: Metrics = Metrics()
     benchmark: Benchmark = Benchmark()
@@ -330,6 +342,13 @@ class Config(Section):
     @classmethod
     def _names_are_known(cls, sources: dict[str, Source]) -> dict[str, Source]:
         return {name: s.meant() if isinstance(s, DatasetSource) else s for name, s in sources.items()}
+
+    @field_validator("ablation")
+    @classmethod
+    def _default_is_the_teacher(cls, variants: dict[str, Any]) -> dict[str, Any]:
+        if "default" in variants:
+            raise ValueError("default is the teacher as it is; choose another name")
+        return variants
 
     @field_validator("losses")
     @classmethod
@@ -363,6 +382,15 @@ class Config(Section):
                     f"{getattr(self.blocks, split)} blocks of {self.blocks.pairs_per_block} pairs make only {have}"
                 )
         return self
+
+    @property
+    def variants(self) -> dict[str, Teacher]:
+        """The teacher as it is (`default`) and its variants, where an ablation is wanted."""
+        changes = {name: variant.model_dump(exclude_none=True) for name, variant in self.ablation.items()}
+        return {
+            name: Teacher.model_validate(self.teacher.model_dump() | change)
+            for name, change in ({"default": {}} | changes if changes else {}).items()
+        }
 
     @property
     def models(self) -> list[str]:

@@ -37,7 +37,8 @@ def test_everything_that_the_design_names_is_there(smoke):
         *(f"students/{loss}/{file}" for loss in ("mse", "gram50") for file in ("student.safetensors", "history.csv")),
         *(f"golden/{model}/c1_s1.png" for model in MODELS),
         *(f"metrics/{model}.csv" for model in MODELS),
-        *(f"tables/metrics.{kind}" for kind in ("csv", "md", "tex")),
+        "metrics/styles.npz",
+        *(f"tables/{name}.{kind}" for name in ("metrics", "differences", "claims") for kind in ("csv", "md", "tex")),
         "tables/benchmark.csv",
         "figures/golden.png",
         "figures/golden.pdf",
@@ -83,6 +84,26 @@ def test_rows_made_with_seeded_networks_say_so(smoke):
     assert "seeded" in (run / "report.html").read_text()
 
 
+def test_size_is_the_only_claim_that_so_few_pictures_can_answer(smoke):
+    table = list(csv.DictReader((smoke / "results/smoke/tables/claims.csv").open()))
+    answers = {row["claim"]: row["answer"] for row in table}
+    assert answers.pop("The students are 10 times smaller than the teacher") == "does not hold"
+    assert set(answers.values()) == {"cannot be told"}
+    assert "10 times smaller" in (smoke / "results/smoke/report.html").read_text()
+    # A published score has no place beside pictures and networks that are not StyleID's.
+    assert not list((smoke / "results/smoke/tables").glob("published*"))
+
+
+def test_the_ablation_is_planned_from_the_golden_set_alone(smoke, tmp_path):
+    values = yaml.safe_load(SMOKE.read_text()) | {"ablation": {"flat": {"gamma": 0.0}}}
+    changed = tmp_path / "changed.yaml"
+    changed.write_text(yaml.safe_dump(values, sort_keys=False))
+    plan = run_workflow(smoke, "ablation", "-n", "--configfile", str(changed))
+    jobs = {line.split()[0]: int(line.split()[1]) for line in _stats(plan.stdout + plan.stderr)}
+    names = ("score_variants", "deviation", "ablation_figure", "ablation")
+    assert jobs == {**dict.fromkeys(names, 1), "render_variant": 2, "total": 6}
+
+
 def test_the_terminal_says_what_was_made_and_where_to_look(smoke):
     said = (smoke / "terminal.txt").read_text()
     assert "results/smoke/report.html" in said
@@ -104,8 +125,9 @@ def test_a_changed_loss_weight_reruns_only_what_comes_from_it(smoke, tmp_path):
     said = plan.stdout + plan.stderr
     jobs = {line.split()[0]: int(line.split()[1]) for line in _stats(said)}
     assert jobs == {
-        **dict.fromkeys(("distill", "export", "render", "score", "benchmark", "table", "figures", "report", "all"), 1),
-        "total": 9,
+        **dict.fromkeys(("distill", "export", "render", "score", "benchmark", "table", "compare"), 1),
+        **dict.fromkeys(("figures", "report", "all"), 1),
+        "total": 10,
     }
 
 

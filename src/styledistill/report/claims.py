@@ -134,9 +134,9 @@ def notes(table: pd.DataFrame) -> list[str]:
     said = [
         f"L1, L2 and L3 are the losses of the preprint, by their terms: {'; '.join(losses)}.",
         "Means of the differences pair by pair with 95 % bootstrap intervals in brackets "
-        f"({RESAMPLES} resamples of the contents and of the styles; each interval stands for itself). Holds: every interval lies on the claimed side "
-        f"of 0. Cannot be told: an interval has 0 inside, the set has fewer than {FEWEST} contents or styles, or this "
-        "run lacks a loss. Size is counted in parameters.",
+        f"({RESAMPLES} resamples of the contents and of the styles; each interval stands for itself). Holds: every "
+        "interval lies on the claimed side of 0. Cannot be told: an interval has 0 inside, the set has fewer than "
+        f"{FEWEST} contents or styles, or this run lacks a loss. Size is counted in parameters.",
     ]
     if table["networks"].str.contains("seeded").any():
         said.append("CFSD looked through a network of seeded random weights: what it says of structure is a hint only.")

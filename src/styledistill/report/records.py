@@ -26,8 +26,11 @@ ORDER = (
     "render",
     "score",
     "benchmark",
+    "deviation",
+    "score_variants",
     "table",
     "compare",
+    "ablation",
     "figures",
     "report",
 )

@@ -253,15 +253,16 @@ class Teacher:
         styles: Inverted,
         pairs: Sequence[Pair],
         watch: Callable[[Tensor, Tensor], None] | None = None,
+        through: Callable[[Exchange], Exchange] = lambda injection: injection,
     ) -> Tensor:
         """Stylized latents (len(pairs), C, h, w), ready to be decoded; pairs name rows of `contents` and `styles`.
 
-        watch is shown every step's latents and predicted clean latents.
+        watch is shown every step's latents and predicted clean latents; through may replace every step's injection.
         """
         rows = torch.tensor(pairs, device=self.model.device).unbind(1)
         latents = self.start(contents, styles, pairs)
         for step, gamma in zip(self.convention.sampling, self.gammas, strict=True):
-            output = self._predict_injected(latents, step.timestep, gamma, contents, styles, rows)
+            output = self._predict_injected(latents, step.timestep, gamma, contents, styles, rows, through)
             latents, clean = ddim.advance(latents, output, step, self.model.prediction)
             if watch is not None:
                 watch(latents, clean)
@@ -275,12 +276,19 @@ class Teacher:
         return styleid.adain(content, style, self.convention.adain_eps) if self.settings.adain else content
 
     def _predict_injected(
-        self, latents: Tensor, timestep: int, gamma: float, contents: Inverted, styles: Inverted, rows: Sequence[Tensor]
+        self,
+        latents: Tensor,
+        timestep: int,
+        gamma: float,
+        contents: Inverted,
+        styles: Inverted,
+        rows: Sequence[Tensor],
+        through: Callable[[Exchange], Exchange],
     ) -> Tensor:
         if not self.layers:
             return self._predict(latents, timestep, None)
         banks = self._bank(contents, timestep), self._bank(styles, timestep)
-        return self._predict(latents, timestep, Injection(*banks, *rows, gamma, self.settings.temperature))
+        return self._predict(latents, timestep, through(Injection(*banks, *rows, gamma, self.settings.temperature)))
 
     def _bank(self, inverted: Inverted, timestep: int) -> Bank:
         """Features of the pictures at a timestep: from the latents for which the inversion asked the network there."""

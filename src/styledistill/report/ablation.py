@@ -1,0 +1,129 @@
+"""What each part of the teacher does: a table of its variants, and the two curves that its settings come from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ..config import Teacher
+from .figures import COLOURS, INK
+from .layout import LATEX, MARKDOWN, Syntax, latex_table, markdown_table, number
+from .tables import MEASURES, gather
+
+SETTINGS = ("gamma", "temperature", "adain", "injection")
+SHOWN = ("lpips", "fid", "artfid", "cfsd", "gram_distance", "colour_distance")
+_MEASURES = [measure for measure in MEASURES if measure.name in SHOWN]
+
+
+def ablation_table(scores: Sequence[Path], variants: dict[str, Teacher], fid_minimum: int, seed: int) -> pd.DataFrame:
+    """Settings and scores of each variant: columns as of `tables.gather`, with SETTINGS behind `model`."""
+    table = gather(scores, fid_minimum, seed)
+    for place, name in enumerate(SETTINGS):
+        table.insert(1 + place, name, [_said(getattr(variants[model], name)) for model in table["model"]])
+    return table.drop(columns="laplacian_ratio")
+
+
+def _said(value: object) -> object:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return value if isinstance(value, float | int) else f"{value.start:g} to {value.end:g}"
+
+
+def markdown(table: pd.DataFrame, fid_minimum: int) -> str:
+    """The table as GitHub's Markdown."""
+    return markdown_table(*_rows(table, MARKDOWN), [note(table, fid_minimum)], texts=5)
+
+
+def latex(table: pd.DataFrame, fid_minimum: int) -> str:
+    """The table as a LaTeX `table*`."""
+    return latex_table(*_rows(table, LATEX), [note(table, fid_minimum)], texts=5, group=4)
+
+
+def note(table: pd.DataFrame, fid_minimum: int) -> str:
+    """What a reader must know."""
+    said = f"{table['pairs'].iloc[0]} golden pairs; 95 % bootstrap intervals over contents and styles in brackets."
+    if table["fid_greyed"].any():
+        said += f" FID and ArtFID in grey brackets: fewer than {fid_minimum} pairs."
+    if table["seeded"].iloc[0]:
+        said += " Networks with seeded random weights: these numbers compare with each other only."
+    return said
+
+
+def _rows(table: pd.DataFrame, syntax: Syntax) -> tuple[list[str], list[list[str]]]:
+    titles = ["Variant", *("Gamma", "Temperature", "AdaIN", "Injection")]
+    titles += [measure.title + syntax.arrows[measure.best] for measure in _MEASURES]
+    rows = []
+    for _, row in table.iterrows():
+        cells = [f"{row[name]:g}" if isinstance(row[name], float) else str(row[name]) for name in SETTINGS]
+        for measure in _MEASURES:
+            value = number(row[measure.name], syntax)
+            if measure.per_pair:
+                value = syntax.interval(
+                    value, *(number(row[f"{measure.name}_{end}"], syntax) for end in ("low", "high"))
+                )
+            cells.append(syntax.grey(value) if not measure.per_pair and row["fid_greyed"] else value)
+        rows.append([row["model"], *cells])
+    return titles, rows
+
+
+# --- figure -----------------------------------------------------------------------------------------------------
+
+
+def ablation_figure(table: pd.DataFrame, deviation: pd.DataFrame, width: float = 7.09) -> Figure:
+    """Left: LPIPS against FID over gamma, other settings as in `default`. Right: deviation of the logits over time.
+
+    table: as `ablation_table` makes it. deviation: rows of ablation/deviation.csv.
+    """
+    with matplotlib.rc_context({"font.size": 8, "axes.spines.top": False, "axes.spines.right": False}):
+        figure = Figure(figsize=(width, 2.8), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        _gamma_curve(left, table)
+        _deviations(right, deviation)
+    return figure
+
+
+def _gamma_curve(axes, table: pd.DataFrame) -> None:
+    default = table.iloc[0]
+    alike = (table[["temperature", "adain", "injection"]] == default[["temperature", "adain", "injection"]]).all(axis=1)
+    constant = table["gamma"].map(lambda value: isinstance(value, float | int))
+    curve, schedules = (table[alike & kind] for kind in (constant, ~constant))
+    curve = curve.sort_values("gamma")
+    axes.plot(curve["fid"], curve["lpips"], "o-", color=COLOURS[0], markersize=4, linewidth=1.2)
+    axes.plot(schedules["fid"], schedules["lpips"], "D", color=COLOURS[2], markersize=4)
+    for some in (curve, schedules):
+        for _, row in some.iterrows():
+            text = f"{row['gamma']:g}" if isinstance(row["gamma"], float | int) else row["gamma"]
+            bold = "bold" if row["model"] == default["model"] else "normal"
+            axes.annotate(
+                text, (row["fid"], row["lpips"]), xytext=(4, 4), textcoords="offset points", fontsize=7, weight=bold
+            )
+    axes.margins(0.12)
+    few = f", of only {default['pairs']} pairs" if default["fid_greyed"] else ""
+    axes.set_xlabel(f"FID to the styles{few}")
+    axes.set_ylabel("LPIPS to the content")
+    axes.set_title("gamma (bold: default)", fontsize=9, loc="left")
+
+
+def _deviations(axes, deviation: pd.DataFrame) -> None:
+    means = deviation.groupby(["kind", "timestep"])["deviation"].mean().unstack("kind")
+    for kind, label, colour in (
+        ("own", "without injection", INK),
+        ("injected", "with injection", COLOURS[1]),
+    ):
+        axes.plot(means.index, means[kind], ".-", color=colour, linewidth=1.2, label=label)
+    axes.invert_xaxis()  # sampling goes from noise to picture
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("timestep")
+    axes.set_ylabel("deviation of the logits")
+    axes.set_title(f"without over with: {ratio(deviation):.2f} in the mean", fontsize=9, loc="left")
+    axes.legend(frameon=False, fontsize=7)
+
+
+def ratio(deviation: pd.DataFrame) -> float:
+    """Deviation without injection over that with it, mean over timesteps and layers: the temperature it suggests."""
+    kinds = deviation.pivot(index=["timestep", "layer"], columns="kind", values="deviation")
+    return float((kinds["own"] / kinds["injected"]).mean())

@@ -1,0 +1,153 @@
+# Variants of the teacher on the golden set: what each of its parts does, and where its settings come from.
+
+VARIANTS = list(CFG.variants)
+VARIANT_PICTURES = [
+    f"{RESULTS}/ablation/{{variant}}/{pair}.png"
+    for pair in grid(GOLDEN_CONTENTS, GOLDEN_STYLES)
+]
+ABLATION = multiext(f"{RESULTS}/tables/ablation", ".csv", ".md", ".tex") + multiext(
+    f"{RESULTS}/figures/ablation", ".png", ".pdf"
+)
+
+
+rule render_variant:
+    input:
+        GOLDEN_IMAGES,
+    output:
+        VARIANT_PICTURES,
+    log:
+        f"{LOGS}/ablation/{{variant}}.log",
+    benchmark:
+        f"{TIMES}/ablation/{{variant}}.tsv"
+    wildcard_constraints:
+        variant="|".join(VARIANTS) or "none",
+    conda:
+        env("model")
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=240,
+        gpu=GPU,
+    params:
+        teacher=lambda wildcards: settings(CFG.variants[wildcards.variant]),
+        golden=f"--golden-contents {len(GOLDEN_CONTENTS)} --golden-styles {len(GOLDEN_STYLES)}",
+        images=lambda wildcards, input: Path(input[0]).parents[1],
+        store=STORE,
+        device=CFG.device,
+        out=subpath(output[0], parent=True),
+        code=fingerprint_script("render"),
+    message:
+        "Stylize the golden set with the teacher's variant {wildcards.variant}"
+    shell:
+        "python $SRC/render.py --model teacher --teacher {params.teacher:q} --store {params.store}"
+        " --images {params.images} {params.golden} --device {params.device} --out-golden {params.out}"
+        " 3>&2 >{log} 2>&1"
+
+
+rule score_variants:
+    input:
+        images=GOLDEN_IMAGES,
+        pictures=collect(VARIANT_PICTURES, variant=VARIANTS),
+        weights=collect(STAMP, weight=needed.for_scores(CFG)),
+    output:
+        tables=collect(f"{RESULTS}/ablation/{{variant}}.csv", variant=VARIANTS),
+        summaries=collect(f"{RESULTS}/ablation/{{variant}}.json", variant=VARIANTS),
+    log:
+        f"{LOGS}/score_variants.log",
+    benchmark:
+        f"{TIMES}/score_variants.tsv"
+    conda:
+        env("model")
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=240,
+        gpu=GPU,
+    params:
+        variants=" ".join(VARIANTS),
+        metrics=settings(CFG.metrics),
+        networks=settings(CFG.networks),
+        golden=f"--golden-contents {len(GOLDEN_CONTENTS)} --golden-styles {len(GOLDEN_STYLES)}",
+        images=lambda wildcards, input: Path(input.images[0]).parents[1],
+        pictures=subpath(output[0], parent=True),
+        device=CFG.device,
+        code=fingerprint_script("score_variants"),
+    message:
+        "Score the teacher's variants"
+    shell:
+        "python $SRC/score_variants.py {params.variants} --pictures {params.pictures} --images {params.images}"
+        " {params.golden} --settings {params.metrics:q} --networks {params.networks:q} --device {params.device}"
+        " 3>&2 >{log} 2>&1"
+
+
+# A few pairs tell the deviation of the attention's logits well enough.
+rule deviation:
+    input:
+        contents=[f"{IMAGES}/golden/{name}.png" for name in GOLDEN_CONTENTS[:4]],
+        styles=[f"{IMAGES}/golden/{name}.png" for name in GOLDEN_STYLES[:4]],
+    output:
+        f"{RESULTS}/ablation/deviation.csv",
+    log:
+        f"{LOGS}/deviation.log",
+    benchmark:
+        f"{TIMES}/deviation.tsv"
+    conda:
+        env("model")
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=120,
+        gpu=GPU,
+    params:
+        teacher=settings(CFG.teacher),
+        contents=lambda wildcards, input: " ".join(
+            f"--content {picture}" for picture in input.contents
+        ),
+        styles=lambda wildcards, input: " ".join(
+            f"--style {picture}" for picture in input.styles
+        ),
+        device=CFG.device,
+        code=fingerprint_script("deviation"),
+    message:
+        "Measure the deviation of the teacher's attention logits"
+    shell:
+        "python $SRC/deviation.py {params.contents} {params.styles} --teacher {params.teacher:q}"
+        " --device {params.device} --table {output} 3>&2 >{log} 2>&1"
+
+
+rule ablation_figure:
+    input:
+        scores=rules.score_variants.output,
+        deviation=rules.deviation.output,
+    output:
+        [
+            report(
+                file,
+                category="Ablation",
+                labels={"part": Path(file).parent.name, "file": Path(file).suffix[1:]},
+                caption="../report/ablation.rst",
+            )
+            for file in ABLATION
+        ],
+    log:
+        f"{LOGS}/ablation.log",
+    benchmark:
+        f"{TIMES}/ablation.tsv"
+    conda:
+        env("report")
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        variants=settings(CFG.variants),
+        order=",".join(VARIANTS),
+        metrics=settings(CFG.metrics),
+        seed=CFG.seed,
+        results=lambda wildcards, output: Path(output[0]).parents[1],
+        code=fingerprint_script("ablation"),
+    message:
+        "Show what each part of the teacher does"
+    shell:
+        "python $SRC/ablation.py --results {params.results} --variants {params.variants:q} --order {params.order}"
+        " --settings {params.metrics:q} --seed {params.seed} 3>&2 >{log} 2>&1"
