@@ -180,7 +180,7 @@ def test_hidden_models_and_rows_are_passed_over(page):
 @pytest.mark.parametrize("width", [DESKTOP, PHONE])
 def test_the_page_fits_its_window_and_shows_every_picture(page, file, width):
     show(page, file, width)
-    assert page.execute_script("return document.documentElement.scrollWidth <= innerWidth")
+    assert page.execute_script("return document.documentElement.scrollWidth") <= width
     empty = "return [...document.images].filter((i) => i.dataset.picture && !(i.complete && i.naturalWidth)).length"
     assert page.execute_script(empty) == 0
     fetched = page.execute_script("return performance.getEntriesByType('resource').map((entry) => entry.name)")

@@ -271,3 +271,21 @@ def test_the_summary_says_what_was_made_and_where_to_look(trial, html):
     assert "trial: 4 train pairs, 4 val pairs, 2 students (gram50, mse), 4 golden pairs" in text
     assert re.search(r"teach +1 min 01 s +2 jobs", text)
     assert str(trial / "report.html") in text
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of #rrggbb (WCAG 2.2)."""
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return float(np.dot((0.2126, 0.7152, 0.0722), linear))
+
+
+def test_words_stand_out_from_their_background_in_light_and_dark(html):
+    schemes = re.findall(r":root \{(.*?)\}", html, re.DOTALL)
+    assert len(schemes) == 2
+    for scheme in schemes:
+        colours = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", scheme))
+        for text in ("ink", "soft", "accent"):
+            for ground in ("paper", "card", "warn"):
+                dark, light = sorted(luminance(colours[name]) for name in (text, ground))
+                assert (light + 0.05) / (dark + 0.05) >= 4.5, (text, ground)

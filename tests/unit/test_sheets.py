@@ -143,7 +143,7 @@ def test_extreme_pairs_stand_with_their_pictures_closest_left_and_farthest_right
             for column in range(4):
                 seed = 10 * numbers[row % 2] + column + (100 * (row // 2) if column == 3 else 0)
                 assert np.array_equal(cell(sheet.picture, grid, panel, row, column), enlarged(seed, grid.side))
-    captions = [label for label in sheet.labels if label.text == "gram50  0.3"]
+    captions = [label for label in sheet.labels if label.text == "gram50  0.300"]
     assert len(captions) == 1
     x, y = grid.corner(1, 2, 3)
     assert captions[0].x == x + grid.side / 2 and y + grid.side < captions[0].y < y + grid.side + grid.caption

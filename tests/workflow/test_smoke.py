@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import tarfile
+import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -167,3 +169,23 @@ def test_the_paper_preset_plans_its_jobs_without_any_data(snakemake):
     jobs = {line.split()[0]: int(line.split()[1]) for line in _stats(said)}
     assert (jobs["teach"], jobs["distill"], jobs["render"]) == (92, 3, 8)
     assert "not here yet: sources.coco.path" in said
+
+
+def test_snakemake_s_own_report_holds_every_figure_and_table_with_a_caption(smoke, tmp_path):
+    done = run_workflow(smoke, "--report", str(tmp_path / "own.zip"), "--configfile", str(SMOKE))
+    assert done.returncode == 0, done.stderr[-3000:]
+    with zipfile.ZipFile(tmp_path / "own.zip") as archive:
+        page, inside = archive.read("own/report.html").decode(), set(archive.namelist())
+    results, categories = (
+        json.JSONDecoder().raw_decode(page.split(f"var {name} = ")[-1])[0] for name in ("results", "categories")
+    )
+    run = Path("results/smoke")
+    made = [file for part in ("figures", "tables") for file in sorted((smoke / run / part).iterdir())]
+    wanted = {str(file.relative_to(smoke)) for file in made if file.suffix != ".json"} | {str(run / "report.html")}
+    assert set(results) == wanted
+    assert {name for folder in categories.values() for files in folder.values() for name in files} == wanted
+    assert set(categories) == {"Report", "Figures", "Tables"}
+    for name, shown in results.items():
+        assert len(shown["caption"]) > 60 and shown["labels"], name
+        assert f"own/{shown['data_uri']}" in inside
+    assert "measures how much of the teacher" in page.split("var workflow_desc = ")[-1][:1000]

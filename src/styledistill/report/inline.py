@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 import re
 from pathlib import Path
 
@@ -28,13 +29,25 @@ def inline_pictures(files: dict[str, Path], budget: int) -> tuple[dict[str, str]
 
     The files' own PNG bytes if they fit, else WebP, smaller and smaller; the last of these even if it does not fit.
     """
-    uris = {name: _data_uri("png", path.read_bytes()) for name, path in files.items()}
-    said = "pixel for pixel (PNG)"
-    for quality, side, words in _ENCODINGS:
-        if sum(map(len, uris.values())) <= budget:
-            break
-        uris, said = {name: webp(path, quality, side) for name, path in files.items()}, words
-    return uris, said
+    if sum(4 * path.stat().st_size for path in files.values()) <= 3 * budget:  # base64: 4 characters for 3 bytes
+        return {name: _data_uri("png", path.read_bytes()) for name, path in files.items()}, "pixel for pixel (PNG)"
+    *larger, smallest = _ENCODINGS
+    for quality, side, said in larger:
+        if uris := _within(files, quality, side, budget):
+            return uris, said
+    quality, side, said = smallest
+    return _within(files, quality, side, math.inf), said
+
+
+def _within(files: dict[str, Path], quality: int, side: int | None, room: float) -> dict[str, str]:
+    """WebP of all pictures; nothing as soon as they take more characters than there is room."""
+    uris: dict[str, str] = {}
+    for name, path in files.items():
+        uris[name] = webp(path, quality, side)
+        room -= len(uris[name])
+        if room < 0:
+            return {}
+    return uris
 
 
 def webp(path: Path, quality: int = 90, side: int | None = 256) -> str:

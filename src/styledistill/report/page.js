@@ -117,7 +117,7 @@ function compare() {
     const values = name ? models.map((model) => scores[model]?.[pair]?.[name] ?? "–") : models;
     if (values.every((value) => value === "–")) continue;
     for (const [index, text] of [names[name] ?? "", ...values].entries()) {
-      const cell = document.createElement(index === 0 || !name ? "th" : "td");
+      const cell = document.createElement(Boolean(name) === (index === 0) ? "th" : "td");
       if (cell.tagName === "TH") cell.scope = name ? "row" : "col";
       cell.textContent = text;
       line.append(cell);

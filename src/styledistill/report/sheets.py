@@ -190,7 +190,7 @@ def extreme_pairs(results: Path, found: dict[str, Extremes], measure: str) -> Sh
                 sheet.paste(_enlarged(path, grid.side), (x, y))
                 if row == 0:
                     labels.append(Label(names[column], x + grid.side / 2, grid.header - 14, header_size))
-            text = f"{model}  {judged.distance:.3g}"
+            text = f"{model}  {judged.distance:#.3g}"
             size = min(_CAPTION - 10, _font_size([text], grid.side))
             labels.append(Label(text, x + grid.side / 2, y + grid.side + _CAPTION - 10, size))
     return Sheet(sheet, tuple(labels))
