@@ -11,7 +11,7 @@ from styledistill.config import Metrics, Teacher
 from styledistill.core.files import write_text
 from styledistill.core.record import run_record
 from styledistill.report.ablation import ablation_figure, ablation_table, latex, markdown
-from styledistill.report.figures import save_chart
+from styledistill.report.charts import save_chart
 
 
 @click.command()

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ..config import Teacher
-from .figures import COLOURS, INK
+from .charts import COLOURS, INK
 from .layout import LATEX, MARKDOWN, Syntax, latex_table, markdown_table, number
 from .tables import MEASURES, gather
 
