@@ -35,6 +35,7 @@ onsuccess:
 rule all:
     default_target: True
     input:
+        FETCHED,
         REPORT,
         CARD,
         collect(rules.export.output, loss=CFG.losses),
@@ -43,6 +44,7 @@ rule all:
 
 rule dataset:
     input:
+        FETCHED,
         MANIFESTS,
         CARD,
 
@@ -54,6 +56,7 @@ rule weights:
 
 rule fetch:
     input:
+        FETCHED,
         rules.weights.input,
         rules.golden_table.output,
         [

@@ -10,6 +10,7 @@ from styledistill import config
 from styledistill.core.progress import announce, progress
 from styledistill.core.record import run_record
 from styledistill.plan import tables
+from styledistill.plan.settled import shown
 from styledistill.sources import registry
 
 
@@ -28,7 +29,7 @@ def main(name: str, source: config.Source, out: Path, excluded: Path) -> None:
         found = list(progress(registry.index(source), unit="picture", total=total, label=f"index {name}"))
         bad = [entry for entry in found if isinstance(entry, registry.Excluded)]
         for entry in bad:
-            announce(f"excluded from {name}: {entry.picture}: {entry.reason}")
+            announce(f"excluded from {name}: {shown(entry.picture)}: {entry.reason}")
         tables.write(excluded, registry.Excluded._fields, bad)
         tables.write(out, registry.Entry._fields, [entry for entry in found if isinstance(entry, registry.Entry)])
 

@@ -13,6 +13,7 @@ rule card:
             f"{RESULTS}/index/{{source}}.excluded.csv",
             source=sorted({*CFG.blocks.contents, *CFG.blocks.styles}),
         ),
+        replaced=REPLACED,
     output:
         CARD,
     log:

@@ -155,12 +155,21 @@ BLOCKS = {
 # Sources whose pictures are fetched before they are opened, and those of them that lie on a server.
 LISTED = sorted(name for name in CFG.sources if registry.listed(CFG.sources[name]))
 REMOTE = [name for name in LISTED if registry.needs_network(CFG.sources[name])]
-FETCHED = f"{RESULTS}/index/fetched.json"
+FETCHED = [f"{RESULTS}/index/fetched.json"] if LISTED else []
 
 # Says that a file of weights is here and right; the jobs that load it wait for this, and touch no network.
 STAMP = f"{RESULTS}/weights/{{weight}}.json"
 INDEX = f"{RESULTS}/index/{{source}}.csv"
 BLOCK = f"{RESULTS}/blocks/{{split}}/{{block}}.csv"
+# What was replaced in each block and in the golden set.
+REPLACED = [
+    f"{RESULTS}/blocks/golden.excluded.csv",
+    *(
+        f"{RESULTS}/blocks/{split}/{block}.excluded.csv"
+        for split, blocks in BLOCKS.items()
+        for block in blocks
+    ),
+]
 IMAGES = f"{RESULTS}/images"
 TEACHER = f"{RESULTS}/teacher"
 SHARD = f"{RESULTS}/shards/{{split}}/{{block}}.tar"

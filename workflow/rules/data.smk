@@ -41,6 +41,8 @@ use rule index as index_remote with:
 
 if LISTED:
 
+    # All that the run takes at once, before the blocks take their part of it: first in line, and alone. No block depends on
+    # it, because it knows how many blocks there are; what it lacks, a block fetches itself.
     rule download:
         input:
             collect(INDEX, source=LISTED),
@@ -50,10 +52,11 @@ if LISTED:
             f"{LOGS}/download.log",
         benchmark:
             f"{TIMES}/download.tsv"
+        priority: 100
         localrule: True
         conda:
             env("data")
-        threads: 1
+        threads: 1024
         resources:
             # A row group of a parquet file is held at once: some hundred pictures.
             mem_mb=3000,
@@ -73,11 +76,7 @@ if LISTED:
 
 rule fetch_block:
     input:
-        # More blocks fetch more pictures, and leave the tables of the first ones alone: hence ancient.
-        fetched=ancient([FETCHED] if LISTED else []),
-        indexes=collect(
-            INDEX, source=sorted({*CFG.blocks.contents, *CFG.blocks.styles})
-        ),
+        collect(INDEX, source=sorted({*CFG.blocks.contents, *CFG.blocks.styles})),
     output:
         table=BLOCK,
         excluded=f"{RESULTS}/blocks/{{split}}/{{block}}.excluded.csv",
@@ -100,7 +99,7 @@ rule fetch_block:
     message:
         "Choose the pictures of {wildcards.split} block {wildcards.block}"
     shell:
-        "env -u HF_HUB_OFFLINE python $SRC/fetch.py {input.indexes} --sources {params.sources:q} --blocks {params.blocks:q}"
+        "env -u HF_HUB_OFFLINE python $SRC/fetch.py {input} --sources {params.sources:q} --blocks {params.blocks:q}"
         " --seed {params.seed} --split {wildcards.split} --block {wildcards.block} --out {output.table}"
         " --excluded {output.excluded} 3>&2 >{log} 2>&1"
 
@@ -134,8 +133,7 @@ rule crop:
 
 rule golden_table:
     input:
-        fetched=ancient([FETCHED] if LISTED else []),
-        indexes=collect(INDEX, source=CFG.sources),
+        collect(INDEX, source=CFG.sources),
     output:
         table=f"{RESULTS}/blocks/golden.csv",
         excluded=f"{RESULTS}/blocks/golden.excluded.csv",
@@ -159,7 +157,7 @@ rule golden_table:
     message:
         "Choose the golden pictures, and refuse any that is in a block"
     shell:
-        "env -u HF_HUB_OFFLINE python $SRC/golden.py {input.indexes} --sources {params.sources:q}"
+        "env -u HF_HUB_OFFLINE python $SRC/golden.py {input} --sources {params.sources:q}"
         " --golden {params.golden:q} --blocks {params.blocks:q} --seed {params.seed} --out {output.table}"
         " --excluded {output.excluded} 3>&2 >{log} 2>&1"
 

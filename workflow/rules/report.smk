@@ -108,6 +108,7 @@ rule report:
         comparisons=rules.compare.output,
         benchmark=BENCHMARK,
         excluded=collect(f"{RESULTS}/index/{{source}}.excluded.csv", source=CFG.sources),
+        replaced=REPLACED,
         manifests=MANIFESTS,
         template=[
             f"{workflow.basedir}/src/styledistill/report/{name}"

@@ -7,7 +7,8 @@ another machine, or kept beside a paper: whoever fetches with it gets the same b
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..core.errors import UserError
@@ -23,9 +24,7 @@ def pinned(folder: Path, what: str) -> str | None:
 
 def pin(folder: Path, found: Mapping[str, str]) -> None:
     """Check what has come against the lock, and add what is new. Raises UserError where something differs."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f".{NAME}.guard").open("w") as guard:
-        fcntl.flock(guard, fcntl.LOCK_EX)  # jobs of several sources write at once
+    with alone(folder):  # jobs of several sources write at once
         known = _read(folder)
         for what, value in found.items():
             if known.get(what, value) != value:
@@ -35,6 +34,16 @@ def pin(folder: Path, found: Mapping[str, str]) -> None:
                 )
         if found.items() - known.items():
             write_json(folder / NAME, {**known, **found})
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """One process at a time works in `folder` while each of them says so; others wait."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".guard").open("w") as guard:
+        with suppress(OSError):  # some network file systems have no locks
+            fcntl.flock(guard, fcntl.LOCK_EX)
+        yield
 
 
 def _read(folder: Path) -> dict[str, str]:

@@ -16,7 +16,7 @@ import yaml
 
 from ..config import Source
 from ..core.files import canonical_json, read_json
-from ..plan import tables
+from ..plan import settled, tables
 from ..plan.windows import SPLITS
 from ..sources.registry import Excluded
 
@@ -25,6 +25,8 @@ KINDS = {
     "procedural": ("drawn by StyleDistill", "mit"),
     "skimage": ("photographs that scikit-image carries", "CC0 or public domain but for few; scikit-image says which"),
     "folder": ("picture files", None),
+    "archive": ("picture files of an archive", None),
+    "hub": ("pictures of a data set of the Hugging Face hub", None),
 }
 UNKNOWN = "not stated"
 SHOWN = 20  # files left out that the card names, for each source
@@ -87,7 +89,7 @@ def card(results: Path, sources: Mapping[str, Source], size: int, seed: int) -> 
     """
     splits = [read_split(results, name) for name in SPLITS]
     teacher = read_json(results / "shards" / f"{SPLITS[0]}.json")["teacher"]
-    excluded = {name: tables.read(results / "index" / f"{name}.excluded.csv", Excluded) for name in sorted(sources)}
+    excluded = {name: _excluded(results, name) for name in sorted(sources)}
     return "\n".join(
         [
             _front_matter(results.name, splits, sources),
@@ -105,6 +107,15 @@ def card(results: Path, sources: Mapping[str, Source], size: int, seed: int) -> 
             *_made_with(seed),
         ]
     )
+
+
+def _excluded(results: Path, source: str) -> list[Excluded]:
+    """What could not be taken of a source: known from its index, or found when a block opened its pictures."""
+    found = tables.read(results / "index" / f"{source}.excluded.csv", Excluded)
+    replaced = [
+        row for path in results.glob("blocks/*/*.excluded.csv") for row in tables.read(path, tables.ExcludedRow)
+    ]
+    return sorted({*found, *(Excluded(row.picture, row.reason) for row in replaced if row.source == source)})
 
 
 # --- front matter -----------------------------------------------------------------------------------------------
@@ -258,7 +269,7 @@ def _left_out(splits: Sequence[Split], excluded: Mapping[str, list[Excluded]]) -
         lines.append(f"- {over:,} pairs of the tar files, which the manifests do not list: their number was limited.")
     for name, pictures in excluded.items():
         if pictures:
-            named = ", ".join(f"`{bad.picture}`" for bad in pictures[:SHOWN])
+            named = ", ".join(f"`{settled.shown(bad.picture)}`" for bad in pictures[:SHOWN])
             more = f" and {len(pictures) - SHOWN:,} more" if len(pictures) > SHOWN else ""
             lines.append(f"- {len(pictures):,} files of `{name}`, which could not be read as pictures: {named}{more}.")
     lines.append(

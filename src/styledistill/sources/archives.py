@@ -25,7 +25,7 @@ from ..core.progress import Meter, announce, megabytes
 from ..downloads import hub
 from ..downloads.check import check_file, check_md5
 from ..downloads.fetch import fetch_file, mirrored
-from ..downloads.lock import pin, pinned
+from ..downloads.lock import alone, pin, pinned
 from ..downloads.ranges import LocalPieces, Pieces, RemotePieces
 from .members import (
     Extracted,
@@ -126,10 +126,15 @@ class Archives:
         Returns how many pictures were wanted and how many had to be fetched. Raises UserError.
         """
         wanted = set(pictures)
-        lacking = {picture for picture in wanted if picture not in self.store}
+        lacking = self._lacking(wanted)
         if lacking:
-            self._bring(lacking, len(wanted), label or self.source_name)
+            with alone(self.folder):  # another job may be bringing just these
+                if lacking := self._lacking(wanted):
+                    self._bring(lacking, len(wanted), label or self.source_name)
         return {"pictures": len(wanted), "fetched": len(lacking)}
+
+    def _lacking(self, wanted: set[str]) -> set[str]:
+        return {picture for picture in wanted if picture not in self.store}
 
     def _bring(self, lacking: set[str], wanted: int, label: str) -> None:
         plan = [

@@ -1,0 +1,107 @@
+"""`snakemake fetch` brings all that a run takes; behind it no job needs a network."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+import yaml
+from archived import hub, parquet, picture, pictures, tarred, zipped
+from PIL import Image
+from running import SMOKE, run_workflow
+from serving import serving
+
+BLOCKS = {"train": 2, "val": 1, "contents": {"photos": 3, "faces": 1}, "styles": {"art": 2}}
+BAD = {f"photos/9{n}.jpg": (b"", b"no picture", picture(n)[:200])[n % 3] for n in range(5)}
+
+
+def _config(folder: Path, address: str, **changes) -> str:
+    (folder / "faces.tar").write_bytes(tarred(pictures(9, "face {:02d}.jpg")))
+    values = yaml.safe_load(SMOKE.read_text())
+    sources = {
+        "photos": {"kind": "archive", "address": f"{address}/zips/photos.zip", "spares": 1.0},
+        "faces": {"kind": "archive", "address": "faces.tar"},
+        "art": {"kind": "hub", "repo": "own/art"},
+    }
+    golden = {"contents": {"photos": 1}, "styles": {"art": 1}}
+    changed = {"sources": sources, "blocks": BLOCKS, "pairs": {"train": 8, "val": 2}, "golden": golden, **changes}
+    (folder / "config.yaml").write_text(yaml.safe_dump({**values, **changed}))
+    return str(folder / "config.yaml")
+
+
+def _served() -> dict[str, bytes]:
+    cells = [picture(200 + number) for number in range(24)]
+    photos = zipped({**pictures(36), **BAD})
+    return {"/zips/photos.zip": photos, **hub("own/art", {"data/a.parquet": parquet(cells, 4)})}
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def quiet(monkeypatch):
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "STYLEDISTILL_MIRROR"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_a_fetched_run_crops_with_the_server_off_and_bad_pictures_are_replaced_from_their_own_window(
+    tmp_path, monkeypatch, quiet
+):
+    with serving(_served(), script=["right", "cut"]) as server:
+        monkeypatch.setenv("HF_ENDPOINT", server.address)
+        config = _config(tmp_path, server.address)
+        done = run_workflow(tmp_path, "fetch", "--cores", "2", "--configfile", config)
+        said = done.stdout + done.stderr
+        assert done.returncode == 0, said[-6000:]
+    assert "pictures are not here; " in said and "MB to fetch" in said
+    results = tmp_path / "results/smoke"
+    tables = {path: path.read_bytes() for path in sorted((results / "blocks").rglob("*.csv"))}
+    rows = [row for path in tables if "excluded" not in path.name for row in _rows(path)]
+    assert len({(row["source"], row["picture"]) for row in rows}) == len(rows) == 3 * 6 + 2
+    assert all(len(row["sha256"]) == 64 for row in rows) and not {row["picture"] for row in rows} & set(BAD)
+    excluded = [row for path in tables if "excluded" in path.name for row in _rows(path)]
+    assert excluded and all(
+        row["picture"] in BAD and "cannot be read as a picture" in row["reason"] for row in excluded
+    )
+
+    cropped = run_workflow(tmp_path, "--cores", "2", "--configfile", config, "--until", "crop", "golden_crop")
+    assert cropped.returncode == 0, (cropped.stdout + cropped.stderr)[-6000:]
+    assert Image.open(results / "images/val/0000/c03.png").size == (64, 64)
+
+    # One block more: it is fetched, and the tables of the others stay as they are.
+    with serving(_served()) as server:
+        monkeypatch.setenv("HF_ENDPOINT", server.address)
+        monkeypatch.setenv("STYLEDISTILL_MIRROR", f"{server.address}/zips")
+        address = yaml.safe_load((tmp_path / "config.yaml").read_text())["sources"]["photos"]["address"]
+        config = _config(tmp_path, address.removesuffix("/zips/photos.zip"), blocks={**BLOCKS, "train": 3})
+        done = run_workflow(tmp_path, "fetch", "--cores", "2", "--configfile", config)
+        assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
+    assert (results / "blocks/train/0002.csv").is_file()
+    assert "Choose the pictures of train block 0002" in done.stdout + done.stderr
+    assert "Choose the pictures of train block 0001" not in done.stdout + done.stderr
+    same = {path: path.read_bytes() for path in tables}
+    assert same == tables
+
+
+def test_a_server_that_is_not_there_stops_the_run_in_one_line(tmp_path, monkeypatch, quiet):
+    with serving(b"") as server:
+        pass
+    monkeypatch.setenv("HF_ENDPOINT", server.address)
+    config = _config(tmp_path, server.address)
+    done = run_workflow(tmp_path, "fetch", "--cores", "2", "--configfile", config, "--until", "index_remote")
+    said = done.stdout + done.stderr
+    assert done.returncode != 0 and "Traceback" not in said
+    assert "error: sources.photos: " in said and "could not be read" in said
+
+
+def test_no_job_but_those_that_fetch_sees_the_hub(tmp_path, quiet):
+    with serving(b"") as server:
+        config = _config(tmp_path, server.address)
+    plan = run_workflow(tmp_path, "-n", "-p", "--configfile", config)
+    assert plan.returncode == 0, plan.stderr[-3000:]
+    commands = [line for line in (plan.stdout + plan.stderr).splitlines() if " $SRC/" in line or "/src/" in line]
+    online = {line.split("$SRC/")[1].split(".py")[0] for line in commands if "env -u HF_HUB_OFFLINE" in line}
+    assert online == {"index", "download", "fetch", "golden"}
