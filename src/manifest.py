@@ -7,6 +7,8 @@ from command import Readable, Writable, user_errors
 import click
 
 from styledistill.core.record import run_record
+from styledistill.plan import tables
+from styledistill.plan.duplicates import Duplicate
 from styledistill.shards.write import write_manifest
 
 
@@ -14,11 +16,13 @@ from styledistill.shards.write import write_manifest
 @click.argument("shards", type=Readable, nargs=-1, required=True)
 @click.option("--split", required=True, help="Name of the split (train).")
 @click.option("--pairs", type=click.IntRange(min=1), required=True, help="How many pairs to take, from the first on.")
+@click.option("--duplicates", type=Readable, required=True, help="CSV of pictures whose pairs are passed over.")
 @click.option("--out", type=Writable, required=True, help="The manifest (shards/train.json), above the shards.")
-def main(shards: tuple[Path, ...], split: str, pairs: int, out: Path) -> None:
+def main(shards: tuple[Path, ...], split: str, pairs: int, duplicates: Path, out: Path) -> None:
     """List the first pairs of SHARDS, in the order given, with the shards' sha256."""
     with user_errors(), run_record(out.with_suffix(".run.json"), "manifest", {"split": split, "pairs": pairs}):
-        write_manifest(out, split, pairs, shards)
+        rows = tables.read(duplicates, Duplicate)
+        write_manifest(out, split, pairs, shards, {(row.block, row.name) for row in rows if row.split == split})
 
 
 if __name__ == "__main__":

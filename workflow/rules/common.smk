@@ -170,6 +170,8 @@ REPLACED = [
         for block in blocks
     ),
 ]
+# Pictures that look like one of another split: their pairs stand in the shards and in no manifest.
+DUPLICATES = f"{RESULTS}/blocks/duplicates.excluded.csv"
 IMAGES = f"{RESULTS}/images"
 TEACHER = f"{RESULTS}/teacher"
 SHARD = f"{RESULTS}/shards/{{split}}/{{block}}.tar"

@@ -187,3 +187,42 @@ rule golden_crop:
     shell:
         "python $SRC/crop.py --block {input} --sources {params.sources:q}"
         " --size {params.size} --out {params.out} 3>&2 >{log} 2>&1"
+
+
+rule duplicates:
+    input:
+        golden=rules.golden_table.output.table,
+        blocks=[
+            BLOCK.format(split=split, block=block)
+            for split, blocks in BLOCKS.items()
+            for block in blocks
+        ],
+        crops=[
+            *GOLDEN_IMAGES,
+            *(
+                f"{IMAGES}/{split}/{block}/{name}.png"
+                for split, blocks in BLOCKS.items()
+                for block in blocks
+                for name in CONTENTS + STYLES
+            ),
+        ],
+    output:
+        DUPLICATES,
+    log:
+        f"{LOGS}/duplicates.log",
+    benchmark:
+        f"{TIMES}/duplicates.tsv"
+    conda:
+        env("data")
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=30,
+    params:
+        images=IMAGES,
+        code=fingerprint_script("duplicates"),
+    message:
+        "Look for pictures that two splits share"
+    shell:
+        "python $SRC/duplicates.py {input.blocks} --golden {input.golden} --images {params.images}"
+        " --out {output} 3>&2 >{log} 2>&1"

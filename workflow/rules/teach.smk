@@ -68,9 +68,10 @@ rule pack:
 
 rule manifest:
     input:
-        lambda wildcards: collect(
+        shards=lambda wildcards: collect(
             SHARD, split=wildcards.split, block=BLOCKS[wildcards.split]
         ),
+        duplicates=DUPLICATES,
     output:
         MANIFEST,
     log:
@@ -89,5 +90,5 @@ rule manifest:
     message:
         "List the pairs of split {wildcards.split}"
     shell:
-        "python $SRC/manifest.py {input} --split {wildcards.split}"
-        " --pairs {params.pairs} --out {output} 3>&2 >{log} 2>&1"
+        "python $SRC/manifest.py {input.shards} --split {wildcards.split}"
+        " --pairs {params.pairs} --duplicates {input.duplicates} --out {output} 3>&2 >{log} 2>&1"

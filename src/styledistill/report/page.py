@@ -248,12 +248,13 @@ def _excluded(results: Path) -> dict[str, Any] | None:
     From index/<source>.excluded.csv (picture, reason) and, where pictures are opened only once they are taken,
     blocks/<split>/<block>.excluded.csv (source, picture, reason).
     """
+    columns = ["source", "picture", "reason"]
     tables = [pd.read_csv(path, dtype=str, keep_default_na=False) for path in results.glob("blocks/**/*.excluded.csv")]
     for path in sorted(results.glob("index/*.excluded.csv")):
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
         table.insert(0, "source", path.name.removesuffix(".excluded.csv"))
         tables.append(table)
-    gathered = pd.concat(tables).drop_duplicates().sort_values(["source", "picture"]) if tables else pd.DataFrame()
+    gathered = pd.concat(tables)[columns].drop_duplicates().sort_values(columns) if tables else pd.DataFrame()
     return (
         plain_table(gathered, {"source": "Source", "picture": "Picture", "reason": "Reason"}) if len(gathered) else None
     )

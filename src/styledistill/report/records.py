@@ -13,9 +13,11 @@ from ..core.files import read_json
 ORDER = (
     "weights",
     "index",
+    "download",
     "fetch",
     "crop",
     "golden",
+    "duplicates",
     "teach",
     "pack",
     "manifest",

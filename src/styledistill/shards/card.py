@@ -266,7 +266,10 @@ def _left_out(splits: Sequence[Split], excluded: Mapping[str, list[Excluded]]) -
     lines = []
     over = sum(split.pairs_in_files - split.pairs for split in splits)
     if over:
-        lines.append(f"- {over:,} pairs of the tar files, which the manifests do not list: their number was limited.")
+        lines.append(
+            f"- {over:,} pairs of the tar files, which the manifests do not list: their number was limited, or one of "
+            "their pictures looks like one of another split (compared by a difference hash and by colours)."
+        )
     for name, pictures in excluded.items():
         if pictures:
             named = ", ".join(f"`{settled.shown(bad.picture)}`" for bad in pictures[:SHOWN])

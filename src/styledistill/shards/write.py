@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -79,27 +79,43 @@ def write_shard(path: Path | str, pairs: Iterable[Pair]) -> None:
                 tar.addfile(member, io.BytesIO(data))
 
 
-def write_manifest(path: Path | str, split: str, pairs: int, shards: Sequence[Path]) -> None:
+def write_manifest(
+    path: Path | str,
+    split: str,
+    pairs: int,
+    shards: Sequence[Path],
+    left_out: Collection[tuple[str, str]] = (),
+) -> None:
     """List the first `pairs` pairs of `shards`, in the order of shards and of pairs within them.
 
-    `path` stands above the shards: their names are written relative to its folder. Raises UserError when there are too
-    few pairs or when the shards were made with different teacher settings.
+    left_out: (block, name) of pictures whose pairs are passed over, as ("0007", "c03"). `path` stands above the
+    shards: their names are written relative to its folder. Raises UserError when there are too few pairs or when the
+    shards were made with different teacher settings.
     """
     folder, left = Path(path).parent, pairs
-    entries, teachers = [], {}
+    entries, teachers, passed = [], {}, 0
     for shard in shards:
         keys, teacher = _contents(shard)
+        usable = [key for key in keys if not _pictures(key) & set(left_out)]
+        passed, keys = passed + len(keys) - len(usable), usable
         taken, left = keys[:left], left - len(keys[:left])
         if taken:
             teachers[canonical_json(teacher)] = shard
             name = Path(shard).relative_to(folder).as_posix()
             entries.append({"file": name, "sha256": sha256_file(shard), "pairs": taken})
     if left:
-        raise UserError(f"{path}: {pairs} pairs asked for, but the {split} shards hold only {pairs - left}")
+        copies = f" beside {passed} of pictures that look like one of another split" if passed else ""
+        raise UserError(f"{path}: {pairs} pairs asked for, but the {split} shards hold only {pairs - left}{copies}")
     if len(teachers) > 1:
         one, other = list(teachers.values())[:2]
         raise UserError(f"{one} and {other} were made with different teacher settings: remove one and run again")
     write_json(path, {"split": split, "pairs": pairs, "shards": entries, "teacher": json.loads(next(iter(teachers)))})
+
+
+def _pictures(key: str) -> set[tuple[str, str]]:
+    """(block, name) of content and style of a pair: train_0007_c03_s05."""
+    _, block, content, style = key.rsplit("_", 3)
+    return {(block, content), (block, style)}
 
 
 def _contents(shard: Path) -> tuple[list[str], dict[str, Any]]:

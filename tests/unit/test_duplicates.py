@@ -1,0 +1,85 @@
+"""Copies of one picture in two splits are found, others are not, and no manifest lists their pairs."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter
+
+from styledistill.core.errors import UserError
+from styledistill.core.images import encode_png, open_rgb, square_crop
+from styledistill.plan.duplicates import Shown, duplicates, looks
+from styledistill.shards.write import Pair, write_manifest, write_shard
+from styledistill.sources import drawings, photographs
+
+
+def photograph(name: str) -> Image.Image:
+    return square_crop(open_rgb(photographs.read(name)), 256)
+
+
+def jpeg(image: Image.Image) -> Image.Image:
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=30)
+    return open_rgb(buffer.getvalue())
+
+
+def shown(split: str, name: str, image: Image.Image, block: str = "0000") -> Shown:
+    return Shown(split, block, name, "photos", f"{name}.jpg", *looks(image))
+
+
+CHANGES = {
+    "recompressed": jpeg,
+    "scaled": lambda image: image.resize((90, 90)).resize((256, 256)),
+    "blurred": lambda image: image.filter(ImageFilter.GaussianBlur(2)),
+    "brighter": lambda image: image.point(lambda level: min(255, int(level * 1.08))),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("name", ["astronaut", "chelsea", "coffee", "rocket", "motorcycle"])
+def test_a_copy_is_found(name, change):
+    found = duplicates(
+        [shown("val", "c01", photograph(name)), shown("train", "c05", CHANGES[change](photograph(name)))]
+    )
+    assert [(one.split, one.block, one.name) for one in found] == [("train", "0000", "c05")]
+    assert "looks like c01.jpg of photos in val block 0000" in found[0].reason
+
+
+def test_other_pictures_are_not_found():
+    named = [shown("val" if n % 2 else "train", name, photograph(name)) for n, name in enumerate(photographs.FILES)]
+    assert duplicates(named) == []
+    for kind in ("scenes", "faces", "styles"):
+        drawn = [Image.fromarray(drawings.draw(kind, number, 64)) for number in range(40)]
+        assert duplicates([shown("val" if n < 8 else "train", str(n), one) for n, one in enumerate(drawn)]) == []
+
+
+def test_flat_pictures_are_told_apart_by_their_colours():
+    flat = [Image.new("RGB", (64, 64), colour) for colour in ("white", "black", "navy")]
+    assert (
+        duplicates([shown(split, split, one) for split, one in zip(("golden", "val", "train"), flat, strict=True)])
+        == []
+    )
+
+
+def test_the_golden_set_goes_before_validation_and_that_before_training():
+    image = photograph("coffee")
+    three = [shown("train", "c00", image), shown("val", "c01", image), shown("golden", "c2", image, "")]
+    found = {one.split: one.reason for one in duplicates(three)}
+    assert set(found) == {"train", "val"} and "in the golden set" in found["val"]
+    assert duplicates([shown("train", "c00", image), shown("train", "c01", image, "0001")]) == []
+
+
+def test_pairs_of_a_copy_are_replaced_by_later_ones(tmp_path):
+    data = encode_png(np.zeros((8, 8, 3), np.uint8))
+    keys = [f"train_{block}_c{c:02d}_s{s:02d}" for block in ("0000", "0001") for c in range(2) for s in range(2)]
+    shards = [tmp_path / "train" / f"{block}.tar" for block in ("0000", "0001")]
+    for shard, part in zip(shards, (keys[:4], keys[4:]), strict=True):
+        write_shard(shard, [Pair(key, data, data, data, {}, {"steps": 4}) for key in part])
+    out = tmp_path / "train.json"
+    left_out = {("0000", "c01"), ("0001", "s00")}
+    write_manifest(out, "train", 4, shards, left_out)
+    listed = [key for shard in json.loads(out.read_text())["shards"] for key in shard["pairs"]]
+    assert listed == [keys[0], keys[1], keys[5], keys[7]]
+    with pytest.raises(UserError, match="hold only 4 beside 4 of pictures that look like one of another split"):
+        write_manifest(out, "train", 5, shards, left_out)
