@@ -1,5 +1,11 @@
 """Sources: what they hold, what is left out, and what a crop is."""
 
+import io
+import os
+import re
+import struct
+import zlib
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -7,6 +13,7 @@ from PIL import Image
 from styledistill.config import FolderSource, ProceduralSource, SkimageSource
 from styledistill.core.errors import BadPicture, UserError
 from styledistill.core.images import MAX_PIXELS, encode_png, open_rgb, square_crop
+from styledistill.plan import tables
 from styledistill.sources import registry
 
 
@@ -101,3 +108,128 @@ def test_picture_bombs_are_refused_before_they_are_decoded(tmp_path):
     Image.new("1", (side, side)).save(tmp_path / "bomb.png")
     with pytest.raises(BadPicture, match="pixels"):
         open_rgb(tmp_path / "bomb.png")
+
+
+# --- pictures of every sort ------------------------------------------------------------------------------------
+
+
+def _encoded(image, form, **options):
+    buffer = io.BytesIO()
+    image.save(buffer, form, **options)
+    return buffer.getvalue()
+
+
+def _png(width: int, height: int, depth: int, rows: bytes) -> bytes:
+    """A PNG of three colours of `depth` bits, as Pillow writes none."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+RED = Image.new("RGB", (24, 16), (250, 10, 20))
+
+BAD = {
+    "truncated.jpg": (_encoded(RED.resize((300, 300)), "JPEG")[:500], "Truncated|truncated"),
+    "cut in its head.png": (_encoded(RED, "PNG")[:30], "cannot be read as a picture"),
+    "empty.jpg": (b"", "of no known format"),
+    "text.jpg": (b"<html>not found</html>", "of no known format"),
+    "bomb.png": (_png(20_000, 20_000, 8, bytes(60_001)), r"400000000 pixels\) exceeds limit"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_pictures_have_their_reason_in_the_index(tmp_path, name):
+    data, reason = BAD[name]
+    (tmp_path / name).write_bytes(data)
+    _save(tmp_path / "good.png")
+    found = {one.picture: one for one in registry.index(FolderSource(kind="folder", path=str(tmp_path)))}
+    assert isinstance(found["good.png"], registry.Entry)
+    assert isinstance(found[name], registry.Excluded) and re.search(reason, found[name].reason)
+
+
+def _palette_with_transparency():
+    image = Image.new("P", (24, 16), 1)
+    image.putpalette([0, 255, 0, 250, 10, 20])
+    image.paste(0, (0, 0, 12, 16))
+    return _encoded(image, "PNG", transparency=0)
+
+
+GOOD = {
+    "jpeg named png.png": _encoded(RED, "JPEG", quality=95),
+    "png named jpeg.jpg": _encoded(RED, "PNG"),
+    "cmyk.jpg": _encoded(RED.convert("CMYK"), "JPEG", quality=95),
+    "palette.gif": _encoded(RED, "GIF"),
+    "palette with transparency.png": _palette_with_transparency(),
+    "animated.gif": _encoded(RED, "GIF", save_all=True, append_images=[Image.new("RGB", (24, 16), "blue")]),
+    "animated.webp": _encoded(RED, "WEBP", save_all=True, lossless=True, append_images=[RED.rotate(180)]),
+    "grey and alpha.png": _encoded(Image.new("LA", (24, 16), (10, 255)), "PNG"),
+    "one bit.png": _encoded(Image.new("1", (24, 16), 1), "PNG"),
+}
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_pictures_of_every_sort_become_8_bit_rgb(tmp_path, name):
+    (tmp_path / name).write_bytes(GOOD[name])
+    source = FolderSource(kind="folder", path=str(tmp_path))
+    (entry,) = registry.index(source)
+    crop = np.asarray(registry.crop(source, name, 16, entry.sha256))
+    assert crop.shape == (16, 16, 3) and crop.dtype == np.uint8
+    if name in ("grey and alpha.png", "one bit.png"):
+        assert np.ptp(crop) == 0 and crop[0, 0, 0] in (10, 255)
+    else:
+        assert (
+            np.abs(crop[8, 12].astype(int) - (250, 10, 20)).max() < 40
+        )  # the first frame, over white, as it was meant
+    if name == "palette with transparency.png":
+        assert (crop[8, 1] == 255).all()
+
+
+def test_sixteen_bits_of_three_colours_are_not_clipped():
+    row = b"\0" + struct.pack(">3H", 64_250, 2_570, 5_140) * 24
+    picture = np.asarray(open_rgb(_png(24, 16, 16, row * 16)))
+    assert np.abs(picture[0, 0].astype(int) - (250, 10, 20)).max() <= 1
+
+
+NAMES = [
+    "a b.png",
+    'it\'s "quoted".png',
+    "two\nlines.png",
+    "carriage\rreturn.png",
+    "日本 ру عر.png",
+    "comma,semi;.png",
+    "-n.png",
+]
+
+
+def test_names_of_any_script_go_through_the_tables(tmp_path):
+    for number, name in enumerate(NAMES):
+        _save(tmp_path / "pictures" / name, colour=(number, 0, 0))
+    source = FolderSource(kind="folder", path=str(tmp_path / "pictures"))
+    entries = [one for one in registry.index(source) if isinstance(one, registry.Entry)]
+    tables.write(tmp_path / "index.csv", registry.Entry._fields, entries)
+    again = tables.read(tmp_path / "index.csv", registry.Entry)
+    assert again == entries and sorted(entry.picture for entry in again) == sorted(NAMES)
+    for entry in again:
+        assert np.asarray(registry.crop(source, entry.picture, 8, entry.sha256))[0, 0, 0] == NAMES.index(entry.picture)
+
+
+def test_a_name_that_no_table_can_hold_is_excluded_with_its_bytes(tmp_path):
+    _save(tmp_path / "good.png")
+    (tmp_path / os.fsdecode(b"caf\xe9.png")).write_bytes((tmp_path / "good.png").read_bytes())
+    found = list(registry.index(FolderSource(kind="folder", path=str(tmp_path))))
+    assert [one.picture for one in found if isinstance(one, registry.Entry)] == ["good.png"]
+    (bad,) = (one for one in found if isinstance(one, registry.Excluded))
+    assert "xe9" in bad.picture or "udce9" in bad.picture
+    assert "not UTF-8" in bad.reason
+
+
+def test_a_picture_that_has_changed_since_it_was_indexed_is_refused(tmp_path):
+    _save(tmp_path / "a.png")
+    source = FolderSource(kind="folder", path=str(tmp_path))
+    (entry,) = registry.index(source)
+    _save(tmp_path / "a.png", colour=(0, 0, 0))
+    with pytest.raises(UserError, match=r"'a\.png' has changed since its source was indexed"):
+        registry.crop(source, "a.png", 16, entry.sha256)

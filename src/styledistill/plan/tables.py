@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar, get_type_hints
 
 from ..core.files import write_text
 from ..sources.registry import Entry
@@ -40,22 +40,19 @@ def read_indexes(paths: Iterable[Path]) -> dict[str, dict[str, Entry]]:
 def write(path: Path | str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Write a CSV table, at once or not at all."""
     buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
+    plain, quoted = (csv.writer(buffer, lineterminator="\n", quoting=how) for how in (csv.QUOTE_MINIMAL, csv.QUOTE_ALL))
+    plain.writerow(columns)
+    for row in rows:
+        odd = any("\r" in str(value) for value in row)  # a line's end for readers, and yet not quoted by itself
+        (quoted if odd else plain).writerow(row)
     write_text(path, buffer.getvalue())
 
 
 def read(path: Path | str, row: type[Row]) -> list[Row]:
     """The rows of a CSV table, every value as the row's type says."""
     with Path(path).open(newline="") as file:
-        types = [row.__annotations__[field] for field in row._fields]
+        types = get_type_hints(row)
         return [
-            row(
-                *(
-                    int(line[field]) if kind == "int" else line[field]
-                    for field, kind in zip(row._fields, types, strict=True)
-                )
-            )
+            row(*(int(line[field]) if types[field] is int else line[field] for field in row._fields))
             for line in csv.DictReader(file)
         ]
