@@ -4,7 +4,7 @@ CORES ?= all
 # Both environments are one folder; the stamp of the larger satisfies the smaller.
 BIN := .venv/bin
 
-.PHONY: run install test lint bench clean lock
+.PHONY: run install test lint bench clean lock containers
 
 run: .venv/run.stamp
 	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores $(CORES)
@@ -23,6 +23,10 @@ lint: .venv/test.stamp
 
 bench: .venv/test.stamp
 	for bench in tests/bench/*.py; do $(BIN)/python $$bench || exit 1; done
+
+# Apptainer images of the environments, those that are missing; BASE=debian where no image registry can be reached.
+containers:
+	containers/build.sh
 
 clean:
 	rm -rf results .snakemake .venv

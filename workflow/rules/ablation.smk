@@ -23,11 +23,13 @@ rule render_variant:
         variant="|".join(VARIANTS) or "none",
     conda:
         env("model")
+    container:
+        image("model")
     threads: 1
     resources:
         mem_mb=3000,
         runtime=240,
-        gpu=GPU,
+        gpu=gpu,
     params:
         teacher=lambda wildcards: settings(CFG.variants[wildcards.variant]),
         golden=f"--golden-contents {len(GOLDEN_CONTENTS)} --golden-styles {len(GOLDEN_STYLES)}",
@@ -58,11 +60,13 @@ rule score_variants:
         f"{TIMES}/score_variants.tsv"
     conda:
         env("model")
+    container:
+        image("model")
     threads: 1
     resources:
         mem_mb=4000,
         runtime=240,
-        gpu=GPU,
+        gpu=gpu,
     params:
         variants=" ".join(VARIANTS),
         metrics=settings(CFG.metrics),
@@ -93,11 +97,13 @@ rule deviation:
         f"{TIMES}/deviation.tsv"
     conda:
         env("model")
+    container:
+        image("model")
     threads: 1
     resources:
         mem_mb=3000,
         runtime=120,
-        gpu=GPU,
+        gpu=gpu,
     params:
         teacher=settings(CFG.teacher),
         contents=lambda wildcards, input: " ".join(
@@ -135,6 +141,8 @@ rule ablation_figure:
         f"{TIMES}/ablation.tsv"
     conda:
         env("report")
+    container:
+        image("report")
     threads: 1
     resources:
         mem_mb=1000,

@@ -22,6 +22,8 @@ rule card:
         f"{TIMES}/card.tsv"
     conda:
         env("model")
+    container:
+        image("model")
     threads: 1
     resources:
         mem_mb=500,

@@ -1,11 +1,13 @@
 # Paths, settings and helpers of the whole workflow; definitions only.
 
+import os
 import shlex
 import sys
 from pathlib import Path
 
 import yaml
 from snakemake.logging import logger
+from snakemake.settings.types import DeploymentMethod
 from snakemake.utils import update_config
 
 SRC = Path(workflow.basedir) / "src"
@@ -17,7 +19,7 @@ from styledistill.core.files import canonical_json
 from styledistill.downloads import needed
 from styledistill.downloads.registry import FOLDER, weight_files
 from styledistill.fingerprint import fingerprint_script
-from styledistill.plan import preflight, protocol
+from styledistill.plan import containers, preflight, protocol
 from styledistill.sources import registry
 from styledistill.report.summary import summarize
 
@@ -53,6 +55,8 @@ def missing_parts():
         missing = preflight.check(CFG)
     except UserError as error:
         sys.exit(f"error: {error}")
+    if DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method:
+        missing += containers.missing_images(Path(workflow.basedir))
     for line in missing:
         logger.warning(f"not here yet: {line}")
     return missing
@@ -93,6 +97,33 @@ def env(name):
     return f"{workflow.basedir}/envs/{name}.yaml"
 
 
+def image(name):
+    return str(containers.image(Path(workflow.basedir), name))
+
+
+def see_from_containers():
+    """What jobs in containers must see of this machine; asked on each, since a cluster's nodes parse this as well."""
+    try:
+        os.environ.update(containers.environment(CFG, Path(workflow.basedir)))
+    except UserError as error:
+        sys.exit(f"error: {error}")
+
+
+def gpu(wildcards):
+    """A GPU for each job that uses one: where this machine has one, or hands its jobs to a cluster; none on a CPU run.
+
+    With --resources gpu=4 four jobs run side by side, on a GPU each.
+    """
+    return min(all_gpus(wildcards), 1)
+
+
+def all_gpus(wildcards):
+    """Those of this machine, for a job that uses them together; on a cluster one, unless the profile says more."""
+    if CFG.device == "cpu":
+        return 0
+    return 1 if workflow.non_local_exec else preflight.gpus()
+
+
 def names(letter, count, width):
     return [f"{letter}{number:0{width}d}" for number in range(count)]
 
@@ -129,6 +160,7 @@ shell.prefix(
 
 CFG = chosen_configuration()
 MISSING = missing_parts()
+see_from_containers()
 
 RESULTS = f"results/{CFG.run}"
 STORE = "resources/pairs"
@@ -136,11 +168,6 @@ TRAINING = "resources/training"
 WEIGHTS = str(FOLDER)
 LOGS = f"{RESULTS}/logs"
 TIMES = f"{RESULTS}/times"
-
-# A job asks for a GPU only where one is; on a cluster the profile says which rules get one.
-# Distillation and the benchmark take all that this machine has; --resources gpu=4 lets four blocks be made side by side.
-GPUS = preflight.gpus() if CFG.device != "cpu" else 0
-GPU = min(GPUS, 1)
 
 CONTENTS = names("c", sum(CFG.blocks.contents.values()), 2)
 STYLES = names("s", sum(CFG.blocks.styles.values()), 2)

@@ -27,6 +27,8 @@ rule compare:
         f"{TIMES}/compare.tsv"
     conda:
         env("report")
+    container:
+        image("report")
     threads: 1
     resources:
         mem_mb=1000,

@@ -14,6 +14,8 @@ rule index:
         source=one_of(set(CFG.sources) - set(REMOTE)),
     conda:
         env("data")
+    container:
+        image("data")
     threads: 1
     resources:
         mem_mb=500,
@@ -56,6 +58,8 @@ if LISTED:
         localrule: True
         conda:
             env("data")
+        container:
+            image("data")
         threads: 1024
         resources:
             # A row group of a parquet file is held at once: some hundred pictures.
@@ -87,6 +91,8 @@ rule fetch_block:
     localrule: True
     conda:
         env("data")
+    container:
+        image("data")
     threads: 1
     resources:
         mem_mb=500,
@@ -115,6 +121,8 @@ rule crop:
         f"{TIMES}/crop/{{split}}/{{block}}.tsv"
     conda:
         env("data")
+    container:
+        image("data")
     threads: 1
     resources:
         mem_mb=800,
@@ -144,6 +152,8 @@ rule golden_table:
     localrule: True
     conda:
         env("data")
+    container:
+        image("data")
     threads: 1
     resources:
         mem_mb=1000,
@@ -173,6 +183,8 @@ rule golden_crop:
         f"{TIMES}/golden_crop.tsv"
     conda:
         env("data")
+    container:
+        image("data")
     threads: 1
     resources:
         mem_mb=800,
@@ -214,6 +226,8 @@ rule duplicates:
         f"{TIMES}/duplicates.tsv"
     conda:
         env("data")
+    container:
+        image("data")
     threads: 1
     resources:
         mem_mb=500,

@@ -24,11 +24,13 @@ if CFG.student.start == "pretrain":
             f"{TIMES}/pretrain.tsv"
         conda:
             env("model")
+        container:
+            image("model")
         threads: 1
         resources:
             mem_mb=6000,
             runtime=1440,
-            gpu=GPU,
+            gpu=gpu,
         params:
             size=CFG.student.size,
             side=CFG.image_size,
@@ -63,6 +65,8 @@ elif not READY:
             f"{TIMES}/convert.tsv"
         conda:
             env("model")
+        container:
+            image("model")
         threads: 1
         resources:
             mem_mb=2000,
@@ -107,11 +111,13 @@ rule distill:
         f"{TIMES}/distill/{{loss}}.tsv"
     conda:
         env("model")
+    container:
+        image("model")
     threads: 1
     resources:
         mem_mb=6000,
         runtime=1440,
-        gpu=GPUS,
+        gpu=all_gpus,
     params:
         loss=lambda wildcards: settings(CFG.losses[wildcards.loss]),
         distill=settings(CFG.distill),

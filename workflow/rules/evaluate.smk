@@ -16,11 +16,15 @@ rule render:
         f"{TIMES}/render/{{model}}.tsv"
     conda:
         env("model")
+    container:
+        image("model")
     threads: 1
     resources:
         mem_mb=3000,
         runtime=120,
-        gpu=lambda wildcards: 0 if wildcards.model in configuration.CONTROLS else GPU,
+        gpu=lambda wildcards: (
+            0 if wildcards.model in configuration.CONTROLS else gpu(wildcards)
+        ),
     params:
         model=lambda wildcards: options_of(wildcards.model),
         golden=f"--golden-contents {len(GOLDEN_CONTENTS)} --golden-styles {len(GOLDEN_STYLES)}",
@@ -57,11 +61,13 @@ rule score_fixed:
         f"{TIMES}/score_fixed.tsv"
     conda:
         env("model")
+    container:
+        image("model")
     threads: 1
     resources:
         mem_mb=4000,
         runtime=120,
-        gpu=GPU,
+        gpu=gpu,
     params:
         metrics=settings(CFG.metrics),
         networks=settings(CFG.networks),
@@ -99,11 +105,13 @@ rule score:
         model="|".join(CFG.losses),
     conda:
         env("model")
+    container:
+        image("model")
     threads: 1
     resources:
         mem_mb=4000,
         runtime=120,
-        gpu=GPU,
+        gpu=gpu,
     params:
         metrics=settings(CFG.metrics),
         networks=settings(CFG.networks),
@@ -137,12 +145,14 @@ rule benchmark:
         f"{TIMES}/benchmark.tsv"
     conda:
         env("model")
+    container:
+        image("model")
     # All cores, so that nothing else runs beside it and disturbs the times.
     threads: workflow.cores
     resources:
         mem_mb=6000,
         runtime=120,
-        gpu=GPUS,
+        gpu=all_gpus,
     params:
         benchmark=settings(CFG.benchmark),
         teacher=settings(CFG.teacher),

@@ -13,6 +13,8 @@ rule graphs:
         f"{TIMES}/graphs.tsv"
     conda:
         env("model")
+    container:
+        image("model")
     threads: 1
     resources:
         mem_mb=3000,
@@ -45,6 +47,8 @@ rule export:
         f"{TIMES}/export/{{loss}}.tsv"
     conda:
         env("model")
+    container:
+        image("model")
     threads: 1
     resources:
         mem_mb=3000,

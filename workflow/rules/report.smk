@@ -37,8 +37,11 @@ rule table:
         f"{LOGS}/table.log",
     benchmark:
         f"{TIMES}/table.tsv"
+    localrule: True
     conda:
         env("report")
+    container:
+        image("report")
     threads: 1
     resources:
         mem_mb=1000,
@@ -83,6 +86,8 @@ rule figures:
         f"{TIMES}/figures.tsv"
     conda:
         env("report")
+    container:
+        image("report")
     threads: 1
     resources:
         mem_mb=1500,
@@ -125,8 +130,11 @@ rule report:
         f"{LOGS}/report.log",
     benchmark:
         f"{TIMES}/report.tsv"
+    localrule: True
     conda:
         env("report")
+    container:
+        image("report")
     threads: 1
     resources:
         mem_mb=1500,

@@ -16,11 +16,13 @@ rule teach:
         f"{TIMES}/teach/{{split}}/{{block}}.tsv"
     conda:
         env("model")
+    container:
+        image("model")
     threads: 1
     resources:
         mem_mb=2500,
         runtime=240,
-        gpu=GPU,
+        gpu=gpu,
     params:
         teacher=settings(CFG.teacher),
         shape=f"{len(CONTENTS)} {len(STYLES)}",
@@ -50,6 +52,8 @@ rule pack:
         f"{TIMES}/pack/{{split}}/{{block}}.tsv"
     conda:
         env("data")
+    container:
+        image("data")
     threads: 1
     resources:
         mem_mb=500,
@@ -78,8 +82,11 @@ rule manifest:
         f"{LOGS}/manifest/{{split}}.log",
     benchmark:
         f"{TIMES}/manifest/{{split}}.tsv"
+    localrule: True
     conda:
         env("data")
+    container:
+        image("data")
     threads: 1
     resources:
         mem_mb=500,

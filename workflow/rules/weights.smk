@@ -14,6 +14,8 @@ rule weight:
     localrule: True
     conda:
         env("data")
+    container:
+        image("data")
     threads: 1
     resources:
         mem_mb=500,

@@ -1,0 +1,58 @@
+"""What containers need of the machine they run on: which image, which folders they must see, whether there is a GPU."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from ..config import Config, FolderSource
+from ..core.errors import UserError
+from ..core.files import sha256_file
+from .preflight import gpus
+
+ENVIRONMENTS = ("data", "model", "report")
+# Of the working directory, which the container sees anyway; but on clusters they are often links to another disk.
+_OWN = ("resources", "results", ".snakemake")
+
+
+def image(project: Path, name: str) -> Path:
+    """The image that `make containers` builds from envs/<name>.lock; its name carries the lock's hash."""
+    return project / "containers" / f"{name}-{sha256_file(project / 'envs' / f'{name}.lock')[:12]}.sif"
+
+
+def missing_images(project: Path) -> list[str]:
+    """One line where images are not built yet, none where all are here."""
+    lacking = [path.name for path in (image(project, name) for name in ENVIRONMENTS) if not path.exists()]
+    if not lacking:
+        return []
+    return [f"containers: no {', '.join(lacking)} in {project / 'containers'}. Run: make containers"]
+
+
+def environment(config: Config, project: Path, given: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Variables that Apptainer reads, whoever starts it: APPTAINER_BIND, APPTAINER_NV where there is a driver.
+
+    Bound are the project, the folders of the working directory that are links, and every path of the configuration that
+    exists, after what `given` binds already. HF_HOME is where the hub's client has its cache outside: inside, the home
+    is the working directory. Raises UserError for a path that Apptainer cannot be told.
+    """
+    hub = Path(given.get("HF_HOME") or Path(given.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "huggingface")
+    wanted = [project, *map(Path, _OWN), hub, *_paths(config)]
+    folders = [str(path.resolve()) for path in wanted if path.exists()]
+    for folder in folders:
+        if set(folder) & set(":,"):
+            raise UserError(f"{folder}: containers cannot see a path with a colon or a comma. Rename it.")
+    bound = [entry for entry in given.get("APPTAINER_BIND", "").split(",") if entry]
+    found = {"APPTAINER_BIND": ",".join(dict.fromkeys([*bound, *folders]))}
+    return found | ({"HF_HOME": str(hub)} if hub.is_dir() else {}) | ({"APPTAINER_NV": "1"} if gpus() else {})
+
+
+def _paths(config: Config) -> Iterator[Path]:
+    """Folders and files that the configuration names; a hub id is none, for there is nothing of that name."""
+    for source in config.sources.values():
+        if isinstance(source, FolderSource):
+            yield Path(source.path)
+    yield Path(config.teacher.weights)
+    yield Path(config.student.start)
+    networks = config.networks
+    yield from (Path(choice) for choice in (networks.vgg19, networks.alexnet, networks.inception))
