@@ -1,11 +1,17 @@
 #!/usr/bin/env bash
-# start_slurm.sh FOLDER: a SLURM of one node, this machine, that lives in FOLDER alone. Use it with SLURM_CONF=FOLDER/slurm.conf;
-# stop_slurm.sh FOLDER ends it. The node's 16 cores, 200 GB and two GPUs exist only in its books. Needs root.
+# start_slurm.sh FOLDER: a SLURM of one node, this machine, with all its files in FOLDER; stop_slurm.sh FOLDER ends it.
+# The node's 16 cores, 100 GB and two GPUs exist only in its books. Needs root.
 set -euo pipefail
 
 folder=$(realpath "$1")
 host=$(hostname -s)
-mkdir -p "$folder/state" "$folder/spool"
+# Where every SLURM program looks; jobs keep no SLURM_CONF in their environment.
+default=/etc/slurm/slurm.conf
+if [ -e "$default" ] && [ ! -L "$default" ]; then
+    echo "error: $default is there: this machine belongs to a cluster, or runs a SLURM of its own" >&2
+    exit 1
+fi
+mkdir -p "$folder/state" "$folder/spool" "$(dirname "$default")"
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("", 0)); print(s.getsockname()[1])'; }
 
 # Jobs that ended stay in squeue for an hour, since there is no accounting; one that meets its limit is killed after 5 s.
@@ -36,19 +42,19 @@ MinJobAge=3600
 KillWait=5
 GresTypes=gpu
 SlurmdParameters=config_overrides
-NodeName=$host NodeAddr=127.0.0.1 CPUs=16 RealMemory=200000 Gres=gpu:2
+NodeName=$host NodeAddr=127.0.0.1 CPUs=16 RealMemory=100000 Gres=gpu:2
 PartitionName=main Nodes=$host Default=YES MaxTime=INFINITE State=UP
 CONF
 # slurmd drops a GPU that no file stands for.
 touch "$folder/gpu0" "$folder/gpu1"
 echo "Name=gpu File=$folder/gpu[0-1]" >"$folder/gres.conf"
+ln -sfn "$folder/slurm.conf" "$default"
 
 (umask 077 && dd if=/dev/urandom of="$folder/munge.key" bs=1024 count=1 status=none)
 munged --key-file="$folder/munge.key" --socket="$folder/munge.socket" --pid-file="$folder/munged.pid" \
     --log-file="$folder/munged.log" --seed-file="$folder/munged.seed"
-export SLURM_CONF=$folder/slurm.conf
-slurmctld
-slurmd
+slurmctld -f "$folder/slurm.conf"
+slurmd -f "$folder/slurm.conf"
 for _ in $(seq 60); do
     if sinfo --noheader --format %T 2>/dev/null | grep -q idle; then exit 0; fi
     sleep 0.5

@@ -3,8 +3,8 @@
 set -uo pipefail
 
 folder=$(realpath "$1")
-export SLURM_CONF=$folder/slurm.conf
 scancel --user="$(id -un)"
 for program in slurmd slurmctld munged; do
     if [ -f "$folder/$program.pid" ]; then kill "$(cat "$folder/$program.pid")"; fi
 done
+if [ "$(readlink /etc/slurm/slurm.conf)" = "$folder/slurm.conf" ]; then rm /etc/slurm/slurm.conf; fi

@@ -124,6 +124,11 @@ def all_gpus(wildcards):
     return 1 if workflow.non_local_exec else preflight.gpus()
 
 
+def all_cores(wildcards):
+    """The cores of this machine; a cluster's jobs are told by their profile."""
+    return workflow.resource_settings.cores or 1
+
+
 def names(letter, count, width):
     return [f"{letter}{number:0{width}d}" for number in range(count)]
 

@@ -147,8 +147,8 @@ rule benchmark:
         env("model")
     container:
         image("model")
-    # All cores, so that nothing else runs beside it and disturbs the times.
-    threads: workflow.cores
+    # All cores, so that nothing else runs beside it and disturbs the times; a cluster's profile keeps its node free.
+    threads: all_cores
     resources:
         mem_mb=6000,
         runtime=120,

@@ -1,0 +1,93 @@
+"""Runs inside the real images: the same results as outside, and nothing that a user has to remember."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from PIL import Image
+from running import ROOT, run_workflow
+from small import made, small_config
+
+from styledistill.plan import containers
+
+
+def _inside(name: str, *command: str) -> subprocess.CompletedProcess:
+    image = containers.image(ROOT, name)
+    return subprocess.run(["apptainer", "exec", image, *command], capture_output=True, text=True, check=False)
+
+
+def test_a_run_in_containers_makes_the_same_pictures_and_weights(contained, plain, tmp_path):
+    done = run_workflow(tmp_path, "--use-singularity", "--cores", "2", "--configfile", str(small_config(tmp_path)))
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said[-6000:]
+    assert made(tmp_path / "results/small") == made(plain)
+    assert (tmp_path / "results/small/report.html").is_file()
+    # Where there is no GPU, Apptainer has nothing to say about one.
+    logs = "".join(path.read_text() for path in (tmp_path / "results/small/logs").rglob("*.log"))
+    assert "nvidia" not in (said + logs).lower()
+    python = json.loads((tmp_path / "results/small/index/scenes.run.json").read_text())["versions"]["python"]
+    assert python == _inside("data", "python", "-c", "import platform; print(platform.python_version())").stdout.strip()
+
+
+def test_pictures_outside_the_project_are_seen_also_through_links_and_from_another_directory(contained, tmp_path):
+    pictures, disk, work = tmp_path / "pictures", tmp_path / "disk", tmp_path / "work"
+    for folder in (pictures, disk, work):
+        folder.mkdir()
+    for number in range(20):
+        Image.new("RGB", (80, 70), (12 * number, 90, 200)).save(pictures / f"{number:02d}.png")
+    # As on clusters: finished pairs and results lie on another disk.
+    (work / "resources").symlink_to(disk)
+    config = yaml.safe_load(small_config(tmp_path).read_text())
+    config["sources"]["paintings"] = {"kind": "folder", "path": str(pictures)}
+    (tmp_path / "outside.yaml").write_text(yaml.safe_dump(config))
+    options = ("--use-singularity", "--cores", "2", "--configfile", str(tmp_path / "outside.yaml"))
+    done = run_workflow(work, *options, "results/small/teacher/val/0000/c00_s00.png")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert Image.open(work / "results/small/images/val/0000/s00.png").size == (64, 64)
+    assert list(disk.rglob("*.png"))  # the store
+
+
+def test_data_and_report_images_carry_no_torch(contained):
+    for name in ("data", "report"):
+        found = _inside(name, "python", "-c", "import pandas, torch")
+        assert "No module named 'torch'" in found.stderr
+
+
+@pytest.mark.parametrize("name", containers.ENVIRONMENTS)
+def test_an_image_says_what_is_inside(contained, name):
+    image = containers.image(ROOT, name)
+    said = subprocess.run(["apptainer", "inspect", "--json", image], capture_output=True, text=True, check=True).stdout
+    labels = json.loads(said)["data"]["attributes"]["labels"]
+    assert labels["org.styledistill.lock"] == image.stem.split("-")[1]
+    assert f'version = "{labels["org.opencontainers.image.version"]}"' in (ROOT / "pyproject.toml").read_text()
+    shown = subprocess.run(["apptainer", "run-help", image], capture_output=True, text=True, check=True).stdout
+    assert "StyleDistill" in shown
+
+
+def test_an_image_holds_nothing_of_the_machine_that_built_it(contained):
+    found = _inside("data", "sh", "-c", "ls -A /mnt; cat /etc/pip.conf /.singularity.d/Singularity")
+    assert "index-url" not in found.stdout
+    assert found.stdout.splitlines()[0].startswith("#")  # /mnt is empty: the first line is the definition's
+
+
+def test_without_images_one_line_says_make_containers_before_any_job(apptainer, tmp_path):
+    project = tmp_path / "project"
+    skipped = shutil.ignore_patterns(
+        ".git", ".venv", ".snakemake", "results", "resources", "*.sif", "tests", "__pycache__"
+    )
+    shutil.copytree(ROOT, project, ignore=skipped)
+    config = str(small_config(tmp_path))
+    done = run_workflow(
+        tmp_path, "--use-singularity", "--cores", "2", "--configfile", config, snakefile=project / "Snakefile"
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode != 0
+    errors = [line for line in said.splitlines() if line.startswith("error:")]
+    assert len(errors) == 1
+    assert errors[0].endswith("Run: make containers")
+    assert not Path(tmp_path / "results").exists()
