@@ -110,7 +110,7 @@ def test_the_breakdown_shows_means_by_picture(distances, tmp_path):
 
 
 @pytest.mark.parametrize(("contents", "styles"), [(1, 1), (7, 6), (20, 40)])
-def test_the_breakdown_s_pictures_do_not_overlap(contents, styles, tmp_path):
+def test_the_breakdown_s_pictures_and_their_names_do_not_overlap(contents, styles, tmp_path):
     names = [f"c{n}" for n in range(contents)], [f"s{n}" for n in range(styles)]
     for name in (*names[0], *names[1]):
         save_png(np.zeros((8, 8, 3), np.uint8), tmp_path / f"{name}.png")
@@ -118,8 +118,9 @@ def test_the_breakdown_s_pictures_do_not_overlap(contents, styles, tmp_path):
     figure = charts.by_picture({"mse": table}, "teacher_mse", tmp_path)
     figure.draw_without_rendering()
     for axes in figure.axes:
-        boxes = sorted((artist.get_window_extent().x0, artist.get_window_extent().x1) for artist in axes.artists)
-        assert all(right[0] >= left[1] for left, right in pairwise(boxes))
+        for shown in (axes.artists, axes.get_xticklabels()):
+            boxes = sorted((artist.get_window_extent().x0, artist.get_window_extent().x1) for artist in shown)
+            assert all(right[0] >= left[1] for left, right in pairwise(boxes))
 
 
 def test_equal_inputs_give_equal_bytes(tmp_path):

@@ -217,9 +217,10 @@ def by_picture(distances: dict[str, pd.DataFrame], measure: str, originals: Path
         room = width * 72 * (0.85 if stacked else 0.75 / (sum(map(len, names)) + 2))
         for axes, role, some in zip(panels, ("content", "style"), names, strict=True):
             side = min(34.0, 0.85 * (room / (len(some) + 1) if stacked else room))
-            _picture_panel(axes, {m: table if role == "content" else table.T for m, table in distances.items()})
+            tables = {model: table if role == "content" else table.T for model, table in distances.items()}
+            _picture_panel(axes, tables, marker=min(4.0, 1.2 * side / len(tables)))
             _thumbnails(axes, [originals / f"{name}.png" for name in some], side)
-            axes.set_xticks(range(len(some)), some, fontsize=7)
+            axes.set_xticks(range(len(some)), some, fontsize=min(7.0, 0.5 * side))
             axes.tick_params(axis="x", length=0, pad=side + 6)
             axes.set_title(f"by {role}", fontsize=9, loc="left")
         panels[0].set_ylabel(DISTANCES[measure])
@@ -228,14 +229,14 @@ def by_picture(distances: dict[str, pd.DataFrame], measure: str, originals: Path
     return figure
 
 
-def _picture_panel(axes, tables: dict[str, pd.DataFrame]) -> None:
+def _picture_panel(axes, tables: dict[str, pd.DataFrame], marker: float) -> None:
     looks = _looks(list(tables))
     for number, (model, table) in enumerate(tables.items()):
         values, mean = table.to_numpy(float), table.to_numpy(float).mean(1)
         places = np.arange(len(values)) + 0.6 * ((number + 0.5) / len(tables) - 0.5)
         spans = [mean - values.min(1), values.max(1) - mean]
-        colour, marker = looks[model]
-        axes.errorbar(places, mean, yerr=spans, fmt=marker, color=colour, markersize=4, elinewidth=0.7, label=model)
+        colour, shape = looks[model]
+        axes.errorbar(places, mean, yerr=spans, fmt=shape, color=colour, markersize=marker, elinewidth=0.7, label=model)
     axes.set_xlim(-0.6, len(values) - 0.4)
     axes.set_ylim(bottom=0)
     axes.grid(axis="y", linewidth=0.3, alpha=0.5)
