@@ -51,6 +51,7 @@ rule dataset:
 
 rule weights:
     input:
+        TEACHER_STAMP,
         collect(STAMP, weight=needed.for_run(CFG)),
 
 

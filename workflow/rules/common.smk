@@ -139,6 +139,8 @@ def grid(contents, styles):
 
 def made_by(model):
     """The weights that a model's pictures come from; none for the controls, the teacher's are no file of a run."""
+    if model == "teacher":
+        return TEACHER_STAMP
     return [f"{STUDENTS[model]}/student.safetensors"] if model in STUDENTS else []
 
 
@@ -191,6 +193,12 @@ FETCHED = [f"{RESULTS}/index/fetched.json"] if LISTED else []
 
 # Says that a file of weights is here and right; the jobs that load it wait for this, and touch no network.
 STAMP = f"{RESULTS}/weights/{{weight}}.json"
+# Says the same of a teacher that lies on the hub, in the hub's own cache; a folder or a file needs no such word.
+TEACHER_STAMP = (
+    [f"{RESULTS}/weights/teacher.json"]
+    if preflight.hub_id(CFG.teacher.weights) and not Path(CFG.teacher.weights).exists()
+    else []
+)
 INDEX = f"{RESULTS}/index/{{source}}.csv"
 BLOCK = f"{RESULTS}/blocks/{{split}}/{{block}}.csv"
 # What was replaced in each block and in the golden set.

@@ -132,6 +132,7 @@ rule benchmark:
         content=f"{IMAGES}/golden/c0.png",
         style=f"{IMAGES}/golden/s0.png",
         students=[f"{folder}/student.safetensors" for folder in STUDENTS.values()],
+        teacher=TEACHER_STAMP,
     output:
         report(
             BENCHMARK,

@@ -6,6 +6,7 @@ rule teach:
         images=[
             f"{IMAGES}/{{split}}/{{block}}/{name}.png" for name in CONTENTS + STYLES
         ],
+        weights=TEACHER_STAMP,
     output:
         [f"{TEACHER}/{{split}}/{{block}}/{pair}.png" for pair in PAIRS],
         # What decided the pictures: the teacher's settings, and a hash of its weights.

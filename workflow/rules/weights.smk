@@ -30,3 +30,27 @@ rule weight:
     shell:
         "env -u HF_HUB_OFFLINE python $SRC/weights.py {wildcards.weight} --folder {params.folder} --stamps {params.stamps}"
         " 3>&2 >{log} 2>&1"
+
+
+if TEACHER_STAMP:
+
+    rule teacher_weights:
+        output:
+            TEACHER_STAMP,
+        log:
+            f"{LOGS}/weights/teacher.log",
+        benchmark:
+            f"{TIMES}/weights/teacher.tsv"
+        localrule: True
+        conda:
+            env("model")
+        threads: 1
+        resources:
+            mem_mb=1000,
+            runtime=240,
+        params:
+            name=CFG.teacher.weights,
+        message:
+            "Download the teacher {params.name} from the hub, unless it is here"
+        shell:
+            "env -u HF_HUB_OFFLINE python $SRC/teacher_weights.py {params.name:q} --out {output} 3>&2 >{log} 2>&1"

@@ -52,7 +52,7 @@ def _names(name: str, source: Source) -> list[str]:
 def _missing_weights(config: Config) -> Iterator[str]:
     """A path must exist; what looks like a hub id (owner/name) is looked for by the job that loads it."""
     teacher, start = config.teacher.weights, config.student.start
-    if not Path(teacher).exists() and not _hub_id(teacher):
+    if not Path(teacher).exists() and not hub_id(teacher):
         yield (
             f"teacher.weights: nothing at {teacher}. Set it to a diffusers folder, a hub id (owner/name) or one "
             f".safetensors/.ckpt file."
@@ -68,7 +68,8 @@ def _missing_weights(config: Config) -> Iterator[str]:
             yield f"networks.{network}: no file {choice}. Set it to 'seeded', 'download' or a file."
 
 
-def _hub_id(name: str) -> bool:
+def hub_id(name: str) -> bool:
+    """Whether a name that is no path here can be a repository of the Hugging Face hub."""
     parts = name.split("/")
     return len(parts) == 2 and all(parts) and parts[0] not in _OWN and not name.startswith(".")
 

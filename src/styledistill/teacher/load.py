@@ -69,8 +69,7 @@ def _loader(weights: str) -> Callable[[torch.dtype], Parts]:
         return partial(_from_file, path)
     # "weights/sd14" could be a hub id too; where there is a folder "weights" it is meant as a path.
     if _HUB_ID.fullmatch(weights) and not path.exists() and not path.parent.exists():
-        with _quiet(), _explained(weights):
-            path = _download(weights)
+        path = download(weights)
     if not (path / "model_index.json").is_file() and not (path / "unet" / "config.json").is_file():
         raise UserError(
             f"teacher.weights: no model in {weights} (looked for model_index.json or unet/config.json). {ADVICE}"
@@ -78,10 +77,12 @@ def _loader(weights: str) -> Callable[[torch.dtype], Parts]:
     return partial(_from_folder, path)
 
 
-def _download(name: str) -> Path:
+def download(name: str) -> Path:
+    """The folder of a hub id in the hub's cache; fetched there unless HF_HUB_OFFLINE is set. Raises UserError."""
     from diffusers import StableDiffusionPipeline
 
-    return Path(StableDiffusionPipeline.download(name, safety_checker=None, feature_extractor=None))
+    with _quiet(), _explained(name):
+        return Path(StableDiffusionPipeline.download(name, safety_checker=None, feature_extractor=None))
 
 
 def _from_folder(folder: Path, dtype: torch.dtype) -> Parts:
