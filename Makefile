@@ -40,3 +40,4 @@ clean:
 lock:
 	uv pip compile --python-version 3.11 --universal --generate-hashes --no-header --no-annotate -q envs/test.in -o envs/test.lock
 	for name in data model report run; do uv pip compile --python-version 3.11 --universal --generate-hashes --no-header --no-annotate -q envs/$$name.in -c envs/test.lock -o envs/$$name.lock; done
+	for name in data model report; do sed -i "s/^name: .*/name: styledistill-$$name-$$(sha256sum envs/$$name.lock | cut -c1-12)/" envs/$$name.yaml; done

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from running import ROOT, run_workflow
-from small import small_config
+from small import LOCAL, PATIENCE, small_config
 
 HERE = Path(__file__).parent
 
@@ -27,9 +27,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """results/small of a finished small run without SLURM and without containers."""
+    """results/small of a small run up to the pictures of all models, without SLURM and without containers."""
     folder = tmp_path_factory.mktemp("plain")
-    done = run_workflow(folder, "--cores", "2", "--configfile", str(small_config(folder)))
+    done = run_workflow(folder, "--until", "render", *LOCAL, str(small_config(folder)), timeout=PATIENCE)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
     return folder / "results" / "small"
 
@@ -48,17 +48,14 @@ def images(apptainer: None) -> None:
     folder = ROOT / "containers"
     for image in cache.glob("*.sif"):
         if not (folder / image.name).exists():
-            (folder / image.name).unlink(missing_ok=True)
+            (folder / image.name).unlink(missing_ok=True)  # a link to what is no more
             (folder / image.name).symlink_to(image)
-    built = subprocess.run(
-        ["make", "--no-print-directory", "-C", str(ROOT), "containers", "BASE=debian"],
-        capture_output=True, text=True, check=False, timeout=1800,
-    )  # fmt: skip
+    here = set(folder.glob("*.sif"))
+    build = ["make", "--no-print-directory", "-C", str(ROOT), "containers", "BASE=debian"]
+    built = subprocess.run(build, capture_output=True, text=True, check=False, timeout=1800)
     assert built.returncode == 0, built.stdout[-3000:] + built.stderr[-3000:]
-    for image in folder.glob("*.sif"):
-        if not image.is_symlink():
-            shutil.copyfile(image, cache / f"{image.name}.part")
-            (cache / f"{image.name}.part").rename(cache / image.name)
+    for image in set(folder.glob("*.sif")) - here:
+        image.symlink_to(shutil.move(image, cache / image.name))
 
 
 @pytest.fixture
@@ -75,7 +72,8 @@ def cluster() -> Iterator[Path]:
     if os.geteuid() != 0:
         pytest.skip("needs root, to start a SLURM of its own")
     # One at a time on a machine, in a folder that munge's socket can be reached in.
-    with Path("/tmp/styledistill-slurm.lock").open("w") as lock, tempfile.TemporaryDirectory(prefix="slurm-") as folder:
+    scratch = tempfile.TemporaryDirectory(prefix="slurm-", ignore_cleanup_errors=True)
+    with Path("/tmp/styledistill-slurm.lock").open("w") as lock, scratch as folder:
         fcntl.flock(lock, fcntl.LOCK_EX)
         Path(folder).chmod(0o755)
         started = subprocess.run([HERE / "start_slurm.sh", folder], capture_output=True, text=True, check=False)

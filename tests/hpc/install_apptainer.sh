@@ -14,7 +14,7 @@ fi
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
 apt-get install -y -qq --no-install-recommends \
-    ca-certificates containernetworking-plugins debootstrap fakeroot fuse-overlayfs patchelf squashfs-tools squashfuse uidmap >/dev/null
+    ca-certificates containernetworking-plugins debootstrap fakeroot fuse-overlayfs fuse2fs gocryptfs patchelf squashfs-tools squashfuse uidmap >/dev/null
 
 # An apt of our own beside the system's, that knows nothing but sid, on the same mirror.
 work=$(mktemp -d)

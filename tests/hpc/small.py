@@ -7,6 +7,10 @@ from pathlib import Path
 import yaml
 from running import SMOKE
 
+# Seconds for a whole run on a machine that has other work to do; two minutes on an idle one.
+PATIENCE = 2400
+LOCAL = ("--cores", "2", "--configfile")
+
 
 def small_config(folder: Path, **changes) -> Path:
     """The smoke preset with one block for training and one loss, written to `folder`/small.yaml."""

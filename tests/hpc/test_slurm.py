@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from running import ROOT, command_line, run_workflow
-from small import made, small_config
+from small import PATIENCE, made, small_config
 
 # The profile as it is, but for intervals that suit jobs of seconds.
 SUBMIT = (
@@ -38,7 +38,7 @@ def _of(jobs: list[dict[str, str]], rule: str) -> list[dict[str, str]]:
 def test_a_run_asks_for_gpus_and_arrays_and_makes_the_same(cluster, plain, tmp_path):
     before = {job["JobId"] for job in _jobs()}
     config = small_config(tmp_path, device="auto")
-    done = run_workflow(tmp_path, *SUBMIT, "students", "--configfile", str(config))
+    done = run_workflow(tmp_path, "students", *SUBMIT, "--configfile", str(config), timeout=PATIENCE)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
     jobs = [job for job in _jobs() if job["JobId"] not in before]
     teach = _of(jobs, "teach")
@@ -56,7 +56,7 @@ def test_a_run_in_containers_ends_right_whatever_happens_to_its_jobs(cluster, co
     """One job of `teach` is cancelled, the node drained and resumed, and `distill` meets its time limit."""
     before = {job["JobId"] for job in _jobs()}
     limit = ("--set-resources", "distill:runtime=1 if attempt == 1 else 60")
-    with _started(tmp_path, *SUBMIT, "--use-singularity", *limit, "students") as run:
+    with _started(tmp_path, "students", *SUBMIT, "--use-singularity", *limit) as run:
 
         def jobs(rule: str, *states: str) -> list[dict[str, str]]:
             found = [job for job in _of(_jobs(), rule) if job["JobId"] not in before]
@@ -94,16 +94,16 @@ def _started(folder: Path, *arguments: str) -> Iterator[subprocess.Popen]:
         run = subprocess.Popen(command, cwd=folder, env=environment, stdout=terminal, stderr=terminal)
         try:
             yield run
-            run.wait(timeout=900)
+            run.wait(timeout=PATIENCE)
         finally:
             run.kill()
 
 
-def _wait(run: subprocess.Popen, found: Callable[[], Any], seconds: float = 600) -> Any:
+def _wait(run: subprocess.Popen, found: Callable[[], Any], seconds: float = PATIENCE) -> Any:
     """What `found` finds, once it finds something while the run is at work."""
     end = time.monotonic() + seconds
     while not (result := found()):
-        assert run.poll() is None, "the run ended too early"
+        assert run.poll() is None, "the run ended too early; see its terminal.txt"
         assert time.monotonic() < end, f"not seen within {seconds} s"
         time.sleep(0.1)
     return result

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 import yaml
 from running import ROOT
+
+from styledistill.plan import containers
 
 DEFAULT, SLURM = (ROOT / "profiles" / name / "config.yaml" for name in ("default", "slurm"))
 RULES = {
@@ -72,11 +77,22 @@ def test_every_rule_runs_in_one_environment_with_conda_and_in_a_container(name):
 def test_conda_environments_are_as_conda_wants_them_and_install_the_lock(name):
     """Channels, and dependencies that are specs or one list for pip; not solved, since that takes a channel."""
     environment = yaml.safe_load((ROOT / f"envs/{name}.yaml").read_text())
-    assert set(environment) == {"channels", "dependencies"}
+    assert set(environment) == {"name", "channels", "dependencies"}
+    assert environment["name"] == f"styledistill-{containers.image(ROOT, name).stem}"
     assert all(isinstance(channel, str) for channel in environment["channels"])
     specs = [entry for entry in environment["dependencies"] if isinstance(entry, str)]
     assert all(re.fullmatch(r"[a-z0-9_.-]+([=<>!~]=?[\w.*]+)?", spec) for spec in specs)
     assert [spec.split("=")[0] for spec in specs] == ["python", "pip"]
     (pip,) = (entry for entry in environment["dependencies"] if isinstance(entry, dict))
-    assert pip == {"pip": [f"-r {name}.lock"]}
-    assert (ROOT / f"envs/{name}.lock").is_file()
+    assert pip == {"pip": [f"-r ${{STYLEDISTILL_ENVS}}/{name}.lock"]}
+
+
+def test_pip_finds_the_lock_from_where_conda_calls_it(tmp_path):
+    """Conda writes the list into a file of its own. What the lock names is installed here: pip has nothing to fetch."""
+    (line,) = yaml.safe_load((ROOT / "envs/data.yaml").read_text())["dependencies"][-1]["pip"]
+    (tmp_path / "condaenv.requirements.txt").write_text(line + "\n")
+    pip = [sys.executable, "-m", "pip", "install", "--dry-run", "--no-index", "-r", "condaenv.requirements.txt"]
+    environment = {**os.environ, "STYLEDISTILL_ENVS": str(ROOT / "envs")}
+    done = subprocess.run(pip, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "pandas" in done.stdout

@@ -11,6 +11,8 @@ from snakemake.settings.types import DeploymentMethod
 from snakemake.utils import update_config
 
 SRC = Path(workflow.basedir) / "src"
+# Where the locks lie, for conda (envs/*.yaml).
+os.environ.update(STYLEDISTILL_ENVS=str(SRC.parent / "envs"))
 sys.path.insert(0, str(SRC))
 
 from styledistill import config as configuration
