@@ -1,13 +1,21 @@
 # make run: everything, from an empty machine to the report. make test: what CI runs.
+# make explain: what would run, why, and how long it took before. make resume: goes on where a run was killed.
+# ARGS: what Snakemake is given besides, such as ARGS="--configfile workflow/presets/photos.yaml".
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES ?= all
 # Both environments are one folder; the stamp of the larger satisfies the smaller.
 BIN := .venv/bin
 
-.PHONY: run install test lint bench clean lock containers
+.PHONY: run explain resume install test lint bench clean lock containers
 
 run: .venv/run.stamp
-	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores $(CORES)
+	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores $(CORES) $(ARGS)
+
+explain: .venv/run.stamp
+	PATH="$(CURDIR)/$(BIN):$$PATH" python src/explain.py $(ARGS)
+
+resume: .venv/run.stamp
+	PATH="$(CURDIR)/$(BIN):$$PATH" python src/resume.py --cores $(CORES) $(ARGS)
 
 install: .venv/run.stamp
 

@@ -26,6 +26,7 @@ include: "workflow/rules/report.smk"
 
 onstart:
     stop_if_missing()
+    alone(occupied.occupy)
 
 
 onsuccess:

@@ -19,7 +19,10 @@ import click
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from styledistill.core.errors import UserError
+from styledistill.core.lifeline import join_run
 from styledistill.core.progress import to_snakemake_terminal
+
+join_run()
 
 Readable = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 Folder = click.Path(file_okay=False, path_type=Path)

@@ -84,7 +84,7 @@ def test_without_images_one_line_says_make_containers_before_any_job(apptainer, 
     )
     shutil.copytree(ROOT, project, ignore=skipped)
     config = str(small_config(tmp_path))
-    done = run_workflow(tmp_path, "--use-singularity", *LOCAL, config, snakefile=project / "Snakefile")
+    done = run_workflow(tmp_path, "--use-singularity", *LOCAL, config, repository=project)
     said = done.stdout + done.stderr
     assert done.returncode != 0
     errors = [line for line in said.splitlines() if line.startswith("error:")]

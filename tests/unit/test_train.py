@@ -659,3 +659,17 @@ def test_tensorboard_shows_the_history_once(tmp_path):
 def test_the_key_says_what_decides(tmp_path):
     state = StateFile(tmp_path, {"seed": 1})
     assert json.loads((state.folder / "key.json").read_text()) == {"seed": 1}
+
+
+def test_a_damaged_state_counts_as_none(tmp_path, capsys):
+    """torch takes a flipped bit of a tensor for a number."""
+    state = StateFile(tmp_path, {"seed": 1})
+    state.save({"weight": torch.arange(1000.0)})
+    assert torch.equal(state.load()["weight"], torch.arange(1000.0))
+    data = bytearray(state.path.read_bytes())
+    data[len(data) // 2] ^= 1
+    state.path.write_bytes(data)
+    assert state.load() is None
+    assert "damaged" in capsys.readouterr().err
+    state.path.write_bytes(data[:20])
+    assert state.load() is None

@@ -16,10 +16,12 @@ os.environ.update(STYLEDISTILL_ENVS=str(SRC.parent / "envs"))
 sys.path.insert(0, str(SRC))
 
 from styledistill import config as configuration
+from styledistill.core import lifeline
 from styledistill.core.errors import UserError
-from styledistill.core.files import canonical_json
+from styledistill.core.files import canonical_json, sha256_file
 from styledistill.downloads import needed
 from styledistill.downloads.registry import FOLDER, weight_files
+from styledistill import occupied
 from styledistill.fingerprint import fingerprint_script
 from styledistill.plan import containers, preflight, protocol
 from styledistill.sources import registry
@@ -62,6 +64,29 @@ def missing_parts():
     for line in missing:
         logger.warning(f"not here yet: {line}")
     return missing
+
+
+def mind_others():
+    """Snakemake's own words about its lock leave open whether somebody works here or somebody was killed."""
+    if not workflow.is_main_process:
+        return
+    if occupied.resuming():
+        alone(occupied.await_others)
+    elif any(Path(".snakemake/locks").glob("*.lock")):
+        if others := occupied.worked_on(Path(RESULTS)):
+            logger.warning(f"{RESULTS}: somebody works on this run: {others}.")
+        else:
+            logger.warning(
+                f"{RESULTS}: nobody works on this run, but a Snakemake here was killed and has left its lock:"
+                " `make resume` goes on (with what Snakemake was given: make resume ARGS='--configfile ...')."
+            )
+
+
+def alone(how):
+    try:
+        how(Path(RESULTS))
+    except UserError as error:
+        sys.exit(f"error: {error}")
 
 
 def stop_if_missing():
@@ -172,6 +197,8 @@ MISSING = missing_parts()
 see_from_containers()
 
 RESULTS = f"results/{CFG.run}"
+lifeline.bind_jobs(Path(RESULTS))
+mind_others()
 STORE = "resources/pairs"
 TRAINING = "resources/training"
 WEIGHTS = str(FOLDER)

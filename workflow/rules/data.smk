@@ -24,6 +24,7 @@ rule index:
         source=lambda wildcards: settings(
             CFG.sources[wildcards.source].model_dump(exclude=configuration.RIGHTS)
         ),
+        files=lambda wildcards: preflight.listing(CFG.sources[wildcards.source]),
         code=fingerprint_script("index"),
         with_network="",
     message:
@@ -233,7 +234,7 @@ rule duplicates:
         mem_mb=500,
         runtime=30,
     params:
-        images=IMAGES,
+        images=lambda wildcards, input: Path(input.crops[0]).parents[1],
         code=fingerprint_script("duplicates"),
     message:
         "Look for pictures that two splits share"

@@ -20,7 +20,7 @@ rule graphs:
         mem_mb=3000,
         runtime=60,
     params:
-        student=STUDENTS["pretrained"],
+        student=subpath(input[0], parent=True),
         out=subpath(output[0], parent=True),
         code=fingerprint_script("graphs"),
     message:

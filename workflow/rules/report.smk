@@ -115,10 +115,6 @@ rule report:
         excluded=collect(f"{RESULTS}/index/{{source}}.excluded.csv", source=CFG.sources),
         replaced=REPLACED,
         manifests=MANIFESTS,
-        template=[
-            f"{workflow.basedir}/src/styledistill/report/{name}"
-            for name in ("page.html.j2", "page.css", "page.js")
-        ],
     output:
         report(
             REPORT,
@@ -142,6 +138,11 @@ rule report:
     params:
         config=CFG.model_dump_json(),
         results=lambda wildcards, output: Path(output[0]).parents[0],
+        # No input: its path would make the report anew wherever the repository is moved to.
+        template=[
+            sha256_file(SRC / "styledistill" / "report" / name)
+            for name in ("page.html.j2", "page.css", "page.js")
+        ],
         code=fingerprint_script("report"),
     message:
         "Write the report"

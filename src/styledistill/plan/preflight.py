@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..config import ArchiveSource, Config, FolderSource, Source
 from ..core.errors import UserError
+from ..core.files import canonical_json, sha256_bytes
 from ..downloads.datasets import by_hand
 from ..sources import registry
 from . import windows
@@ -77,3 +78,16 @@ def hub_id(name: str) -> bool:
 def gpus() -> int:
     """How many NVIDIA GPUs this machine has; asked without importing torch, since every job parses the workflow."""
     return len(list(Path("/dev").glob("nvidia[0-9]*")))
+
+
+def listing(source: Source) -> str:
+    """A hash of names, sizes and times of the files of a folder; empty for other sources, and where no folder is yet.
+
+    A parameter of the rule that lists the source: a picture that was added, removed or changed is noticed by it, as
+    Snakemake would notice a changed input.
+    """
+    if not isinstance(source, FolderSource) or not Path(source.path).is_dir():
+        return ""
+    found = ((path, path.stat()) for path in Path(source.path).glob(source.pattern) if path.is_file())
+    files = sorted((str(path.relative_to(source.path)), facts.st_size, facts.st_mtime_ns) for path, facts in found)
+    return sha256_bytes(canonical_json(files).encode())[:16]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import hashlib
 import io
 import math
 import signal
@@ -28,7 +29,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ..core.errors import UserError
-from ..core.files import atomic_path, canonical_json, sha256_bytes, write_json, write_text
+from ..core.files import atomic_path, canonical_json, sha256_bytes, sha256_file, write_json, write_text
 from ..core.progress import announce
 
 SAVE_SECONDS = 120.0
@@ -117,6 +118,9 @@ def update(
 class StateFile:
     """The training state in `<root>/<key>/state.pt`, where the key is a hash of all that decides the result.
 
+    The file ends with its own sha256 (32 bytes behind torch's zip file, which readers of zip files pass over): torch
+    takes a damaged number for a number.
+
     writes: whether this process is the one of its training that writes; the others only load.
     """
 
@@ -133,8 +137,13 @@ class StateFile:
             write_json(self.folder / "key.json", decides)
 
     def load(self) -> dict[str, Any] | None:
-        """The state, or None where there is none yet."""
-        return torch.load(self.path, map_location="cpu", weights_only=True) if self.path.exists() else None
+        """The state, or None where there is none yet, or one whose bytes have changed since it was saved."""
+        if not self.path.exists():
+            return None
+        if not _signed(self.path):
+            announce(f"{self.path}: damaged (its sha256 differs), so this training begins anew")
+            return None
+        return torch.load(self.path, map_location="cpu", weights_only=True)
 
     def save(self, state: dict[str, Any]) -> None:
         """Replace the state at once or not at all; nothing where this process does not write."""
@@ -142,12 +151,25 @@ class StateFile:
             return
         with atomic_path(self.path) as temporary:
             torch.save(state, temporary)
+            digest = sha256_file(temporary)
+            with temporary.open("ab") as file:
+                file.write(bytes.fromhex(digest))
         self._saved = time.monotonic()
 
     @property
     def due(self) -> bool:
         """Whether the last save is old enough for the next."""
         return time.monotonic() - self._saved >= SAVE_SECONDS
+
+
+def _signed(path: Path) -> bool:
+    """Whether the last 32 bytes of a file are the sha256 of all before them."""
+    digest, left = hashlib.sha256(), path.stat().st_size - hashlib.sha256().digest_size
+    with path.open("rb") as file:
+        while left > 0 and (piece := file.read(min(left, 1 << 20))):
+            digest.update(piece)
+            left -= len(piece)
+        return file.read() == digest.digest()
 
 
 class Interrupted(SystemExit):

@@ -1,0 +1,28 @@
+"""Go on with a run whose Snakemake was killed: unlock it and run again, unless somebody still works on it."""
+
+import os
+import subprocess
+import sys
+
+from styledistill.occupied import RESUMING
+
+
+def main(arguments: list[str]) -> int:
+    """Exit code of `snakemake ARGUMENTS`, which is started when the run is unlocked."""
+    snakemake = [sys.executable, "-m", "snakemake", *arguments]
+    # The workflow itself knows which run it is, and refuses here while a job of that lives.
+    unlock = subprocess.run(
+        [*snakemake, "--unlock"],
+        env={**os.environ, RESUMING: "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if unlock.returncode:
+        sys.stderr.write(unlock.stdout + unlock.stderr)
+        return unlock.returncode
+    return subprocess.call(snakemake)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

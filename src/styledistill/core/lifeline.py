@@ -1,0 +1,78 @@
+"""What ties a job to its run: it holds the run's lock while it lives, and ends when its Snakemake has ended.
+
+Snakemake's own lock does not notice that a job outlived a Snakemake that was killed, and such a job would go on writing
+where a restarted run writes too. The kernel gives a lock back when the last process that holds it ends, however that
+happens. The side of Snakemake is `occupied.py`. No torch here: the workflow itself imports this.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import select
+import signal
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+LOCK = ".lock"
+_RUN, _SNAKEMAKE = "STYLEDISTILL_RUN", "STYLEDISTILL_SNAKEMAKE"
+PATIENCE_SECONDS = 60.0  # for a training, which saves its state when it is asked to end
+
+held: list[IO[str]] = []  # open as long as this process lives
+
+
+def bind_jobs(run: Path) -> None:
+    """Tell the jobs that this process (Snakemake) will start which run they belong to, and to whom."""
+    os.environ[_RUN] = str(run.absolute())
+    os.environ[_SNAKEMAKE] = f"{_namespace()}/{os.getpid()}"
+
+
+def join_run() -> None:
+    """Called by a script when it starts: hold the run's lock, and end when its Snakemake does."""
+    if run := os.environ.get(_RUN):
+        with suppress(OSError):  # a file system without locks
+            file = open_lock(Path(run))
+            fcntl.flock(file, fcntl.LOCK_SH)
+            held.append(file)
+    namespace, _, number = os.environ.get(_SNAKEMAKE, "").rpartition("/")
+    # In a container with processes of its own the number means another one.
+    if number and namespace == _namespace() and hasattr(os, "pidfd_open"):
+        _end_with(int(number))
+
+
+def open_lock(run: Path) -> IO[str]:
+    """The file that the run's lock is on."""
+    run.mkdir(parents=True, exist_ok=True)
+    try:
+        return (run / LOCK).open("a")
+    except PermissionError:  # another user's run
+        return (run / LOCK).open()
+
+
+def _namespace() -> str:
+    with suppress(OSError):
+        return str(Path("/proc/self/ns/pid").readlink())
+    return ""
+
+
+def _end_with(process: int) -> None:
+    try:
+        watched = os.pidfd_open(process)
+    except ProcessLookupError:  # it has ended already
+        os.kill(os.getpid(), signal.SIGKILL)
+        return
+    except OSError:
+        return
+    threading.Thread(target=_wait_for, args=(watched,), daemon=True).start()
+
+
+def _wait_for(watched: int) -> None:
+    ended = select.poll()
+    ended.register(watched, select.POLLIN)
+    ended.poll()
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(PATIENCE_SECONDS)
+    os.kill(os.getpid(), signal.SIGKILL)

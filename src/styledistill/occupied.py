@@ -1,0 +1,102 @@
+"""Whether anybody works on a run: one Snakemake at a time, and none while jobs of a killed one still live."""
+
+from __future__ import annotations
+
+import fcntl
+import getpass
+import os
+import re
+import socket
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from .core.errors import UserError
+from .core.lifeline import LOCK, PATIENCE_SECONDS, held, open_lock
+
+RESUMING = "STYLEDISTILL_RESUMING"  # set by resume.py while it unlocks
+
+
+def occupy(run: Path) -> None:
+    """Take the run for this Snakemake until it ends, waiting a little for jobs that are about to end.
+
+    Removes what writers that were killed have left half-written. Raises UserError where somebody else works on the run.
+    Without effect where the file system has no locks.
+    """
+    try:
+        file = open_lock(run)
+        _wait_for_others(run, file.fileno())
+    except OSError:
+        return
+    for left_over in run.rglob(".*.part"):
+        left_over.unlink(missing_ok=True)
+    with suppress(OSError):
+        since = time.strftime("%Y-%m-%d %H:%M")
+        who = f"Snakemake (process {os.getpid()}) of {getpass.getuser()} on {socket.gethostname()}, since {since}"
+        (run / LOCK).write_text(who + "\n")
+    fcntl.flock(file, fcntl.LOCK_SH)  # jobs share it
+    held.append(file)
+
+
+def await_others(run: Path) -> None:
+    """Return when nobody works on the run any more; UserError when somebody still does after a while."""
+    with suppress(OSError), open_lock(run) as file:
+        _wait_for_others(run, file.fileno())
+
+
+def resuming() -> bool:
+    """Whether resume.py unlocks the run just now."""
+    return RESUMING in os.environ
+
+
+def worked_on(run: Path) -> str | None:
+    """Who works on the run now, in words; None where nobody does, or where the file system has no locks."""
+    with suppress(OSError):
+        with (run / LOCK).open() as file:
+            return None if _alone(file.fileno()) else _others(run)
+    return None
+
+
+def _wait_for_others(run: Path, lock: int) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS + 5
+    while not _alone(lock):
+        # Another Snakemake will not end soon; jobs without one will.
+        if _snakemake_lives(run) or time.monotonic() > deadline:
+            raise UserError(f"{run}: somebody works on this run: {_others(run)}. Wait for the end of that, or end it.")
+        time.sleep(0.2)
+
+
+def _alone(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _snakemake_lives(run: Path) -> bool:
+    signed = re.search(r"\(process (\d+)\)", (run / LOCK).read_text())
+    return signed is not None and int(signed[1]) in _holders(run)
+
+
+def _others(run: Path) -> str:
+    signed = (run / LOCK).read_text().strip() or "somebody"
+    jobs = [f"{name} (process {number})" for number in _holders(run) if (name := _script(number))]
+    if _snakemake_lives(run) or not jobs:
+        return signed
+    return f"{', '.join(jobs)}, left over from {signed}"
+
+
+def _holders(run: Path) -> list[int]:
+    """Processes of this machine that hold the run's lock."""
+    rows = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
+    node = str((run / LOCK).stat().st_ino)
+    return [int(row[4]) for row in rows if row[1] == "FLOCK" and row[5].rpartition(":")[2] == node]
+
+
+def _script(process: int) -> str | None:
+    """`teach.py` for a process that runs a script of this project."""
+    with suppress(OSError):
+        words = Path(f"/proc/{process}/cmdline").read_text().split("\0")
+        return next((Path(word).name for word in words[1:3] if word.endswith(".py")), None)
+    return None

@@ -1,0 +1,236 @@
+"""A rerun touches only what a change reaches: the exact jobs that a dry run plans after it, on a finished smoke run."""
+
+from __future__ import annotations
+
+import ast
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from PIL import Image
+from running import ROOT, SMOKE, planned, preset, run_workflow
+
+from styledistill.config import FolderSource
+from styledistill.plan.preflight import listing
+
+pytestmark = pytest.mark.slow
+
+LOSSES = ("mse", "gram50")
+FIXED = ("content", "style", "recolor", "teacher", "pretrained")  # models that no loss touches
+SOURCES = ("scenes", "faces", "photographs", "paintings")
+BLOCKS = ("train 0000", "train 0001", "val 0000")
+
+
+# --- what the jobs are called: a renamed rule, or one more, is changed here alone -------------------------
+
+
+def of(rule: str, *wildcards: str) -> set[str]:
+    return {f"{rule} {each}" for each in wildcards}
+
+
+def block(*blocks: str) -> set[str]:
+    """What belongs to a block alone."""
+    return of("fetch", *blocks) | of("crop", *blocks) | taught(*blocks)
+
+
+def taught(*blocks: str) -> set[str]:
+    """What follows from a block's crops."""
+    return of("teach", *blocks) | of("pack", *blocks)
+
+
+def scores(*models: str) -> set[str]:
+    return of("score", *models)
+
+
+def students(*losses: str) -> set[str]:
+    return of("distill", *losses) | of("export", *losses) | of("render", *losses) | scores(*losses) | {"benchmark"}
+
+
+def shown(*models: str) -> set[str]:
+    """Pictures and scores of models."""
+    return of("render", *models) | scores(*models)
+
+
+MANIFESTS = of("manifest", "train", "val")
+GOLDEN = {"golden_table", "golden_crop"}
+REPORT = {"figures", "report"}
+TABLES = {"table", *REPORT}
+DISTILLED = students(*LOSSES) | TABLES
+TAUGHT = taught(*BLOCKS) | MANIFESTS | {"card"} | shown(*FIXED) | DISTILLED
+ALL = of("index", *SOURCES) | block(*BLOCKS) | GOLDEN | TAUGHT
+
+# --- changed configurations --------------------------------------------------
+
+
+def section(name: str, **changes: object) -> Callable[[dict], dict]:
+    return lambda values: {name: {**values.get(name, {}), **changes}}
+
+
+def _rights(values: dict) -> dict:
+    return {"sources": {name: {**source, "licence": "cc0-1.0"} for name, source in values["sources"].items()}}
+
+
+CHANGES: dict[str, tuple[Callable[[dict], dict], set[str]]] = {
+    "nothing": (lambda values: {}, set()),
+    "weights of a loss": (section("losses", gram50={"pixel": 0.4, "gram": 0.6}), students("gram50") | TABLES),
+    "a new loss": (section("losses", new={"pixel_l1": 1.0}), students("new") | TABLES),
+    "a loss removed": (lambda values: {"losses": {"mse": {"pixel": 1.0}}}, {"benchmark"} | TABLES),
+    "gamma": (section("teacher", gamma=0.5), TAUGHT | {"benchmark"}),
+    "temperature": (section("teacher", temperature=1.2), TAUGHT | {"benchmark"}),
+    "steps": (section("teacher", steps=5), TAUGHT | {"benchmark"}),
+    "layers": (section("teacher", layers=[0]), TAUGHT | {"benchmark"}),
+    "more pairs of the same blocks": (section("pairs", train=18), {"manifest train", "card"} | DISTILLED),
+    # The table of the golden set also refuses pictures that are in a block, so it hangs on the number of blocks.
+    "from two blocks to four": (
+        lambda values: {"blocks": {**values["blocks"], "train": 4}, "pairs": {"train": 36, "val": 6}},
+        block("train 0002", "train 0003") | GOLDEN | {"manifest train", "card"} | shown(*FIXED) | DISTILLED,
+    ),
+    "a new golden picture": (
+        section("golden", styles={"paintings": 3}),
+        GOLDEN | shown(*FIXED, *LOSSES) | {"benchmark"} | TABLES,
+    ),
+    "an option of the metrics": (section("metrics", fid_minimum=3), scores(*FIXED, *LOSSES) | TABLES),
+    "an option of the benchmark": (section("benchmark", repeats=3), {"benchmark"} | REPORT),
+    "learning rate": (section("distill", learning_rate=2e-4), DISTILLED),
+    "a word on rights": (_rights, {"card", "report"}),
+    "a renamed run": (lambda values: {"run": "renamed"}, ALL),
+    "size of the pictures": (
+        lambda values: {"image_size": 96},
+        of("crop", *BLOCKS) | {"golden_crop"} | TAUGHT,
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_changed_configuration_reruns_what_comes_from_it(smoke, tmp_path, change):
+    of_values, expected = CHANGES[change]
+    config = preset(tmp_path / "config.yaml", **of_values(yaml.safe_load(SMOKE.read_text())))
+    assert planned(smoke, config) == expected
+
+
+# --- results at another place, changed code --------------------------------------------------
+
+
+@pytest.fixture
+def repository(tmp_path) -> Path:
+    """A copy of all that a run reads, to be changed."""
+    copy = tmp_path / "repository"
+    for folder in ("src", "workflow", "profiles", "envs"):
+        shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy2(ROOT / "Snakefile", copy)
+    (copy / "weights").symlink_to(ROOT / "weights")
+    return copy
+
+
+def _otherwise_written(code: str) -> str:
+    """The same program: without comments, in another format, with other docstrings."""
+    tree = ast.parse(code)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node):
+            node.body[0].value = ast.Constant("Said in other words.")
+    return f"# another comment\n\n{ast.unparse(tree)}\n"
+
+
+def _edit(repository: Path, file: str, before: str, after: str) -> None:
+    path = repository / "src" / "styledistill" / file
+    assert path.read_text().count(before) == 1, f"{file} no longer has this line: choose another for this test"
+    path.write_text(path.read_text().replace(before, after))
+
+
+def test_results_and_program_copied_elsewhere_have_nothing_to_do(smoke_copy, repository):
+    assert planned(smoke_copy, SMOKE, repository=repository) == set()
+
+
+def test_comments_docstrings_and_formatting_rerun_nothing(smoke, repository):
+    for path in (repository / "src").rglob("*.py"):
+        path.write_text(_otherwise_written(path.read_text()))
+    assert planned(smoke, SMOKE, repository=repository) == set()
+
+
+def test_a_line_of_the_teachers_mathematics_reruns_the_teacher_and_what_follows(smoke, repository):
+    own = "query = torch.lerp(own, "
+    _edit(repository, "teacher/injection.py", own, own.replace("own, ", "1.0 * own, "))
+    assert planned(smoke, SMOKE, repository=repository) == TAUGHT
+
+
+def test_a_line_of_the_reports_code_reruns_the_report_alone(smoke, repository):
+    page = repository / "src/styledistill/report/page.py"
+    page.write_text(page.read_text() + "\nLAST = 1\n")
+    assert planned(smoke, SMOKE, repository=repository) == {"report"}
+
+
+def test_a_changed_template_reruns_the_report_alone(smoke, repository):
+    (template,) = (repository / "src/styledistill/report").glob("*.j2")
+    template.write_text(template.read_text() + "<!-- more -->\n")
+    assert planned(smoke, SMOKE, repository=repository) == {"report"}
+
+
+# --- really run --------------------------------------------------
+
+
+def _state(folder: Path) -> dict[str, tuple[int, bytes]]:
+    """Times and bytes of a run's files; logs and times of jobs are no results."""
+    run = folder / "results" / "smoke"
+    return {
+        path.relative_to(run).as_posix(): (path.stat().st_mtime_ns, path.read_bytes())
+        for path in run.rglob("*")
+        if path.is_file() and path.relative_to(run).parts[0] not in ("logs", "times", ".lock")
+    }
+
+
+def _changed(before: dict[str, tuple[int, bytes]], after: dict[str, tuple[int, bytes]]) -> set[str]:
+    return {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+
+
+def test_what_a_rerun_does_not_reach_keeps_its_bytes_and_times(smoke_copy, tmp_path):
+    """The cheapest changes: rights rewrite the card and the report; a picture taken away is brought back alone."""
+    before = _state(smoke_copy)
+    config = preset(tmp_path / "config.yaml", **_rights(yaml.safe_load(SMOKE.read_text())))
+    done = run_workflow(smoke_copy, "--cores", "2", "--configfile", str(config))
+    assert done.returncode == 0, done.stderr[-3000:]
+    after = _state(smoke_copy)
+    allowed = {"report.html", "report.run.json", "shards/README.md", "shards/card.run.json"}
+    assert {"report.html", "shards/README.md"} <= _changed(before, after) <= allowed
+    assert planned(smoke_copy, config) == set()
+
+
+def test_a_lost_teacher_picture_comes_back_from_the_store(smoke_copy):
+    before = _state(smoke_copy)
+    lost = smoke_copy / "results/smoke/teacher/train/0001/c01_s02.png"
+    bytes_before = lost.read_bytes()
+    lost.unlink()
+    expected = taught("train 0001") | {"manifest train", "card"} | DISTILLED
+    assert planned(smoke_copy, SMOKE, "--rerun-triggers", "mtime") <= expected
+    done = run_workflow(smoke_copy, "--cores", "1", "--configfile", str(SMOKE), "--until", "teach")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert lost.read_bytes() == bytes_before
+    assert {Path(name).parent.as_posix() for name in _changed(before, _state(smoke_copy))} == {"teacher/train/0001"}
+
+
+def test_a_picture_removed_from_a_source_folder(tmp_path):
+    """A folder is listed again when its files change, and only then; blocks that follow from it are planned."""
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for number in range(9):
+        Image.new("RGB", (80, 70), (20 * number, 40, 90)).save(pictures / f"{number}.png")
+    sources = yaml.safe_load(SMOKE.read_text())["sources"]
+    config = preset(tmp_path / "config.yaml", sources={**sources, "scenes": {"kind": "folder", "path": str(pictures)}})
+    done = run_workflow(tmp_path, "--cores", "2", "--configfile", str(config), "--until", "index")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert not planned(tmp_path, config) & of("index", *SOURCES)
+    (pictures / "4.png").unlink()
+    assert planned(tmp_path, config) & of("index", *SOURCES) == {"index scenes"}
+    assert planned(tmp_path, config) >= block(*BLOCKS) | GOLDEN
+
+
+def test_a_source_folder_that_only_moved_in_time(tmp_path):
+    """Touching a picture counts as a change, as it does for every input of Snakemake."""
+    (tmp_path / "one.png").write_bytes(b"one")
+    source = FolderSource(kind="folder", path=str(tmp_path))
+    before = listing(source)
+    assert listing(source) == before
+    os.utime(tmp_path / "one.png", (1, 1))
+    assert listing(source) != before
