@@ -72,7 +72,7 @@ def test_intervals_of_independent_pairs_agree_with_the_normal_ones_and_repeat():
 
 def test_intervals_know_that_pairs_share_contents_and_styles():
     pairs, random = grid(12, 30), np.random.default_rng(0)
-    content, style = random.normal(0, 1, 12), random.normal(0, 0.5, 30)
+    content, style = random.normal(0, 1, 12), random.normal(0, 1.5, 30)
     values = (content[:, None] + style[None] + random.normal(0, 0.1, (12, 30))).reshape(-1, 1)
     low, high = Resampling(pairs, seed=1).interval(values)
     true = 2 * 1.96 * np.sqrt(content.var() / 12 + style.var() / 30)

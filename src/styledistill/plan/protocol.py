@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..config import Config, total
+from ..config import Config, DatasetSource, total
 
 # Registry names of StyleID's evaluation pictures (data/cnt and data/sty of its repository), and how many there are.
 CONTENTS, STYLES, SIDE = ("styleid_contents", 20), ("styleid_styles", 40), 512
@@ -11,7 +11,7 @@ CONTENTS, STYLES, SIDE = ("styleid_contents", 20), ("styleid_styles", 40), 512
 def is_styleids(config: Config) -> bool:
     """Whether the golden set is StyleID's evaluation set and the networks are those of its scores, with real weights.
 
-    Only pictures from the registry count, since their sha256 are checked when they are fetched; a folder may hold any.
+    Only pictures that the registry of data sets names count, from one commit of the authors; a folder may hold any.
     """
     networks, golden = config.networks, config.golden
     return (
@@ -26,5 +26,4 @@ def is_styleids(config: Config) -> bool:
 def _is(config: Config, chosen: dict[str, int | list[str]], name: str, count: int) -> bool:
     if len(chosen) != 1 or total(chosen) != count:
         return False
-    source = config.sources[next(iter(chosen))]
-    return source.kind == "dataset" and source.name == name
+    return config.sources[next(iter(chosen))] == DatasetSource(kind="dataset", name=name).meant()

@@ -99,7 +99,13 @@ def _gamma_curve(axes, table: pd.DataFrame) -> None:
             text = f"{row['gamma']:g}" if isinstance(row["gamma"], float | int) else row["gamma"]
             bold = "bold" if row["model"] == default["model"] else "normal"
             axes.annotate(
-                text, (row["fid"], row["lpips"]), xytext=(4, 4), textcoords="offset points", fontsize=7, weight=bold
+                text,
+                (row["fid"], row["lpips"]),
+                xytext=(5, 5),
+                textcoords="offset points",
+                fontsize=7,
+                weight=bold,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
             )
     axes.margins(0.12)
     few = f", of only {default['pairs']} pairs" if default["fid_greyed"] else ""
