@@ -21,7 +21,7 @@ install: .venv/run.stamp
 
 test: .venv/test.stamp
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(MAKE) --no-print-directory lint
-	PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE KMP_BLOCKTIME=0 pytest -n 2 --dist loadgroup $(PYTEST)
+	PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE KMP_BLOCKTIME=0 pytest -rs -n 2 --dist loadgroup $(PYTEST)
 
 lint: .venv/test.stamp
 	$(BIN)/ruff check .

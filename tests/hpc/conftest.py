@@ -14,15 +14,9 @@ import pytest
 from running import ROOT, run_workflow
 from small import LOCAL, PATIENCE, small_config
 
+from styledistill.core.files import sha256_bytes
+
 HERE = Path(__file__).parent
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """They wait for the cluster more than they compute, and share it: one worker runs them all."""
-    for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(pytest.mark.slow)
-            item.add_marker(pytest.mark.xdist_group("hpc"))
 
 
 @pytest.fixture(scope="session")
@@ -43,9 +37,10 @@ def apptainer() -> None:
 @pytest.fixture(scope="session")
 def images(apptainer: None) -> None:
     """All images in containers/, built with `make containers` unless a test has built them before on this machine."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "styledistill" / "containers"
-    cache.mkdir(parents=True, exist_ok=True)
     folder = ROOT / "containers"
+    recipes = sha256_bytes(b"".join(path.read_bytes() for path in sorted(folder.glob("*.def"))))[:12]
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "styledistill" / "containers" / recipes
+    cache.mkdir(parents=True, exist_ok=True)
     for image in cache.glob("*.sif"):
         if not (folder / image.name).exists():
             (folder / image.name).unlink(missing_ok=True)  # a link to what is no more

@@ -15,6 +15,8 @@ from small import LOCAL, PATIENCE, made, small_config
 
 from styledistill.plan import containers
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("hpc")]
+
 
 def _inside(name: str, *command: str) -> subprocess.CompletedProcess:
     image = containers.image(ROOT, name)
