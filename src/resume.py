@@ -8,7 +8,7 @@ from styledistill.occupied import RESUMING
 
 
 def main(arguments: list[str]) -> int:
-    """Exit code of `snakemake ARGUMENTS`, which is started when the run is unlocked."""
+    """Unlock the run, then become `snakemake ARGUMENTS`; returns only where that was refused, with the exit code."""
     snakemake = [sys.executable, "-m", "snakemake", *arguments]
     # The workflow itself knows which run it is, and refuses here while a job of that lives.
     unlock = subprocess.run(
@@ -21,7 +21,7 @@ def main(arguments: list[str]) -> int:
     if unlock.returncode:
         sys.stderr.write(unlock.stdout + unlock.stderr)
         return unlock.returncode
-    return subprocess.call(snakemake)
+    os.execv(sys.executable, snakemake)
 
 
 if __name__ == "__main__":

@@ -20,11 +20,14 @@ RESUMING = "STYLEDISTILL_RESUMING"  # set by resume.py while it unlocks
 def occupy(run: Path) -> None:
     """Take the run for this Snakemake until it ends, waiting a little for jobs that are about to end.
 
-    Removes what writers that were killed have left half-written. Raises UserError where somebody else works on the run.
-    Without effect where the file system has no locks.
+    Removes what writers that were killed have left half-written. Raises UserError where somebody else works on the run,
+    or where nothing can be written. Without effect where the file system has no locks.
     """
     try:
         file = open_lock(run)
+    except OSError as error:
+        raise UserError(f"{run}: cannot be written ({error.strerror}): mend that, or choose another folder") from None
+    try:
         _wait_for_others(run, file.fileno())
     except OSError:
         return

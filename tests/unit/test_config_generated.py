@@ -44,9 +44,7 @@ NUMBERS = st.sampled_from(
 )
 VALUES = st.recursive(
     st.none() | st.booleans() | NUMBERS | TEXTS,
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(TEXTS | st.sampled_from(config.TERMS), inner, max_size=3)
-    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
     max_leaves=4,
 )
 

@@ -1,0 +1,246 @@
+"""Killed, cut off, out of space: a run says what is wrong, leaves nothing half-written, and ends as if nothing had been."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import resource
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+import pytest
+from running import ROOT, SMOKE, environment, planned, preset, run_workflow
+
+from styledistill.core.lifeline import LOCK
+
+pytestmark = pytest.mark.slow
+
+RUN = Path("results/smoke")
+# What no two runs have alike: times, facts of the host, and what is drawn from them.
+OF_THE_HOST = ("logs/*", "times/*", LOCK, "*.run.json", "tables/benchmark.csv", "figures/cost.*", "figures/*.pdf")
+
+
+def results(folder: Path) -> dict[str, bytes]:
+    """Every picture, shard, weight, table and quality metric of the smoke run in `folder`."""
+    run = folder / RUN
+    files = {path.relative_to(run): path for path in run.rglob("*") if path.is_file()}
+    return {
+        name.as_posix(): path.read_bytes()
+        for name, path in files.items()
+        if name.name != "report.html" and not any(name.match(pattern) for pattern in OF_THE_HOST)
+    }
+
+
+def parts(folder: Path) -> list[Path]:
+    return list((folder / RUN).rglob("*.part"))
+
+
+# --- killed ----------------------------------------------------------------------------------------------------------
+
+
+def resume(folder: Path, log: Path) -> subprocess.Popen:
+    """`make resume` in `folder`, in the background."""
+    places = ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder)]
+    command = [sys.executable, str(ROOT / "src/resume.py"), *places, "--cores", "2", "--configfile", str(SMOKE)]
+    with log.open("a") as said:
+        return subprocess.Popen([*command, "--nocolor"], cwd=folder, env=environment(), stdout=said, stderr=said)
+
+
+def kill_one(process: subprocess.Popen, choice: random.Random) -> None:
+    """SIGKILL for Snakemake or any process that it has started."""
+    with suppress(psutil.NoSuchProcess):
+        family = psutil.Process(process.pid)
+        choice.choice([family, *family.children(recursive=True)]).kill()
+
+
+@pytest.mark.parametrize("kills", [4, pytest.param(30, marks=pytest.mark.long)])
+def test_a_run_killed_again_and_again_ends_like_one_that_was_not(smoke, tmp_path, kills):
+    (tmp_path / "weights").symlink_to(ROOT / "weights")
+    choice, log = random.Random(kills), tmp_path / "said.txt"
+    for _ in range(kills):
+        process = resume(tmp_path, log)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(choice.uniform(2, 16))
+        if process.returncode == 0:
+            break
+        kill_one(process, choice)
+        process.wait()
+    assert resume(tmp_path, log).wait() == 0, log.read_text()[-6000:]
+    assert "Traceback" not in log.read_text()
+    expected, found = results(smoke), results(tmp_path)
+    expected.pop("terminal.txt", None)
+    assert sorted(found) == sorted(expected)
+    assert [name for name in expected if found[name] != expected[name]] == []
+    assert parts(tmp_path) == []
+
+
+@contextmanager
+def at_work(run: Path) -> Iterator[int]:
+    """A living process that has the run as a Snakemake has it; yields its number."""
+    code = (
+        "import sys, time; sys.path.insert(0, sys.argv[1]); from pathlib import Path;"
+        "from styledistill.occupied import occupy; occupy(Path(sys.argv[2])); print('ready', flush=True);"
+        "time.sleep(600)"
+    )
+    command = [sys.executable, "-c", code, str(ROOT / "src"), str(run)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        process.stdout.readline()
+        yield process.pid
+        process.kill()
+
+
+def test_a_second_user_is_told_who_works_on_the_run(smoke_copy):
+    (smoke_copy / RUN / "report.html").unlink()
+    with at_work(smoke_copy / RUN) as number:
+        done = run_workflow(smoke_copy, "--cores", "1", "--configfile", str(SMOKE))
+    assert done.returncode != 0
+    said = done.stdout + done.stderr
+    assert f"error: {RUN}: somebody works on this run: Snakemake (process {number}) of " in said, said[-3000:]
+    assert not (smoke_copy / RUN / "report.html").exists()
+
+
+def test_a_stale_lock_is_explained_and_resume_goes_on(smoke_copy, tmp_path):
+    (smoke_copy / RUN / "report.html").unlink()
+    locks = smoke_copy / ".snakemake/locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    (locks / "0.output.lock").write_text(f"{RUN}/report.html\n")
+    done = run_workflow(smoke_copy, "--cores", "1", "--configfile", str(SMOKE))
+    assert done.returncode != 0
+    said = done.stdout + done.stderr
+    assert (
+        "nobody works on this run, but a Snakemake here was killed and has left its lock: `make resume` goes on" in said
+    )
+    with at_work(smoke_copy / RUN):
+        assert resume(smoke_copy, tmp_path / "refused.txt").wait() != 0
+    assert "somebody works on this run" in (tmp_path / "refused.txt").read_text()
+    assert (locks / "0.output.lock").exists()
+    assert resume(smoke_copy, tmp_path / "resumed.txt").wait() == 0, (tmp_path / "resumed.txt").read_text()
+    assert (smoke_copy / RUN / "report.html").exists()
+
+
+# --- no space, no permission, no memory -----------------------------------------------------------------------------
+
+STAGES = {
+    "index": "index/scenes.csv",
+    "fetch": "blocks/train/0000.csv",
+    "crop": "images/train/0000/c00.png",
+    "teach": "teacher/train/0000/c00_s00.png",
+    "pack": "shards/train/0000.tar",
+    "manifest": "shards/train.json",
+    "card": "shards/README.md",
+    "distill": "students/mse/student.safetensors",
+    "export": "students/mse/onnx/stylize.onnx",
+    "render": "golden/mse/c0_s0.png",
+    "score": "metrics/mse.csv",
+    "benchmark": "tables/benchmark.csv",
+    "table": "tables/metrics.csv",
+    "figures": "figures/golden.png",
+    "report": "report.html",
+}
+
+
+@pytest.fixture
+def small_disk(smoke_copy, tmp_path) -> Iterator[Callable[[str], None]]:
+    """Puts the results of `smoke_copy` on a file system of their own; the function mounts that otherwise."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+
+    def mount(options: str) -> None:
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], capture_output=True)
+        if done.returncode:
+            pytest.skip("mounting a small file system needs root")
+
+    mount("size=300m")
+    subprocess.run(["cp", "-a", f"{smoke_copy}/results/.", str(folder)], check=True)
+    subprocess.run(["rm", "-r", f"{smoke_copy}/results"], check=True)
+    (smoke_copy / "results").symlink_to(folder)
+    yield mount
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_full_disk_in_any_stage(smoke_copy, small_disk, stage):
+    target = str(RUN / STAGES[stage])
+    before = (smoke_copy / target).read_bytes()
+    (smoke_copy / target).unlink()
+    filler = smoke_copy / "results" / "filler"
+    with filler.open("wb") as file, suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+            file.flush()
+    arguments = ("--cores", "1", "--configfile", str(SMOKE), "--force", target)
+    done = run_workflow(smoke_copy, *arguments)
+    said = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert "no space left on the disk" in said or "No space left on device" in said, said[-3000:]
+    assert "Traceback" not in said, said[-3000:]
+    assert parts(smoke_copy) == []
+    filler.unlink()
+    done = run_workflow(smoke_copy, *arguments)
+    assert done.returncode == 0, done.stderr[-3000:]
+    if stage not in ("benchmark", "figures", "report"):
+        assert (smoke_copy / target).read_bytes() == before
+
+
+def test_a_read_only_folder(smoke_copy, small_disk):
+    (smoke_copy / RUN / "report.html").unlink()
+    small_disk("remount,ro")
+    done = run_workflow(smoke_copy, "--cores", "1", "--configfile", str(SMOKE))
+    said = done.stdout + done.stderr
+    assert done.returncode != 0 and "Traceback" not in said, said[-3000:]
+    assert f"error: {RUN}: cannot be written (Read-only file system)" in said, said[-3000:]
+    small_disk("remount,rw,size=300m")
+    done = run_workflow(smoke_copy, "--cores", "1", "--configfile", str(SMOKE))
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def teach(folder: Path, out: Path, **limits: int) -> subprocess.CompletedProcess:
+    """The teacher's script on a block of the run, without its store of finished pairs, within some limits."""
+    settings = json.loads((folder / RUN / "shards/train.json").read_text())["teacher"]
+    shape = ["--shape", "3", "3", "--device", "cpu", "--store", str(out.parent / "pairs"), "--out", str(out)]
+    images = ["--images", str(folder / RUN / "images/val/0000"), "--teacher", json.dumps(settings)]
+
+    def limit() -> None:
+        for name, value in limits.items():
+            resource.setrlimit(getattr(resource, name), (value, value))
+
+    command = [sys.executable, str(ROOT / "src/teach.py"), *images, *shape]
+    return subprocess.run(
+        command, cwd=folder, env=environment(), capture_output=True, text=True, check=False, preexec_fn=limit
+    )
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        ({"RLIMIT_NOFILE": 12}, "too many open files"),
+        ({"RLIMIT_AS": 1_300_000_000}, "memory"),
+        ({"RLIMIT_FSIZE": 2000}, "file"),
+    ],
+    ids=["descriptors", "memory", "size of files"],
+)
+def test_a_limit_of_the_shell(smoke, tmp_path, limits, words):
+    done = teach(smoke, tmp_path / "out", **limits)
+    assert done.returncode != 0
+    assert words in done.stderr.lower(), done.stderr[-3000:]
+    assert not list(tmp_path.rglob("*.part"))
+    pictures = list((tmp_path / "out").glob("*.png"))
+    assert all(path.read_bytes().endswith(b"IEND\xaeB`\x82") for path in pictures)
+
+
+def test_a_clock_moved_back(smoke_copy):
+    """The files of a run are from the future, so what is made now is older than what it is made from."""
+    hour = 3600 * 10**9
+    for path in [*(smoke_copy / "results").rglob("*"), *(smoke_copy / ".snakemake").rglob("*")]:
+        facts = path.lstat()
+        os.utime(path, ns=(facts.st_atime_ns + hour, facts.st_mtime_ns + hour))
+    assert planned(smoke_copy, SMOKE) == set()
+    config = preset(smoke_copy / "config.yaml", metrics={"fid_minimum": 3})
+    done = run_workflow(smoke_copy, "--cores", "2", "--configfile", str(config), "--until", "table")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert planned(smoke_copy, config, "--until", "table") == set()
