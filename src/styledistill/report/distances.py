@@ -20,7 +20,7 @@ def distance_measure(metrics: pd.DataFrame) -> str:
     metrics: rows of tables/metrics.csv. Raises UserError when neither column is there.
     """
     seeded = " ".join(metrics["seeded"].fillna("").astype(str)).split() if "seeded" in metrics else []
-    if "teacher_lpips" in metrics and "alexnet" not in seeded:
+    if "teacher_lpips" in metrics and not {"alexnet", "vgg16"} & set(seeded):
         return "teacher_lpips"
     if "teacher_mse" not in metrics:
         raise UserError("tables/metrics.csv: no distance to the teacher; run the score stage")

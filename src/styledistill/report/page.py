@@ -35,7 +35,7 @@ SECTIONS = {
     "golden": "Golden grid",
     "compare": "Compare",
     "metrics": "Metrics",
-    "claims": "The preprint's claims",
+    "claims": "Claims",
     "breakdown": "Best and worst",
     "cost": "Speed and size",
     "losses": "Loss curves",
