@@ -85,7 +85,7 @@ def test_claims_are_written_for_people_and_for_print():
     against = claims.evidence(LOSSES, {"val": scores(AS_CLAIMED)})
     text, print_ = claims.markdown(table, against), claims.latex(table, against)
     assert "| L1 is brighter than L3 | val | holds | Brightness, mse − third: 0." in text
-    assert "parameters, teacher / third: 11.1" in text
+    assert "Parameters, teacher / third: 11.1" in text
     body = [line for line in print_.splitlines() if line.endswith(r"\\")]
     assert {line.count(" & ") + 1 for line in body} == {4, 6}
     assert "−" not in print_

@@ -154,7 +154,7 @@ def rows_of(table: pd.DataFrame, syntax: Syntax) -> list[list[str]]:
 def _said(row, syntax: Syntax) -> str:
     if row.difference != row.difference:
         return row.comparison
-    what = TITLES.get(row.measure, row.measure)
+    what = TITLES.get(row.measure, row.measure.capitalize())
     value = number(row.difference, syntax)
     if row.low != row.low:
         return f"{what}, {row.comparison}: {value}"
