@@ -25,8 +25,9 @@ def main(name: str, source: config.Source, out: Path, excluded: Path) -> None:
     """List the pictures of one source; files are decoded, so that only good pictures enter the blocks."""
     facts_of = source.model_dump(mode="json")
     with user_errors(f"sources.{name}"), run_record(out.with_suffix(".run.json"), "index", facts_of):
-        total = len(registry.names(source))
-        found = list(progress(registry.index(source), unit="picture", total=total, label=f"index {name}"))
+        names = registry.names(source)
+        listed = registry.index(source, names)
+        found = list(progress(listed, unit="picture", total=len(names), label=f"index {name}"))
         bad = [entry for entry in found if isinstance(entry, registry.Excluded)]
         for entry in bad:
             announce(f"excluded from {name}: {shown(entry.picture)}: {entry.reason}")

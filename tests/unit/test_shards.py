@@ -3,6 +3,7 @@
 import io
 import json
 
+import datasets
 import numpy as np
 import pytest
 import webdataset
@@ -49,6 +50,50 @@ def test_webdataset_reads_a_shard_as_it_is(shards):
     facts = json.loads(samples[2]["json"])
     assert facts["teacher"] == SETTINGS
     assert set(facts["sha256"]) == {"content", "style", "target"}
+
+
+def test_datasets_reads_what_webdataset_and_the_index_read(tmp_path, shards, monkeypatch):
+    """As the data card says, without a network; all three give the same pictures."""
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
+    write_manifest(tmp_path / "train.json", "train", 6, shards)
+    ours = PairDataset(tmp_path / "train.json")
+    files = [str(shard) for shard in shards]
+    table = datasets.load_dataset(
+        "webdataset", data_files={"train": files}, split="train", cache_dir=str(tmp_path / "cache")
+    )
+    plain = list(webdataset.WebDataset(files, shardshuffle=False).decode("pil"))
+    assert table["__key__"] == [pair["__key__"] for pair in plain] == ours.keys
+    for number, pair in enumerate(plain):
+        levels = (ours[number] * 255).round().byte().permute(0, 2, 3, 1).numpy()
+        for part, ours_part in zip(("content.png", "style.png", "target.png"), levels, strict=True):
+            assert np.array_equal(np.asarray(pair[part].convert("RGB")), ours_part)
+            assert np.array_equal(np.asarray(table[number][part].convert("RGB")), ours_part)
+
+
+@pytest.mark.parametrize("place", [0.3, 0.6, 0.95])
+def test_one_altered_byte_of_a_shard_is_noticed_and_the_other_shards_are_not_blamed(tmp_path, shards, place):
+    write_manifest(tmp_path / "train.json", "train", 6, shards)
+    data = bytearray(shards[0].read_bytes())
+    data[int(place * len(data))] ^= 1
+    shards[0].write_bytes(bytes(data))
+    with pytest.raises(
+        UserError, match=r"0000\.tar: not the shard that .* lists \(sha256 differs\); remove it and run"
+    ):
+        PairDataset(tmp_path / "train.json")
+    write_shard(shards[0], make_pairs(0))
+    assert len(PairDataset(tmp_path / "train.json")) == 6
+    shards[1].write_bytes(shards[1].read_bytes()[:-600])
+    with pytest.raises(UserError, match=r"0001\.tar: not the shard"):
+        PairDataset(tmp_path / "train.json")
+
+
+def test_a_damaged_picture_is_not_packed(tmp_path):
+    whole = encode_png(picture(1))
+    hurt = bytearray(whole)
+    hurt[len(hurt) // 2] ^= 1
+    for damaged in (bytes(hurt), whole[:-20], b""):
+        with pytest.raises(UserError, match=r"train_0000_c00_s00\.style\.png: cannot be read.*remove it"):
+            write_shard(tmp_path / "0000.tar", [Pair("train_0000_c00_s00", whole, damaged, whole, {}, SETTINGS)])
 
 
 def test_the_index_reads_the_first_pairs_in_the_written_order(tmp_path, shards):

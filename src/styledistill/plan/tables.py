@@ -50,9 +50,9 @@ def write(path: Path | str, columns: Sequence[str], rows: Iterable[Sequence[obje
 
 def read(path: Path | str, row: type[Row]) -> list[Row]:
     """The rows of a CSV table, every value as the row's type says."""
+    types = get_type_hints(row)
     with Path(path).open(newline="") as file:
-        types = get_type_hints(row)
-        return [
-            row(*(int(line[field]) if types[field] is int else line[field] for field in row._fields))
-            for line in csv.DictReader(file)
-        ]
+        lines = csv.reader(file)
+        head = next(lines)
+        places = [(head.index(field), int if types[field] is int else str) for field in row._fields]
+        return [row(*(kind(line[place]) for place, kind in places)) for line in lines]

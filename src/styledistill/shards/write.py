@@ -15,9 +15,9 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import UserError
+from ..core.errors import BadPicture, UserError
 from ..core.files import atomic_path, canonical_json, read_json, sha256_bytes, sha256_file, write_json
-from ..core.images import open_rgb
+from ..core.images import whole_size
 from ..plan import tables
 
 PICTURES = ("content.png", "style.png", "target.png")
@@ -38,7 +38,7 @@ class Pair:
     def members(self) -> list[tuple[str, bytes]]:
         """File names and bytes in the order of the tar. Raises UserError when the pictures do not fit together."""
         pictures = dict(zip(PICTURES, (self.content, self.style, self.target), strict=True))
-        sizes = {name: open_rgb(data).size for name, data in pictures.items()}
+        sizes = {name: self._size(name, data) for name, data in pictures.items()}
         if len(set(sizes.values())) != 1:
             raise UserError(f"{self.key}: pictures of different sizes {sizes}; remove them and run again")
         facts = {
@@ -48,6 +48,12 @@ class Pair:
         }
         named = [*pictures.items(), ("json", canonical_json(facts).encode())]
         return [(f"{self.key}.{name}", data) for name, data in named]
+
+    def _size(self, name: str, data: bytes) -> tuple[int, int]:
+        try:
+            return whole_size(data)
+        except BadPicture as error:
+            raise UserError(f"{self.key}.{name}: {error}; remove it and run again") from error
 
 
 def block_pairs(block: Path, images: Path, teacher: Path, name: str) -> Iterator[Pair]:

@@ -20,7 +20,7 @@ import braceexpand
 
 from ..config import ArchiveSource, HubSource
 from ..core.errors import BadPicture, UserError
-from ..core.files import canonical_json, read_json, sha256_bytes, write_json
+from ..core.files import canonical_json, read_json, sha256_bytes, write_text
 from ..core.progress import Meter, announce, megabytes
 from ..downloads import hub
 from ..downloads.check import check_file, check_md5
@@ -173,7 +173,7 @@ class Archives:
             archives = self._archives()
             found = [{"archive": asdict(archive), "members": members} for archive, members in self._lists(archives)]
             pin(self._downloads, {f"{self.folder.name}#list": sha256_bytes(canonical_json(found).encode())})
-            write_json(path, found)
+            write_text(path, canonical_json(found))
         return [
             (Archive(**entry["archive"]), [Member(*member) for member in entry["members"]]) for entry in read_json(path)
         ]

@@ -77,9 +77,12 @@ def known(source: config.Source) -> bool:
     return not listed(source) or Archives(source).listed
 
 
-def index(source: config.Source) -> Iterator[Entry | Excluded]:
-    """Every picture of a source, decoded where it is a file, so that only good ones enter."""
-    for name in names(source):
+def index(source: config.Source, pictures: Iterable[str] | None = None) -> Iterator[Entry | Excluded]:
+    """Every picture of a source, decoded where it is a file, so that only good ones enter.
+
+    pictures: its `names`, where they are known already.
+    """
+    for name in names(source) if pictures is None else pictures:
         if not _writable(name):
             yield Excluded(ascii(name), "its name is not UTF-8, so no table can hold it; rename it")
         elif listed(source):
