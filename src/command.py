@@ -19,8 +19,12 @@ import click
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from styledistill.core.errors import UserError
+from styledistill.core.files import ADVICE
 from styledistill.core.lifeline import join_run
 from styledistill.core.progress import to_snakemake_terminal
+
+# Errors of the system that no script can foresee; others are faults of the program and keep their traceback.
+_EVERYWHERE = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 join_run()
 
@@ -57,9 +61,13 @@ def user_errors(where: str = "") -> Iterator[None]:
     except UserError as error:
         _leave(f"error: {where + ': ' if where else ''}{error}")
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        if error.errno not in _EVERYWHERE:
             raise
-        _leave(f"error: {error.filename or 'disk'}: no space left on the disk: free some and run again")
+        _leave(f"error: {error.filename or 'system'}: {ADVICE[error.errno]}")
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "can't allocate memory" not in str(error):  # torch's words, on a CPU
+            raise
+        _leave(f"error: {ADVICE[errno.ENOMEM]}")
 
 
 def _leave(line: str) -> None:

@@ -419,15 +419,20 @@ def _line(fault: Any) -> str:
     parts = [str(part) for part in fault["loc"]]
     if parts[:1] == ["sources"]:
         del parts[2:3]
-    keys = [part for part in parts if not _BRANCH.search(part)]
+    keys = [shown(part) for part in parts if not _BRANCH.search(part)]
     message = fault["msg"].removeprefix("Value error, ")
     if fault["type"] == "extra_forbidden":
         message = "unknown key"
     elif fault["type"] == "missing":
         message = "missing"
-    shown = "" if fault["type"] in ("missing", "value_error", "extra_forbidden") else f" (got {fault['input']!r:.80})"
+    value = "" if fault["type"] in ("missing", "value_error", "extra_forbidden") else f" (got {fault['input']!r:.80})"
     where = ".".join(keys)
-    return f"configuration: {where + ': ' if where else ''}{message}{shown}"
+    return f"configuration: {where + ': ' if where else ''}{message}{value}"
+
+
+def shown(key: object) -> str:
+    """A key as a message may show it: what would break the line is written as Python does."""
+    return str(key) if str(key).isprintable() else repr(str(key))
 
 
 def schema() -> dict[str, Any]:

@@ -1,7 +1,16 @@
 """Files are whole or not there."""
 
-import pytest
+import resource
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
 
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+
+from styledistill.core.errors import UserError
 from styledistill.core.files import atomic_path, canonical_json, sha256_bytes, sha256_file, write_bytes, write_json
 
 
@@ -26,3 +35,41 @@ def test_one_value_has_one_text():
 def test_hash_of_a_file_is_that_of_its_bytes(tmp_path):
     write_json(tmp_path / "x.json", {"a": 1})
     assert sha256_file(tmp_path / "x.json") == sha256_bytes((tmp_path / "x.json").read_bytes())
+
+
+WRITERS: dict[str, Callable[[Path], object]] = {
+    "bytes": lambda path: path.write_bytes(bytes(200_000)),
+    "safetensors": lambda path: safetensors.torch.save_file({"a": torch.zeros(50_000)}, path),
+    "torch": lambda path: torch.save({"a": torch.zeros(50_000)}, path),
+    "numpy": lambda path: np.savez(path.open("wb"), a=np.zeros(50_000)),
+}
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 100 kB, mounted for the test."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=100k", "tmpfs", str(folder)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("mounting a small file system needs root")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_whatever_writes_to_a_full_disk_says_so_in_one_line(small_disk, writer):
+    with pytest.raises(UserError, match=r"disk/a: no space left on the disk: free some and run again"):
+        with atomic_path(small_disk / "a") as temporary:
+            WRITERS[writer](temporary)
+    assert list(small_disk.iterdir()) == []
+
+
+def test_too_many_open_files_is_said_in_one_line(tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+        with pytest.raises(UserError, match=r"too many open files: raise the limit \(ulimit -n\)"):
+            write_bytes(tmp_path / "a", b"a")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -1,4 +1,4 @@
-"""Killed, cut off, out of space: a run says what is wrong, leaves nothing half-written, and ends as if nothing had been."""
+"""Killed, cut off, out of space: a run says what is wrong, leaves nothing half-written, and can go on."""
 
 from __future__ import annotations
 

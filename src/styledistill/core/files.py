@@ -6,7 +6,9 @@ import errno
 import hashlib
 import json
 import os
+import re
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +16,17 @@ from typing import Any
 
 from .errors import UserError
 
+# What a user can do about an error of the operating system.
+ADVICE = {
+    errno.ENOSPC: "no space left on the disk: free some and run again, finished work is kept",
+    errno.EDQUOT: "the disk quota is used up: free some space and run again, finished work is kept",
+    errno.EACCES: "no permission to write: check the folder's owner and mode",
+    errno.EROFS: "the file system is read-only: choose another folder",
+    errno.EMFILE: "too many open files: raise the limit (ulimit -n) and run again",
+    errno.ENFILE: "too many open files on this machine: end some programs and run again",
+    errno.EFBIG: "the file is larger than is allowed here: raise the limit (ulimit -f) and run again",
+    errno.ENOMEM: "not enough memory: end other programs or raise the limit (ulimit -v), and run again",
+}
 _CHUNK = 1 << 20
 _UMASK = os.umask(0o022)
 os.umask(_UMASK)  # it can be read only by setting it
@@ -23,7 +36,7 @@ os.umask(_UMASK)  # it can be read only by setting it
 def atomic_path(path: Path | str) -> Iterator[Path]:
     """A temporary name beside `path`, renamed to it when the block ends well and removed when it does not.
 
-    Raises UserError when the disk is full or the folder cannot be written.
+    Raises UserError when the disk is full, the folder cannot be written or another limit of the system is met.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
@@ -32,20 +45,25 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         yield temporary
         temporary.chmod(0o666 & ~_UMASK)  # some writers make files that nobody else in the group can read
         temporary.replace(path)
-    except OSError as error:
-        raise _explained(error, path) from error
+    except UserError:
+        raise
+    except Exception as error:
+        number = _number(error, path.parent)
+        if number not in ADVICE:
+            raise
+        raise UserError(f"{path}: {ADVICE[number]}") from error
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _explained(error: OSError, path: Path) -> Exception:
-    advice = {
-        errno.ENOSPC: "no space left on the disk: free some and run again, finished work is kept",
-        errno.EDQUOT: "the disk quota is used up: free some space and run again, finished work is kept",
-        errno.EACCES: "no permission to write: check the folder's owner and mode",
-        errno.EROFS: "the file system is read-only: choose another folder",
-    }.get(error.errno)
-    return UserError(f"{path}: {advice}") if advice else error
+def _number(error: Exception, folder: Path) -> int | None:
+    """The system's number for an error; safetensors says it in words, torch and NumPy's writers only fail."""
+    if isinstance(error, OSError):
+        return error.errno
+    if said := re.search(r"\(os error (\d+)\)", str(error)):
+        return int(said[1])
+    full = folder.exists() and shutil.disk_usage(folder).free < _CHUNK // 16
+    return errno.ENOSPC if full else None
 
 
 def write_bytes(path: Path | str, data: bytes) -> None:
