@@ -1,6 +1,8 @@
 """Fingerprints change with what code does, and with nothing else."""
 
 import ast
+import shutil
+import subprocess
 import sys
 from importlib.machinery import PathFinder
 from pathlib import Path
@@ -46,6 +48,18 @@ def test_data_steps_do_not_reach_the_networks():
     for script in ("index", "fetch", "crop", "golden", "pack", "manifest"):
         reached = {path.relative_to(SRC).as_posix() for path in fingerprint._reachable(SRC / f"{script}.py")}
         assert not [path for path in reached if "/teacher/" in path or "/student/" in path], script
+
+
+@pytest.mark.parametrize("python", ["python3.11", "python3.12", "python3.13", "python3.14"])
+def test_other_pythons_find_the_same(python):
+    """Else an upgrade of Python would compute everything again."""
+    found = shutil.which(python)
+    if not found or subprocess.run([found, "--version"], capture_output=True).returncode:  # a shim of pyenv, say
+        pytest.skip(f"{python} is not installed here")
+    names = ("teach", "distill", "report")
+    code = f"from styledistill.fingerprint import *; print([fingerprint_script(name) for name in {names}])"
+    done = subprocess.run([found, "-c", code], cwd=SRC, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{[fingerprint.fingerprint_script(name) for name in names]}\n"
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
