@@ -9,7 +9,8 @@ import click
 from styledistill.core.files import write_json
 from styledistill.core.record import run_record
 from styledistill.downloads.fetch import fetch_file
-from styledistill.downloads.registry import FOLDER, listing, weight_file
+from styledistill.downloads.lock import pin
+from styledistill.downloads.registry import FOLDER, WeightFile, expected_sha256, listing, weight_file
 
 
 @click.command()
@@ -34,14 +35,21 @@ def main(names: tuple[str, ...], listed: bool, folder: Path, stamps: Path | None
 def fetch(name: str, folder: Path, stamps: Path | None) -> None:
     """One file, and its stamp. A stamp names the publisher, not the mirror: equal files have equal stamps."""
     wanted = weight_file(name)
-    path = folder / wanted.file
+    path, expected = folder / wanted.file, expected_sha256(wanted, folder)
     if stamps is None:
-        fetch_file(wanted.address, path, wanted.sha256, wanted.bytes)
+        _fetched(wanted, path, expected)
         return
     with run_record(stamps / f"{name}.run.json", "weights", {"name": name, "address": wanted.address}):
-        digest = fetch_file(wanted.address, path, wanted.sha256, wanted.bytes)
+        digest = _fetched(wanted, path, expected)
         facts = {"name": name, "file": wanted.file, "purpose": wanted.purpose, "url": wanted.url}
         write_json(stamps / f"{name}.json", facts | {"sha256": digest, "bytes": path.stat().st_size})
+
+
+def _fetched(wanted: WeightFile, path: Path, expected: str) -> str:
+    digest = fetch_file(wanted.address, path, expected, wanted.bytes)
+    if not wanted.sha256:
+        pin(path.parent, {wanted.url: digest})
+    return digest
 
 
 if __name__ == "__main__":

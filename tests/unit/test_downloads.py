@@ -313,6 +313,20 @@ def test_downloaded_weights_are_stamped_and_loaded(tmp_path, monkeypatch, own_re
     assert "not here" not in listed and "here" in listed and "BSD-3-Clause" in listed and "LPIPS" in listed
 
 
+def test_a_file_without_a_published_hash_must_stay_what_it_was_when_it_first_came(tmp_path, monkeypatch, own_registry):
+    entry = yaml.safe_load(registry.REGISTRY.read_text())["alexnet"] | {"sha256": "", "bytes": None}
+    registry.REGISTRY.write_text(yaml.safe_dump({"alexnet": entry}))
+    kept = tmp_path / "resources" / "weights" / "alexnet-x.pth"
+    for data, code in ((own_registry, 0), (b"other", 1), (own_registry, 0)):
+        kept.unlink(missing_ok=True)
+        with serving(data) as server:
+            monkeypatch.setenv("STYLEDISTILL_MIRROR", server.address)
+            assert run("alexnet")[0] == code
+    kept.write_bytes(b"damaged")
+    with pytest.raises(UserError, match="sha256 is"):
+        registry.local_file("alexnet")
+
+
 def test_another_file_on_the_mirror_is_refused_in_one_line(tmp_path):
     with serving(seeded_alexnet()) as server:
         done = subprocess.run(

@@ -14,6 +14,7 @@ import yaml
 from ..core.errors import UserError
 from .check import check_file
 from .fetch import mirrored
+from .lock import pinned
 
 REGISTRY = Path(__file__).with_name("weights.yaml")
 FOLDER = Path("resources/weights")  # where downloads are kept, below the working directory
@@ -23,7 +24,7 @@ FOLDER = Path("resources/weights")  # where downloads are kept, below the workin
 class WeightFile:
     """One entry: sha256 is the whole of it or its published first digits, bytes the size where it is known.
 
-    An empty sha256: the publisher states none, so a file is taken as it comes, and scores name its own.
+    An empty sha256: the publisher states none, so the file's own is pinned when it first comes (lock.json beside it).
     """
 
     name: str
@@ -58,6 +59,11 @@ def weight_file(name: str) -> WeightFile:
     return files[name]
 
 
+def expected_sha256(wanted: WeightFile, folder: Path) -> str:
+    """The publisher's sha256, or the one that was pinned when the file first came into `folder`; else empty."""
+    return wanted.sha256 or pinned(folder, wanted.url) or ""
+
+
 def local_file(name: str, folder: Path = FOLDER) -> Path:
     """Path of a downloaded file, its hash checked; nothing is fetched. Raises UserError where it is absent or other."""
     wanted = weight_file(name)
@@ -66,7 +72,7 @@ def local_file(name: str, folder: Path = FOLDER) -> Path:
         raise UserError(
             f"{path} is not here. Run `snakemake weights` or, where there is a network, `python src/weights.py {name}`."
         )
-    check_file(path, wanted.sha256, wanted.bytes)
+    check_file(path, expected_sha256(wanted, folder), wanted.bytes)
     return path
 
 
