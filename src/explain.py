@@ -106,8 +106,9 @@ def table(jobs: Sequence[Job]) -> str:
         reasons = Counter(job.why for job in some).most_common()
         words = reasons[0][0] if len(reasons) == 1 else ", ".join(f"{words} ({count})" for words, count in reasons)
         lines.append(f"{rule:<{width}}  {len(some):5,}  {_hours(hours[rule]):>7}  {words}")
-    total = sum(value for value in hours.values() if value is not None)
-    lines.append(f"{'in all':<{width}}  {len(jobs):5,}  {_hours(total):>7}  as long as each took before, one by one")
+    known = [value for value in hours.values() if value is not None]
+    total = _hours(sum(known) if known else None)
+    lines.append(f"{'in all':<{width}}  {len(jobs):5,}  {total:>7}  one after another, each as long as it took before")
     if unknown := [rule for rule, value in hours.items() if value is None]:
         lines.append(f"?: no job of this rule has run in this run before ({', '.join(unknown)})")
     return "\n".join(lines)

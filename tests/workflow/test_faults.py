@@ -170,10 +170,9 @@ def test_a_full_disk_in_any_stage(smoke_copy, small_disk, stage):
     before = (smoke_copy / target).read_bytes()
     (smoke_copy / target).unlink()
     filler = smoke_copy / "results" / "filler"
-    with filler.open("wb") as file, suppress(OSError):
+    with filler.open("wb", buffering=0) as file, suppress(OSError):
         while True:
             file.write(bytes(4096))
-            file.flush()
     arguments = ("--cores", "1", "--configfile", str(SMOKE), "--force", target)
     done = run_workflow(smoke_copy, *arguments)
     said = done.stdout + done.stderr

@@ -56,7 +56,9 @@ def paper(tmp_path_factory) -> tuple[Path, Path]:
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
-    touched = run_workflow(folder, "--touch", "--cores", "1", "--quiet", "all", "--configfile", str(config))
+    touched = run_workflow(
+        folder, "--touch", "--forceall", "--cores", "1", "--quiet", "all", "--configfile", str(config)
+    )
     assert touched.returncode == 0, touched.stderr[-3000:]
     return folder, config
 
