@@ -66,9 +66,10 @@ def test_a_run_in_containers_ends_right_whatever_happens_to_its_jobs(cluster, co
             found = [job for job in _of(_jobs(), rule) if job["JobId"] not in before]
             return [job for job in found if job["JobState"] in states]
 
-        cancelled = _wait(run, lambda: jobs("teach", "RUNNING"))[0]["JobId"]
+        job = _wait(run, lambda: jobs("teach", "RUNNING"))[0]
+        cancelled = job["JobId"]
         _call("scontrol", "update", "nodename=ALL", "state=drain", "reason=test")
-        _call("scancel", cancelled)
+        _call("scancel", f"{job['ArrayJobId']}_{job['ArrayTaskId']}")  # by its JobId SLURM would not find it
         # Submitted again, and held by the drained node.
         _wait(run, lambda: [job for job in jobs("teach", "PENDING") if int(job["JobId"]) > int(cancelled)])
         time.sleep(3)

@@ -60,12 +60,12 @@ def test_a_path_that_apptainer_cannot_be_told_is_refused(tmp_path, monkeypatch):
         _bound(sources=_sources(tmp_path / "old, new"))
 
 
-@pytest.mark.parametrize("driver", [True, False])
-def test_a_gpu_reaches_the_container_where_there_is_one(tmp_path, monkeypatch, driver):
+@pytest.mark.parametrize("count", [0, 2])
+def test_a_gpu_reaches_the_container_where_there_is_one(tmp_path, monkeypatch, count):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(containers, "sees_gpu", lambda: driver)
+    monkeypatch.setattr(containers, "gpus", lambda: count)
     values = config.load(SMOKE)
-    assert ("APPTAINER_NV" in containers.environment(values, ROOT, {})) == driver
+    assert ("APPTAINER_NV" in containers.environment(values, ROOT, {})) == (count > 0)
 
 
 def test_missing_images_are_one_line_that_says_what_to_run(tmp_path):

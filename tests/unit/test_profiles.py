@@ -17,7 +17,7 @@ DEFAULT, SLURM = (ROOT / "profiles" / name / "config.yaml" for name in ("default
 RULES = {
     name: body
     for path in (ROOT / "workflow/rules").glob("*.smk")
-    for name, body in re.findall(r"^ *rule (\w+):\n(.*?)(?=^ *rule |\Z)", path.read_text(), re.M | re.S)
+    for name, body in re.findall(r"^ *rule (\w+):\n(.*?)(?=^ *(?:use )?rule |\Z)", path.read_text(), re.M | re.S)
 }
 
 
@@ -62,7 +62,7 @@ def test_only_gpu_rules_and_a_few_long_ones_are_jobs_of_their_own():
     grouped = {entry.split("=")[0] for entry in slurm["groups"]}
     single = {name for name, body in RULES.items() if "localrule: True" not in body} - grouped
     gpu = {name for name, body in RULES.items() if re.search(r"gpu=", body)}
-    assert single - gpu == {"card", "convert", "figures"}
+    assert single - gpu == {"card", "convert", "duplicates", "figures", "compare", "ablation_figure"}
     assert all(int(entry.split("=")[1]) >= 20 for entry in slurm["group-components"])
 
 

@@ -44,6 +44,8 @@ if TEACHER_STAMP:
         localrule: True
         conda:
             env("model")
+        container:
+            image("model")
         threads: 1
         resources:
             mem_mb=1000,
