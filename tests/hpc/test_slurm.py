@@ -47,7 +47,7 @@ def test_a_run_asks_for_gpus_and_arrays_and_makes_the_same(cluster, plain, tmp_p
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
     jobs = [job for job in _jobs() if job["JobId"] not in before]
     teach = _of(jobs, "teach")
-    # Both blocks as one array; a task that the plugin calls failed, since the first took longer, is submitted again alone.
+    # Both blocks as one array; a task that the plugin calls failed, as the first took longer, is submitted again alone.
     assert Counter(job.get("ArrayJobId") for job in teach).most_common(1)[0][1] == 2
     assert all(job["TresPerJob"] == "gres:gpu:1" for job in [*teach, *_of(jobs, "distill")])
     # Both blocks and the golden set are cropped in one job, with the memory of one, and without a GPU.
