@@ -202,9 +202,9 @@ def test_a_lost_teacher_picture_comes_back_from_the_store(smoke_copy):
     lost = smoke_copy / "results/smoke/teacher/train/0001/c01_s02.png"
     bytes_before = lost.read_bytes()
     lost.unlink()
-    expected = taught("train 0001") | {"manifest train", "card"} | DISTILLED
-    assert planned(smoke_copy, SMOKE, "--rerun-triggers", "mtime") <= expected
-    done = run_workflow(smoke_copy, "--cores", "1", "--configfile", str(SMOKE), "--until", "teach")
+    # Asked for by name: what has been used already, Snakemake does not miss by itself.
+    target = str(lost.relative_to(smoke_copy))
+    done = run_workflow(smoke_copy, target, "--cores", "1", "--configfile", str(SMOKE))
     assert done.returncode == 0, done.stderr[-3000:]
     assert lost.read_bytes() == bytes_before
     assert {Path(name).parent.as_posix() for name in _changed(before, _state(smoke_copy))} == {"teacher/train/0001"}
