@@ -9,7 +9,7 @@ from PIL import Image, ImageFilter
 
 from styledistill.core.errors import UserError
 from styledistill.core.images import encode_png, open_rgb, square_crop
-from styledistill.plan.duplicates import Shown, duplicates, looks
+from styledistill.plan.duplicates import Shown, duplicates, looks, refuse_known
 from styledistill.shards.write import Pair, write_manifest, write_shard
 from styledistill.sources import drawings, photographs
 
@@ -62,12 +62,18 @@ def test_flat_pictures_are_told_apart_by_their_colours():
     )
 
 
-def test_the_golden_set_goes_before_validation_and_that_before_training():
+def test_validation_goes_before_training_and_a_split_may_repeat_itself():
     image = photograph("coffee")
-    three = [shown("train", "c00", image), shown("val", "c01", image), shown("golden", "c2", image, "")]
-    found = {one.split: one.reason for one in duplicates(three)}
-    assert set(found) == {"train", "val"} and "in the golden set" in found["val"]
+    assert [one.split for one in duplicates([shown("train", "c00", image), shown("val", "c01", image)])] == ["train"]
     assert duplicates([shown("train", "c00", image), shown("train", "c01", image, "0001")]) == []
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_a_golden_picture_that_looks_like_one_of_a_block_is_refused_by_name(split):
+    golden = [shown("golden", "c2", photograph("coffee"), "")]
+    refuse_known(golden, [shown(split, "c03", photograph("rocket")), shown("train", "c04", photograph("chelsea"))])
+    with pytest.raises(UserError, match=rf"golden: c2\.jpg of photos looks like c03\.jpg .* {split} block 0000"):
+        refuse_known(golden, [shown(split, "c03", jpeg(photograph("coffee")))])
 
 
 def test_pairs_of_a_copy_are_replaced_by_later_ones(tmp_path):

@@ -241,7 +241,19 @@ REPLACED = [
 ]
 # Pictures that look like one of another split: their pairs stand in the shards and in no manifest.
 DUPLICATES = f"{RESULTS}/blocks/duplicates.excluded.csv"
+GOLDEN_ALONE = f"{RESULTS}/blocks/golden_duplicates.csv"
 IMAGES = f"{RESULTS}/images"
+BLOCK_TABLES = [
+    BLOCK.format(split=split, block=block)
+    for split, blocks in BLOCKS.items()
+    for block in blocks
+]
+BLOCK_CROPS = [
+    f"{IMAGES}/{split}/{block}/{name}.png"
+    for split, blocks in BLOCKS.items()
+    for block in blocks
+    for name in CONTENTS + STYLES
+]
 TEACHER = f"{RESULTS}/teacher"
 SHARD = f"{RESULTS}/shards/{{split}}/{{block}}.tar"
 MANIFEST = f"{RESULTS}/shards/{{split}}.json"

@@ -114,6 +114,7 @@ rule report:
         benchmark=BENCHMARK,
         excluded=collect(f"{RESULTS}/index/{{source}}.excluded.csv", source=CFG.sources),
         replaced=REPLACED,
+        golden=GOLDEN_ALONE,
         manifests=MANIFESTS,
     output:
         report(

@@ -14,6 +14,9 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from ..core.errors import UserError
+from .settled import shown
+
 MOST_BITS = 12  # of 128
 MOST_LEVELS = 16.0  # mean difference of the small colour pictures, of 255
 _RANK = {"golden": 0, "val": 1, "train": 2}  # who keeps a picture that two have
@@ -52,6 +55,30 @@ def looks(image: Image.Image) -> tuple[np.ndarray, np.ndarray]:
 
 def duplicates(pictures: Sequence[Shown]) -> list[Duplicate]:
     """Those of `pictures` that look like one of a split before theirs: golden set, then val, then train."""
+    return [_left_out(one, other) for one, other in _alike(pictures)]
+
+
+def refuse_known(golden: Sequence[Shown], blocks: Sequence[Shown]) -> None:
+    """Raise UserError for a golden picture that looks like one of a block.
+
+    Other than validation, the golden set may not push pairs out of a training that is done: it has to give way itself.
+    """
+    for one, other in _alike([*golden, *blocks]):
+        if other.split == "golden":
+            raise UserError(
+                f"golden: {shown(other.picture)} of {other.source} looks like {shown(one.picture)} of {one.source}, "
+                f"which is in {one.split} block {one.block}. Choose another golden picture, by its name."
+            )
+
+
+def _left_out(one: Shown, other: Shown) -> Duplicate:
+    where = f"{other.split} block {other.block}"
+    reason = f"looks like {other.picture} of {other.source} in {where}; its pairs are replaced by later ones"
+    return Duplicate(one.source, one.picture, reason, one.split, one.block, one.name)
+
+
+def _alike(pictures: Sequence[Shown]) -> list[tuple[Shown, Shown]]:
+    """Each picture that looks like one of a split before its own, and the first of those that it looks like."""
     found = []
     bits = np.array([one.bits for one in pictures])
     colours = np.array([one.colours for one in pictures])
@@ -61,8 +88,5 @@ def duplicates(pictures: Sequence[Shown]) -> list[Duplicate]:
         near = before[(bits[before] != one.bits).sum(1) <= MOST_BITS]
         near = near[np.abs(colours[near] - one.colours).mean(1) <= MOST_LEVELS]
         if len(near):
-            other = pictures[near[0]]
-            where = "the golden set" if other.split == "golden" else f"{other.split} block {other.block}"
-            reason = f"looks like {other.picture} of {other.source} in {where}; its pairs are replaced by later ones"
-            found.append(Duplicate(one.source, one.picture, reason, one.split, one.block, one.name))
+            found.append((one, pictures[near[0]]))
     return found
