@@ -33,7 +33,7 @@ def of(rule: str, *wildcards: str) -> set[str]:
 
 def block(*blocks: str) -> set[str]:
     """What belongs to a block alone."""
-    return of("fetch", *blocks) | of("crop", *blocks) | taught(*blocks)
+    return of("fetch_block", *blocks) | of("crop", *blocks) | taught(*blocks)
 
 
 def taught(*blocks: str) -> set[str]:
@@ -42,7 +42,8 @@ def taught(*blocks: str) -> set[str]:
 
 
 def scores(*models: str) -> set[str]:
-    return of("score", *models)
+    """One job scores all models that no loss touches."""
+    return of("score", *(set(models) - set(FIXED))) | ({"score_fixed"} if set(models) & set(FIXED) else set())
 
 
 def students(*losses: str) -> set[str]:
@@ -56,11 +57,12 @@ def shown(*models: str) -> set[str]:
 
 MANIFESTS = of("manifest", "train", "val")
 GOLDEN = {"golden_table", "golden_crop"}
+DUPLICATES = {"duplicates", "golden_duplicates"}
 REPORT = {"figures", "report"}
-TABLES = {"table", *REPORT}
+TABLES = {"table", "compare", *REPORT}
 DISTILLED = students(*LOSSES) | TABLES
 TAUGHT = taught(*BLOCKS) | MANIFESTS | {"card"} | shown(*FIXED) | DISTILLED
-ALL = of("index", *SOURCES) | block(*BLOCKS) | GOLDEN | TAUGHT
+ALL = of("index", *SOURCES) | block(*BLOCKS) | GOLDEN | DUPLICATES | {"graphs"} | TAUGHT
 
 # --- changed configurations --------------------------------------------------
 
@@ -86,20 +88,25 @@ CHANGES: dict[str, tuple[Callable[[dict], dict], set[str]]] = {
     # The table of the golden set also refuses pictures that are in a block, so it hangs on the number of blocks.
     "from two blocks to four": (
         lambda values: {"blocks": {**values["blocks"], "train": 4}, "pairs": {"train": 36, "val": 6}},
-        block("train 0002", "train 0003") | GOLDEN | {"manifest train", "card"} | shown(*FIXED) | DISTILLED,
+        block("train 0002", "train 0003")
+        | GOLDEN
+        | DUPLICATES
+        | {"manifest train", "card"}
+        | shown(*FIXED)
+        | DISTILLED,
     ),
     "a new golden picture": (
         section("golden", styles={"paintings": 3}),
-        GOLDEN | shown(*FIXED, *LOSSES) | {"benchmark"} | TABLES,
+        GOLDEN | {"golden_duplicates", "benchmark"} | shown(*FIXED, *LOSSES) | TABLES,
     ),
     "an option of the metrics": (section("metrics", fid_minimum=3), scores(*FIXED, *LOSSES) | TABLES),
-    "an option of the benchmark": (section("benchmark", repeats=3), {"benchmark"} | REPORT),
+    "an option of the benchmark": (section("benchmark", repeats=3), {"benchmark", "compare"} | REPORT),
     "learning rate": (section("distill", learning_rate=2e-4), DISTILLED),
     "a word on rights": (_rights, {"card", "report"}),
     "a renamed run": (lambda values: {"run": "renamed"}, ALL),
     "size of the pictures": (
         lambda values: {"image_size": 96},
-        of("crop", *BLOCKS) | {"golden_crop"} | TAUGHT,
+        of("crop", *BLOCKS) | DUPLICATES | {"golden_crop"} | TAUGHT,
     ),
 }
 

@@ -21,12 +21,17 @@ from ..core.runtime import use_threads
 from ..core.tensors import from_uint8
 from ..stylizers import Stylizer, Wanted, load_stylizer, networks_of
 
+_SMALL = 64  # pixels; Stable Diffusion takes no smaller pictures
 COLUMNS = ("model", "parameters", "megabytes", "seconds", "seconds_iqr", "peak_memory_mb", "device")
 
 
 def measure_alone(wanted: Wanted, content: Path, style: Path, size: int, repeats: int) -> dict[str, str | float]:
     """`measure` in a fresh process, so that no model finds memory that another one left."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+    # Forked from a process that has loaded libraries and nothing else, once for all models. (It finds installed
+    # packages only: a script's folder is no part of its path.)
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["torch", "pandas"])
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
         return pool.submit(measure, wanted, content, style, size, repeats).result()
 
 
@@ -35,12 +40,13 @@ def measure(wanted: Wanted, content: Path, style: Path, size: int, repeats: int)
     """One row of COLUMNS for one model and one pair of pictures, cropped to `size` x `size`.
 
     megabytes (10**6 bytes): parameters and buffers as loaded. seconds: median of `repeats` after one warm-up, with the
-    interquartile range, inputs on the device. peak_memory_mb: the most that the first picture took above the process
-    with the model loaded (weights not counted): resident memory on a CPU, allocated memory on a GPU.
+    interquartile range, inputs on the device. peak_memory_mb: the most that a picture took above the process with the
+    model loaded (weights not counted): resident memory on a CPU, allocated memory on a GPU.
     """
     threads = use_threads()
     stylizer = load_stylizer(wanted)
     pictures = [_picture(file, size).to(wanted.device) for file in (content, style)]
+    stylizer.stylize(*(picture[..., :_SMALL, :_SMALL] for picture in pictures))  # else code that is loaded late counts
     peak = _peak_memory_mb(stylizer, pictures, wanted.device)
     times = [_seconds(stylizer, pictures, wanted.device) for _ in range(repeats)]
     networks = networks_of(stylizer)
