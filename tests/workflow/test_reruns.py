@@ -97,7 +97,7 @@ CHANGES: dict[str, tuple[Callable[[dict], dict], set[str]]] = {
     ),
     "a new golden picture": (
         section("golden", styles={"paintings": 3}),
-        GOLDEN | {"golden_duplicates", "benchmark"} | shown(*FIXED, *LOSSES) | TABLES,
+        GOLDEN | {"golden_duplicates", "benchmark", "card"} | shown(*FIXED, *LOSSES) | TABLES,
     ),
     "an option of the metrics": (section("metrics", fid_minimum=3), scores(*FIXED, *LOSSES) | TABLES),
     "an option of the benchmark": (section("benchmark", repeats=3), {"benchmark", "compare"} | REPORT),
