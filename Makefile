@@ -3,6 +3,8 @@
 # ARGS: what Snakemake is given besides, such as ARGS="--configfile workflow/presets/photos.yaml".
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES ?= all
+# The long tests (containers, SLURM, thirty kills, the paper's size) take half an hour more: make test PYTEST=
+PYTEST ?= -m 'not long'
 # Both environments are one folder; the stamp of the larger satisfies the smaller.
 BIN := .venv/bin
 

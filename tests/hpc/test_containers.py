@@ -15,7 +15,7 @@ from small import LOCAL, PATIENCE, made, small_config
 
 from styledistill.plan import containers
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("hpc")]
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("hpc")]
 
 
 def _inside(name: str, *command: str) -> subprocess.CompletedProcess:
