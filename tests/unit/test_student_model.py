@@ -158,6 +158,26 @@ def test_thawed_batch_norm_trains() -> None:
 # --- files --------------------------------------------------------------------------------------------------------
 
 
+def test_a_hub_id_is_taken_from_the_hubs_folder(
+    student: Student, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants
+
+    revision = "0123456789abcdef0123456789abcdef01234567"
+    repository = tmp_path / "models--someone--student"
+    student.save(repository / "snapshots" / revision)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(revision)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    loaded = Student.from_pretrained("someone/student")
+    assert torch.equal(
+        loaded.stylize(pictures(1), pictures(1, seed=1)), student.stylize(pictures(1), pictures(1, seed=1))
+    )
+    with pytest.raises(UserError, match="someone/other: no such folder, and no student of that id on the hub"):
+        Student.from_pretrained("someone/other")
+
+
 def test_saved_and_loaded_it_is_the_same(student: Student, tmp_path: Path) -> None:
     student.save(tmp_path / "student")
     again = Student.from_pretrained(tmp_path / "student")
