@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import yaml
 from running import ROOT, SMOKE, environment, planned, preset, run_workflow
 
 from styledistill.core.lifeline import LOCK
@@ -201,7 +202,7 @@ def test_a_read_only_folder(smoke_copy, small_disk):
 
 def test_a_limit_on_the_size_of_files(smoke, tmp_path):
     """The teacher's script on a block, without its store of finished pairs."""
-    settings = json.loads((smoke / RUN / "shards/train.json").read_text())["teacher"]
+    settings = yaml.safe_load(SMOKE.read_text())["teacher"]
     out = tmp_path / "out"
     command = [sys.executable, str(ROOT / "src/teach.py"), "--images", str(smoke / RUN / "images/val/0000")]
     command += ["--shape", "3", "3", "--device", "cpu", "--store", str(tmp_path / "pairs"), "--out", str(out)]
