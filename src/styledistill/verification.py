@@ -95,14 +95,15 @@ def _weights(results: Path, stamp: Path) -> Iterator[Fault]:
 
 def _teacher(results: Path) -> Iterator[Fault]:
     """The teacher's weights, as they are loaded, against the hash in the data card."""
-    manifest, card = results / "shards" / "train.json", results / "shards" / "README.md"
-    if not (manifest.is_file() and card.is_file()):
+    # The shards name no path; the records of the jobs that made the pictures do.
+    record, card = next(results.glob("teacher/train/*/teach.run.json"), None), results / "shards" / "README.md"
+    if not (record and card.is_file()):
         return
     import torch
 
     from .teacher.load import load_teacher
 
-    settings = Teacher.model_validate(read_json(manifest)["teacher"])
+    settings = Teacher.model_validate(read_json(record)["settings"])
     try:
         known = load_teacher(settings, torch.device("cpu")).key["weights"] in card.read_text()
         reason = "" if known else f"not the weights that {card} names"

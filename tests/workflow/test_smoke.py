@@ -142,7 +142,7 @@ def test_the_paper_preset_plans_its_jobs_without_any_data(snakemake):
     assert plan.returncode == 0, said
     jobs = {line.split()[0]: int(line.split()[1]) for line in _stats(said)}
     assert (jobs["teach"], jobs["distill"], jobs["render"]) == (92, 3, 8)
-    assert "not here yet: sources.coco.path" in said
+    assert "not here yet: sources.faces.path" in said
 
 
 def test_snakemake_s_own_report_holds_every_figure_and_table_with_a_caption(smoke, tmp_path):
