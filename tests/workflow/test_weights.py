@@ -9,8 +9,6 @@ import yaml
 from running import SMOKE, run_workflow
 from serving import serving
 
-MODELS = ("content", "style", "recolor", "teacher", "pretrained", "mse", "gram50")
-
 
 def _preset(folder: Path, **networks: str) -> str:
     path = folder / "config.yaml"
@@ -35,7 +33,8 @@ def test_what_is_downloaded_is_waited_for_by_the_jobs_that_use_it_and_nothing_el
     config = _preset(tmp_path, vgg19="download", alexnet="download", inception="seeded")
     made, waits = _planned(tmp_path, config)
     assert made == {"vgg19", "alexnet"}
-    scores = {f"Score {model}": {"vgg19", "alexnet"} for model in MODELS}
+    jobs = ("Score the teacher, the student before distillation and the controls", "Score mse", "Score gram50")
+    scores = {job: {"vgg19", "alexnet"} for job in jobs}
     assert waits == scores | {"Distil the teacher into student gram50": {"vgg19"}}
 
 
