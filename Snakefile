@@ -61,11 +61,7 @@ rule fetch:
         FETCHED,
         rules.weights.input,
         rules.golden_table.output,
-        [
-            BLOCK.format(split=split, block=block)
-            for split, blocks in BLOCKS.items()
-            for block in blocks
-        ],
+        BLOCK_TABLES,
 
 
 rule students:

@@ -4,11 +4,7 @@
 rule card:
     input:
         manifests=MANIFESTS,
-        blocks=[
-            f"{RESULTS}/blocks/{split}/{block}.csv"
-            for split, blocks in BLOCKS.items()
-            for block in blocks
-        ],
+        blocks=BLOCK_TABLES,
         excluded=collect(
             f"{RESULTS}/index/{{source}}.excluded.csv",
             source=sorted({*CFG.blocks.contents, *CFG.blocks.styles}),

@@ -102,7 +102,7 @@ def write_manifest(
     entries, teachers, passed = [], {}, 0
     for shard in shards:
         keys, teacher = _contents(shard)
-        usable = [key for key in keys if not (left_out and _pictures(key) & set(left_out))]
+        usable = [key for key in keys if not left_out or _pictures(key).isdisjoint(left_out)]
         passed, keys = passed + len(keys) - len(usable), usable
         taken, left = keys[:left], left - len(keys[:left])
         if taken:
