@@ -11,9 +11,7 @@ from styledistill.config import Benchmark, Teacher
 from styledistill.core.files import write_text
 from styledistill.core.progress import progress
 from styledistill.core.record import run_record
-from styledistill.core.runtime import pick_device
-from styledistill.metrics.cost import COLUMNS, measure_alone
-from styledistill.stylizers import Wanted
+from styledistill.metrics.alone import COLUMNS, Measurement, measure_each
 
 
 @click.command()
@@ -38,13 +36,10 @@ def main(
     """Measure each model alone: parameters, megabytes, seconds and peak memory for one picture."""
     facts_of = {"benchmark": settings.model_dump(), "size": size, "teacher": teacher.model_dump(mode="json")}
     with user_errors(), run_record(table.with_suffix(".run.json"), "benchmark", facts_of) as facts:
-        where = pick_device(device)
-        facts["device"] = str(where)
-        rows = []
-        for model in progress(models, unit="model"):
-            name, _, folder = model.partition("=")
-            wanted = Wanted(name, where, Path(folder) if folder else None, teacher)
-            rows.append(measure_alone(wanted, content, style, size, settings.repeats))
+        wanted = Measurement(content, style, size, settings.repeats, device, teacher)
+        folders = {name: Path(folder) if folder else None for name, _, folder in (m.partition("=") for m in models)}
+        rows = list(progress(measure_each(folders, wanted), unit="model", total=len(folders)))
+        facts["device"] = rows[-1]["device"]
         write_text(table, pd.DataFrame(rows, columns=COLUMNS).to_csv(index=False, float_format="%.6g"))
 
 

@@ -14,7 +14,7 @@ from styledistill.stylizers import CHUNK, Wanted, copy_finished, load_stylizer, 
 
 
 @click.command()
-@click.option("--model", required=True, help="content, style, recolor, teacher, or any name with --weights.")
+@click.option("--model", required=True, help="teacher, or any name with --weights.")
 @click.option("--weights", type=Folder, help="Folder of a student (student.safetensors, config.json).")
 @click.option("--teacher", type=Settings(Teacher), help="The teacher section, as JSON; for the model `teacher`.")
 @click.option("--store", type=Folder, help="Finished pairs (resources/pairs); for the model `teacher`.")

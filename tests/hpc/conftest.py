@@ -23,7 +23,8 @@ HERE = Path(__file__).parent
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """results/small of a small run up to the pictures of all models, without SLURM and without containers."""
     folder = tmp_path_factory.mktemp("plain")
-    done = run_workflow(folder, "--until", "render", *LOCAL, str(small_config(folder)), timeout=PATIENCE)
+    wanted = ("--until", "render", "render_controls")
+    done = run_workflow(folder, *wanted, *LOCAL, str(small_config(folder)), timeout=PATIENCE)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
     return folder / "results" / "small"
 

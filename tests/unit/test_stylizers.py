@@ -11,7 +11,8 @@ from styledistill.core.errors import UserError
 from styledistill.core.images import load_array, save_png
 from styledistill.core.tensors import to_uint8
 from styledistill.evaluation import Pair, golden_pairs
-from styledistill.metrics.cost import COLUMNS, measure, measure_alone
+from styledistill.metrics.alone import COLUMNS, Measurement, measure_each
+from styledistill.metrics.cost import measure
 from styledistill.stylizers import (
     Control,
     Wanted,
@@ -216,7 +217,9 @@ def test_the_peak_is_what_one_picture_takes_above_the_loaded_model(images, monke
 
 
 def test_a_model_is_measured_in_a_fresh_process(images):
-    row = measure_alone(Wanted("recolor", CPU), images / "golden/c0.png", images / "golden/s0.png", 32, repeats=2)
+    teacher = Teacher(weights="none")
+    wanted = Measurement(images / "golden/c0.png", images / "golden/s0.png", 32, 2, "cpu", teacher)
+    (row,) = measure_each({"recolor": None}, wanted)
     assert row["model"] == "recolor"
     assert row["parameters"] == 0
     assert row["peak_memory_mb"] < 20

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.slow
 
 LOSSES = ("mse", "gram50")
 FIXED = ("content", "style", "recolor", "teacher", "pretrained")  # models that no loss touches
+CONTROLS = ("content", "style", "recolor")
 SOURCES = ("scenes", "faces", "photographs", "paintings")
 BLOCKS = ("train 0000", "train 0001", "val 0000")
 
@@ -52,7 +53,8 @@ def students(*losses: str) -> set[str]:
 
 def shown(*models: str) -> set[str]:
     """Pictures and scores of models."""
-    return of("render", *models) | scores(*models)
+    controls = {"render_controls"} if set(models) & set(CONTROLS) else set()
+    return of("render", *(set(models) - set(CONTROLS))) | controls | scores(*models)
 
 
 MANIFESTS = of("manifest", "train", "val")

@@ -141,7 +141,7 @@ def test_the_paper_preset_plans_its_jobs_without_any_data(snakemake):
     said = plan.stdout + plan.stderr
     assert plan.returncode == 0, said
     jobs = {line.split()[0]: int(line.split()[1]) for line in _stats(said)}
-    assert (jobs["teach"], jobs["distill"], jobs["render"]) == (92, 3, 8)
+    assert (jobs["teach"], jobs["distill"], jobs["render"], jobs["render_controls"]) == (92, 3, 5, 1)
     assert "not here yet: sources.faces.path" in said
 
 

@@ -32,7 +32,7 @@ rule render_variant:
         gpu=gpu,
     params:
         teacher=lambda wildcards: settings(CFG.variants[wildcards.variant]),
-        golden=f"--golden-contents {len(GOLDEN_CONTENTS)} --golden-styles {len(GOLDEN_STYLES)}",
+        golden=GOLDEN_COUNTS,
         images=lambda wildcards, input: Path(input[0]).parents[1],
         store=STORE,
         device=CFG.device,
@@ -71,7 +71,7 @@ rule score_variants:
         variants=" ".join(VARIANTS),
         metrics=settings(CFG.metrics),
         networks=settings(CFG.networks),
-        golden=f"--golden-contents {len(GOLDEN_CONTENTS)} --golden-styles {len(GOLDEN_STYLES)}",
+        golden=GOLDEN_COUNTS,
         images=lambda wildcards, input: Path(input.images[0]).parents[1],
         pictures=subpath(output[0], parent=True),
         device=CFG.device,

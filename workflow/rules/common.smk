@@ -165,17 +165,19 @@ def grid(contents, styles):
 
 
 def made_by(model):
-    """The weights that a model's pictures come from; none for the controls, the teacher's are no file of a run."""
-    if model == "teacher":
-        return TEACHER_STAMP
-    return [f"{STUDENTS[model]}/student.safetensors"] if model in STUDENTS else []
+    """The weights that a model's pictures come from; the teacher's are no file of a run."""
+    return (
+        TEACHER_STAMP
+        if model == "teacher"
+        else f"{STUDENTS[model]}/student.safetensors"
+    )
 
 
 def options_of(model):
     """How render.py is told to load a model."""
     if model == "teacher":
         return f"--teacher {shlex.quote(settings(CFG.teacher))} --store {STORE} --finished {TEACHER}/val"
-    return f"--weights {STUDENTS[model]}" if model in STUDENTS else ""
+    return f"--weights {STUDENTS[model]}"
 
 
 def folder_of(files):
@@ -210,6 +212,9 @@ STYLES = names("s", sum(CFG.blocks.styles.values()), 2)
 PAIRS = grid(CONTENTS, STYLES)
 GOLDEN_CONTENTS = names("c", configuration.total(CFG.golden.contents), 1)
 GOLDEN_STYLES = names("s", configuration.total(CFG.golden.styles), 1)
+GOLDEN_COUNTS = (
+    f"--golden-contents {len(GOLDEN_CONTENTS)} --golden-styles {len(GOLDEN_STYLES)}"
+)
 BLOCKS = {
     split: [f"{n:04d}" for n in range(getattr(CFG.blocks, split))]
     for split in ("train", "val")

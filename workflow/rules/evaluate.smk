@@ -14,6 +14,8 @@ rule render:
         f"{LOGS}/render/{{model}}.log",
     benchmark:
         f"{TIMES}/render/{{model}}.tsv"
+    wildcard_constraints:
+        model="|".join(["teacher", *STUDENTS]),
     conda:
         env("model")
     container:
@@ -22,12 +24,10 @@ rule render:
     resources:
         mem_mb=3000,
         runtime=120,
-        gpu=lambda wildcards: (
-            0 if wildcards.model in configuration.CONTROLS else gpu(wildcards)
-        ),
+        gpu=gpu,
     params:
         model=lambda wildcards: options_of(wildcards.model),
-        golden=f"--golden-contents {len(GOLDEN_CONTENTS)} --golden-styles {len(GOLDEN_STYLES)}",
+        golden=GOLDEN_COUNTS,
         images=lambda wildcards, input: Path(GOLDEN_IMAGES[0]).parents[1],
         device=CFG.device,
         out=subpath(output[0], parent=True),
@@ -39,6 +39,42 @@ rule render:
         " --images {params.images} --manifest {input.manifest} {params.golden} --device {params.device}"
         " --out-golden {params.out} --out-validation {output.validation}"
         " 3>&2 >{log} 2>&1"
+
+
+# The controls learnt nothing and need no network: one start of Python makes them all.
+rule render_controls:
+    input:
+        golden=GOLDEN_IMAGES,
+        manifest=MANIFESTS[1],
+    output:
+        golden=collect(GOLDEN_PICTURES, model=configuration.CONTROLS),
+        validation=[
+            directory(VALIDATION.format(model=model))
+            for model in configuration.CONTROLS
+        ],
+    log:
+        f"{LOGS}/render_controls.log",
+    benchmark:
+        f"{TIMES}/render_controls.tsv"
+    conda:
+        env("model")
+    container:
+        image("model")
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=60,
+    params:
+        golden=GOLDEN_COUNTS,
+        images=lambda wildcards, input: Path(GOLDEN_IMAGES[0]).parents[1],
+        out=lambda wildcards, output: Path(output.golden[0]).parents[1],
+        validation=lambda wildcards, output: Path(output.validation[0]).parent,
+        code=fingerprint_script("render_controls"),
+    message:
+        "Make the controls' pictures of the golden set and the validation pairs"
+    shell:
+        "python $SRC/render_controls.py --images {params.images} --manifest {input.manifest} {params.golden}"
+        " --out-golden {params.out} --out-validation {params.validation} 3>&2 >{log} 2>&1"
 
 
 # What no loss touches is scored by one job, which also sees the styles for FID: once, and not for every model.
@@ -71,7 +107,7 @@ rule score_fixed:
     params:
         metrics=settings(CFG.metrics),
         networks=settings(CFG.networks),
-        golden=f"--golden-contents {len(GOLDEN_CONTENTS)} --golden-styles {len(GOLDEN_STYLES)}",
+        golden=GOLDEN_COUNTS,
         device=CFG.device,
         results=lambda wildcards, output: Path(output[0]).parents[1],
         models=" ".join(configuration.FIXED_MODELS),
@@ -115,7 +151,7 @@ rule score:
     params:
         metrics=settings(CFG.metrics),
         networks=settings(CFG.networks),
-        golden=f"--golden-contents {len(GOLDEN_CONTENTS)} --golden-styles {len(GOLDEN_STYLES)}",
+        golden=GOLDEN_COUNTS,
         device=CFG.device,
         results=lambda wildcards, output: Path(output[0]).parents[1],
         code=fingerprint_script("score_models"),

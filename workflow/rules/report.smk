@@ -93,7 +93,7 @@ rule figures:
         mem_mb=1500,
         runtime=30,
     params:
-        golden=f"--golden-contents {len(GOLDEN_CONTENTS)} --golden-styles {len(GOLDEN_STYLES)}",
+        golden=GOLDEN_COUNTS,
         models=",".join(["teacher", "pretrained", *CFG.losses]),
         losses=",".join(CFG.losses),
         results=lambda wildcards, output: Path(output[0]).parents[1],

@@ -8,8 +8,6 @@ import resource
 import statistics
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -20,24 +18,14 @@ from ..core.images import open_rgb, square_crop
 from ..core.runtime import use_threads
 from ..core.tensors import from_uint8
 from ..stylizers import Stylizer, Wanted, load_stylizer, networks_of
+from .alone import Row
 
 _SMALL = 64  # pixels; Stable Diffusion takes no smaller pictures
-COLUMNS = ("model", "parameters", "megabytes", "seconds", "seconds_iqr", "peak_memory_mb", "device")
-
-
-def measure_alone(wanted: Wanted, content: Path, style: Path, size: int, repeats: int) -> dict[str, str | float]:
-    """`measure` in a fresh process, so that no model finds memory that another one left."""
-    # Forked from a process that has loaded libraries and nothing else, once for all models. (It finds installed
-    # packages only: a script's folder is no part of its path.)
-    context = get_context("forkserver")
-    context.set_forkserver_preload(["torch", "pandas"])
-    with ProcessPoolExecutor(1, mp_context=context) as pool:
-        return pool.submit(measure, wanted, content, style, size, repeats).result()
 
 
 @torch.no_grad()
-def measure(wanted: Wanted, content: Path, style: Path, size: int, repeats: int) -> dict[str, str | float]:
-    """One row of COLUMNS for one model and one pair of pictures, cropped to `size` x `size`.
+def measure(wanted: Wanted, content: Path, style: Path, size: int, repeats: int) -> Row:
+    """One row of `alone.COLUMNS` for one model and one pair of pictures, cropped to `size` x `size`.
 
     megabytes (10**6 bytes): parameters and buffers as loaded. seconds: median of `repeats` after one warm-up, with the
     interquartile range, inputs on the device. peak_memory_mb: the most that a picture took above the process with the

@@ -1,0 +1,52 @@
+"""What models cost, each measured in a process of its own.
+
+No torch in this one: it would be loaded a second time, which takes seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+from .. import config
+
+COLUMNS = ("model", "parameters", "megabytes", "seconds", "seconds_iqr", "peak_memory_mb", "device")
+Row = dict[str, str | float]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Stylize one content with one style, both cropped to `size` x `size` pixels, `repeats` times on `device`."""
+
+    content: Path
+    style: Path
+    size: int
+    repeats: int
+    device: str
+    teacher: config.Teacher
+
+
+def measure_each(models: dict[str, Path | None], wanted: Measurement) -> Iterator[Row]:
+    """One row of COLUMNS (`cost.measure`) for each model: its name, and the folder of its weights if it is a student.
+
+    No model finds memory that another one left.
+    """
+    # Forked from a process that has loaded libraries and nothing else, once for all models. (It finds installed
+    # packages only: a script's folder is no part of its path.)
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["torch", "pandas"])
+    for name, weights in models.items():
+        with ProcessPoolExecutor(1, mp_context=context) as pool:
+            yield pool.submit(_measure, name, weights, wanted).result()
+
+
+def _measure(name: str, weights: Path | None, wanted: Measurement) -> Row:
+    from ..core.runtime import pick_device
+    from ..stylizers import Wanted
+    from .cost import measure
+
+    model = Wanted(name, pick_device(wanted.device), weights, wanted.teacher)
+    return measure(model, wanted.content, wanted.style, wanted.size, wanted.repeats)
