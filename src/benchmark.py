@@ -38,8 +38,9 @@ def main(
     with user_errors(), run_record(table.with_suffix(".run.json"), "benchmark", facts_of) as facts:
         wanted = Measurement(content, style, size, settings.repeats, device, teacher)
         folders = {name: Path(folder) if folder else None for name, _, folder in (m.partition("=") for m in models)}
-        rows = list(progress(measure_each(folders, wanted), unit="model", total=len(folders)))
-        facts["device"] = rows[-1]["device"]
+        measured = list(progress(measure_each(folders, wanted), unit="model", total=len(folders)))
+        rows = [row for row, _ in measured]
+        facts |= {"device": rows[-1]["device"], "peak_memory_mb": round(max(peak for _, peak in measured), 1)}
         write_text(table, pd.DataFrame(rows, columns=COLUMNS).to_csv(index=False, float_format="%.6g"))
 
 

@@ -12,6 +12,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from .. import config
+from ..core.record import peak_memory_mb
 
 COLUMNS = ("model", "parameters", "megabytes", "seconds", "seconds_iqr", "peak_memory_mb", "device")
 Row = dict[str, str | float]
@@ -29,10 +30,10 @@ class Measurement:
     teacher: config.Teacher
 
 
-def measure_each(models: dict[str, Path | None], wanted: Measurement) -> Iterator[Row]:
-    """One row of COLUMNS (`cost.measure`) for each model: its name, and the folder of its weights if it is a student.
+def measure_each(models: dict[str, Path | None], wanted: Measurement) -> Iterator[tuple[Row, float]]:
+    """For each model one row of COLUMNS (`cost.measure`), and the peak resident memory of its process in MB.
 
-    No model finds memory that another one left.
+    models: names, and the folders of the students' weights. No model finds memory that another one left.
     """
     # Forked from a process that has loaded libraries and nothing else, once for all models. (It finds installed
     # packages only: a script's folder is no part of its path.)
@@ -43,10 +44,11 @@ def measure_each(models: dict[str, Path | None], wanted: Measurement) -> Iterato
             yield pool.submit(_measure, name, weights, wanted).result()
 
 
-def _measure(name: str, weights: Path | None, wanted: Measurement) -> Row:
+def _measure(name: str, weights: Path | None, wanted: Measurement) -> tuple[Row, float]:
     from ..core.runtime import pick_device
     from ..stylizers import Wanted
     from .cost import measure
 
     model = Wanted(name, pick_device(wanted.device), weights, wanted.teacher)
-    return measure(model, wanted.content, wanted.style, wanted.size, wanted.repeats)
+    row = measure(model, wanted.content, wanted.style, wanted.size, wanted.repeats)
+    return row, peak_memory_mb()

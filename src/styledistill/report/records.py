@@ -24,6 +24,7 @@ ORDER = (
     "card",
     "pretrain",
     "distill",
+    "graphs",
     "export",
     "render",
     "score",
