@@ -41,10 +41,8 @@ def _tree(path: Path) -> ast.Module:
 
 @cache
 def _module_hash(path: Path) -> str:
-    digest = hashlib.sha256()
-    for piece in _pieces(_tree(path)):
-        digest.update(piece.encode() + b"\n")
-    return digest.hexdigest()
+    text = "".join(f"{piece}\n" for piece in _pieces(_tree(path)))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _pieces(node: object) -> Iterator[str]:
@@ -85,7 +83,8 @@ def _reachable(path: Path) -> set[Path]:
     return found
 
 
-def _imports(path: Path) -> set[Path]:
+@cache
+def _imports(path: Path) -> frozenset[Path]:
     """Files of the library and sibling scripts that a file imports, lazily inside functions too."""
     files: set[Path] = set()
     for node in ast.walk(_tree(path)):
@@ -98,7 +97,7 @@ def _imports(path: Path) -> set[Path]:
             continue
         for name in names:
             files.update(_files_of(name))
-    return files
+    return frozenset(files)
 
 
 def _absolute(path: Path, node: ast.ImportFrom) -> str:
@@ -108,11 +107,13 @@ def _absolute(path: Path, node: ast.ImportFrom) -> str:
     return ".".join([*package, *([node.module] if node.module else [])])
 
 
-def _files_of(name: str) -> Iterator[Path]:
+@cache
+def _files_of(name: str) -> frozenset[Path]:
     """The file of a module and the `__init__` files on the way to it; nothing for foreign packages."""
     parts = name.split(".")
-    for end in range(1, len(parts) + 1):
-        stem = _SRC.joinpath(*parts[:end])
-        for file in (stem.with_suffix(".py"), stem / "__init__.py"):
-            if file.is_file() and (parts[0] == _PACKAGE or end == len(parts) == 1):
-                yield file
+    if parts[0] != _PACKAGE and len(parts) > 1:
+        return frozenset()  # siblings of a script are no packages
+    stems = [_SRC.joinpath(*parts[:end]) for end in range(1, len(parts) + 1)]
+    return frozenset(
+        file for stem in stems for file in (stem.with_suffix(".py"), stem / "__init__.py") if file.is_file()
+    )
