@@ -60,7 +60,7 @@ SMALL = STTRConfig(
 CPU = torch.device("cpu")
 SEEDED = Networks(vgg19="seeded", alexnet="seeded", inception="seeded")
 SETTINGS = Distill(batch=4, micro_batch=2, max_epochs=3, learning_rate=1e-3, clip=1.0, flip=True)
-EPOCHS = {1: 24, 2: 8}  # of trainings that are stopped, by the number of their processes
+EPOCHS = {1: 12, 2: 8}  # of trainings that are stopped, by the number of their processes
 # The same training in processes of its own that can be killed; it saves after each step instead of every two minutes.
 KILLABLE = """
 import json, sys
@@ -213,7 +213,7 @@ def test_a_stopped_training_ends_with_the_weights_of_one_that_was_not(
         process = killable(data, tmp_path, processes)
         while age(tmp_path) == before and process.poll() is None:
             time.sleep(0.01)
-        time.sleep(random.uniform(0, 0.3))
+        time.sleep(random.uniform(0, 0.2))
         process.send_signal(number)
         errors = said(process)
         (saved,) = tmp_path.glob("*/state.pt")
