@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-from command import Folder, Settings, Writable, user_errors
+from command import Folder, Writable
 
 import click
 
+from scoring import scoring, scoring_options
 from styledistill.config import Metrics, Networks
-from styledistill.core.record import run_record
-from styledistill.core.runtime import pick_device, seed_everything, use_threads
 from styledistill.evaluation import golden_pairs, validation_pairs
 from styledistill.metrics import score
 
@@ -16,11 +15,7 @@ from styledistill.metrics import score
 @click.command()
 @click.argument("models", nargs=-1, required=True)
 @click.option("--results", type=Folder, required=True, help="Folder of the run (results/<run>).")
-@click.option("--golden-contents", type=click.IntRange(1), required=True, help="How many golden contents there are.")
-@click.option("--golden-styles", type=click.IntRange(1), required=True, help="How many golden styles there are.")
-@click.option("--settings", type=Settings(Metrics), required=True, help="The metrics section, as JSON.")
-@click.option("--networks", type=Settings(Networks), required=True, help="The networks section, as JSON.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@scoring_options
 @click.option("--styles", type=Writable, required=True, help="Activations of styles (npz): read, or made if absent.")
 def main(
     models: tuple[str, ...],
@@ -34,13 +29,9 @@ def main(
 ) -> None:
     """Write metrics/<model>.csv (one row per pair) and .json (FID, ArtFID and weights per set) of each of MODELS."""
     folder, images = results / "metrics", results / "images"
-    facts_of = {"models": models, "metrics": settings.model_dump(), "networks": networks.model_dump()}
-    with user_errors(), run_record(folder / f"{models[0]}.run.json", "score", facts_of, networks.seed) as facts:
-        use_threads()
-        seed_everything(networks.seed)
-        where = pick_device(device)
-        facts["device"] = str(where)
-        instruments = score.load_instruments(settings, networks, where)
+    with scoring(
+        folder / f"{models[0]}.run.json", "score", {"models": models}, settings, networks, device
+    ) as instruments:
         sets = {
             "golden": golden_pairs(images, golden_contents, golden_styles),
             "validation": validation_pairs(images, results / "shards" / "val.json"),
