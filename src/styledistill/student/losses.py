@@ -6,7 +6,7 @@ an output may leave, and normalise them. Squared and absolute errors are means o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -192,13 +192,6 @@ def distillation_terms(
 
 
 # --- balance of terms -------------------------------------------------------------------------------------------
-
-
-def gradient_shares(terms: Mapping[str, Tensor], weights: Mapping[str, float], output: Tensor) -> dict[str, float]:
-    """Each weighted term's gradient norm at the output picture over the sum of all; call it before `backward`."""
-    norms = {name: float(weights[name] * _gradient_norm(term, output)) for name, term in terms.items()}
-    total = sum(norms.values()) or 1.0
-    return {name: norm / total for name, norm in norms.items()}
 
 
 def matched_constant(

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -258,8 +258,3 @@ def save_null_text(embedding: Tensor, path: Path) -> None:
     """Write the null text's embedding (1, T, D)."""
     with atomic_path(path) as temporary:
         save_file({"embedding": embedding.detach().half().contiguous()}, temporary)
-
-
-def load_null_text(path: Path) -> Tensor:
-    """The null text's embedding (1, T, D), float32."""
-    return load_file(path)["embedding"].float()
