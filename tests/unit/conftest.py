@@ -20,6 +20,7 @@ _CONFIG = {
     "teacher": {"weights": "weights/tiny"},
     "student": {"size": "tiny", "start": "weights/student"},
     "losses": {"mse": {"pixel": 1.0}, "gram50": {"pixel": 0.5, "gram": 0.5}},
+    "ablation": {"flat": {"gamma": 0.0}, "cosine": {"gamma": {"start": 0.75, "end": 0.25}}},
     "networks": {"vgg19": "seeded", "alexnet": "seeded", "inception": "seeded"},
 }
 _NETWORKS = dict.fromkeys(("alexnet", "vgg19", "inception"), "seeded-1 (random)")
@@ -42,6 +43,8 @@ def trial(tmp_path_factory, trial_config) -> Path:
     _write_scores(root, trial_config.models)
     costs = [{"model": m, "parameters": 1000, "megabytes": 4.5, "seconds": 1.5} for m in ("teacher", "mse", "gram50")]
     _write_csv(root / "tables" / "benchmark.csv", [{**cost, "device": "cpu"} for cost in costs])
+    _write_differences(root, trial_config.models)
+    _write_ablation(root, list(trial_config.variants))
     for loss in trial_config.losses:
         _write_student(root / "students" / loss, _SHARES[loss])
     roles = [{"name": f"{role[0]}{n:02d}", "role": role} for role in ("content", "style") for n in range(2)]
@@ -79,7 +82,8 @@ def _write_scores(root: Path, models: list[str]) -> None:
     for index, model in enumerate(models):
         psnr = np.inf if model == "teacher" else 20.0
         rows = [
-            {"set": name, "pair": pair.format(c, s), "lpips": 0.3, "teacher_mse": (index + c + 2 * s) / 100}
+            {"set": name, "pair": pair.format(c, s), "content": c, "style": s}
+            | {"lpips": 0.3, "teacher_mse": (index + c + 2 * s) / 100}
             for name, pair in (("golden", "c{}_s{}"), ("val", "0000_c{:02d}_s{:02d}"))
             for c, s in _PAIRS
         ]
@@ -95,6 +99,40 @@ def _write_scores(root: Path, models: list[str]) -> None:
     claim = {"claim": "L1 is brighter than L3", "set": "golden", "measure": "brightness", "networks": "vgg19 x"}
     claim |= {"comparison": "no L3 in this run", "difference": "", "low": "", "high": "", "verdict": "cannot be told"}
     _write_csv(root / "tables" / "claims.csv", [claim | {"answer": "cannot be told"}])
+
+
+def _write_differences(root: Path, models: list[str]) -> None:
+    """On the validation pairs mse can be told from others by its LPIPS; nothing else can be."""
+    rows = [
+        {"model": model, "set": name, "minus": other, "measure": measure, "difference": place / 8 - 0.5,
+         "low": place / 8 - 0.6, "high": place / 8 - 0.4, "told": (model, name, measure) == ("mse", "val", "lpips")}
+        for name in ("golden", "val")
+        for other in ("teacher", "pretrained")
+        for place, model in enumerate(models)
+        if model != other
+        for measure in ("lpips", "gram_distance")
+    ]  # fmt: skip
+    _write_csv(root / "tables" / "differences.csv", rows)
+
+
+def _write_ablation(root: Path, variants: list[str]) -> None:
+    gammas = dict(zip(variants, (0.5, 0.0, "0.75 to 0.25"), strict=True))
+    per_pair = ("lpips", "cfsd", "gram_distance", "colour_distance")
+    rows = []
+    for number, (name, gamma) in enumerate(gammas.items()):
+        row = {"model": name, "gamma": gamma, "temperature": 1.5, "adain": "on", "injection": "on", "pairs": 4}
+        for measure in per_pair:
+            row |= {measure: (3 - number) / 10, f"{measure}_low": 0.1, f"{measure}_high": 0.4}
+        rows.append(row | {"fid": 20.0 + number, "artfid": 30.0, "fid_greyed": True, "seeded": "alexnet"})
+        for c, s in _PAIRS:
+            _draw(700 + 10 * number + 2 * c + s, root / "ablation" / name / f"c{c}_s{s}.png")
+    _write_csv(root / "tables" / "ablation.csv", rows)
+    deviation = [
+        {"timestep": timestep, "layer": 0, "kind": kind, "deviation": value}
+        for timestep in (1, 251, 501)
+        for kind, value in (("own", 3.0), ("injected", 2.0))
+    ]
+    _write_csv(root / "ablation" / "deviation.csv", deviation)
 
 
 def _write_student(folder: Path, shares: dict[str, float]) -> None:

@@ -134,6 +134,39 @@ def test_tables_sort_by_pointer_and_by_keyboard(page, trial):
     assert column(page, "metrics-val", "tbody th") == list(golden["model"])  # other tables stay
 
 
+def test_differences_sort_by_size_with_their_sign(page, trial):
+    table = pd.read_csv(trial / "tables" / "differences.csv").query("minus == 'teacher' and measure == 'lpips'")
+    one(page, '#differences-teacher [data-key="lpips"]').send_keys(Keys.ENTER)
+    assert column(page, "differences-teacher", "tbody th") == list(
+        table.sort_values("difference", kind="stable")["model"]
+    )
+    assert column(page, "differences-pretrained", "tbody th")[:2] == ["content", "style"]
+
+
+def test_what_can_be_told_stands_out(page):
+    weights = {
+        page.execute_script("return getComputedStyle(arguments[0]).fontWeight", cell)
+        for cell in page.find_elements(By.CSS_SELECTOR, "#differences-teacher td.told")
+    }
+    plain = one(page, "#differences-teacher td.number:not(.told)")
+    assert (
+        weights == {"700"} and page.execute_script("return getComputedStyle(arguments[0]).fontWeight", plain) == "400"
+    )
+
+
+def test_variants_are_drawn_and_enlarged(page):
+    chart = one(page, "#ablation ~ .chart svg")
+    paths = "[...arguments[0].querySelectorAll('[id^=ablation-line2d] path')]"
+    lines = page.execute_script(f"return {paths}.filter((path) => path.getTotalLength() > 50).length", chart)
+    assert chart.rect["width"] > 600 and lines >= 3  # the curve over gamma, and the deviations with and without
+    shot = one(page, '[data-zoom="variants"][data-pair="c0_s0"]')
+    page.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", shot)
+    shot.click()
+    assert one(page, "#zoom strong").text == "default: c0 in the style of s0"
+    press(page, Keys.ARROW_RIGHT, Keys.ARROW_DOWN)
+    assert one(page, "#zoom strong").text == "flat: c1 in the style of s1"
+
+
 def test_infinite_values_sort_last(page):
     one(page, '#metrics-golden [data-key="teacher_psnr"]').send_keys(Keys.ENTER)
     assert column(page, "metrics-golden", "tbody th")[-1] == "teacher"

@@ -70,6 +70,48 @@ def test_the_claims_are_answered(seen, html):
     assert "Beside published scores" not in html
 
 
+def test_the_differences_are_the_csv_files_own(seen, trial):
+    table = pd.read_csv(trial / "tables" / "differences.csv", dtype=str)
+    for other in ("teacher", "pretrained"):
+        rows = list(filter(None, seen.tables[f"differences-{other}"]))
+        some = table[table["minus"] == other]
+        lpips = some[some["measure"] == "lpips"]
+        assert [row[0][0] for row in rows] == list(lpips["model"]) and other not in {row[0][0] for row in rows}
+        assert [row[2][0] for row in rows] == list(lpips["difference"])
+        assert [row[3][0] for row in rows] == list(some[some["measure"] == "gram_distance"]["difference"])
+
+
+def test_what_can_be_told_of_a_difference_is_bold_and_said(seen):
+    for other in ("teacher", "pretrained"):
+        rows = filter(None, seen.tables[f"differences-{other}"])
+        bold = [(row[0][0], row[1][0], place) for row in rows for place, cell in enumerate(row) if "told" in cell[1]]
+        assert bold == [("mse", "validation", 2)]
+    text = " ".join(seen.sections["differences"].split())
+    assert "mse , validation: higher in LPIPS; not to be told: Gram distance." in text
+    assert "gram50 , validation: nothing can be told." in text
+
+
+def test_the_teacher_s_variants_are_shown_with_settings_scores_and_pictures(seen, trial):
+    rows = list(filter(None, seen.tables["variants"]))
+    assert [[value for value, _ in row[:6]] for row in rows] == [
+        ["default", "0.5", "1.5", "on", "on", "0.3"],
+        ["flat", "0.0", "1.5", "on", "on", "0.2"],
+        ["cosine", "0.75 to 0.25", "1.5", "on", "on", "0.1"],
+    ]
+    assert all("greyed" in row[6][1] for row in rows)
+    text = " ".join(seen.sections["ablation"].split())
+    assert "a temperature of 1.50" in text and "fewer than 200 pairs" in text
+    variants = {name for name in seen.images if name.startswith("ablation/")}
+    assert variants == {f"ablation/{variant}/c{n}_s{n}" for variant in ("default", "flat", "cosine") for n in range(2)}
+    assert seen.images["ablation/flat/c1_s1"][1] == "flat: c1 in the style of s1"
+
+
+def test_a_run_without_variants_says_nothing_of_them_whatever_lies_there(trial, trial_config):
+    plain = configuration.validate(trial_config.model_dump() | {"ablation": {}})
+    html = page.render(page.page_context(trial, plain))
+    assert "Teacher's parts" not in html and "ablation/" not in html
+
+
 def test_every_model_and_pair_has_its_own_picture(seen, trial):
     for model in ("recolor", "teacher", "pretrained", "mse", "gram50"):
         for pair in ("c0_s0", "c1_s0", "c0_s1", "c1_s1"):
@@ -83,7 +125,8 @@ def test_originals_stand_once_and_in_every_row(html, trial):
         (uri,) = re.findall(rf"\.of-{name} \{{ background-image: url\((.*?)\)", html)
         assert decoded(uri) == (trial / "images" / "golden" / f"{name}.png").read_bytes()
         assert html.count(uri) == 1
-        assert len(re.findall(rf'class="original of-{name}" role="img" aria-label="\w+ {name}"', html)) == 2
+        # Two rows of the golden grid, and one of the teacher's variants.
+        assert len(re.findall(rf'class="original of-{name}" role="img" aria-label="\w+ {name}"', html)) == 3
 
 
 def test_the_slider_offers_every_model(html, trial_config):
@@ -155,29 +198,30 @@ def test_the_best_student_is_bold_and_no_control_is(seen, trial):
 
 def test_warnings_name_what_they_warn_of(trial_config, trial):
     said = page.page_context(trial, trial_config)["cautions"]
-    assert [one.section for one in said] == ["metrics", "metrics", "losses"]
+    assert [one.section for one in said] == ["metrics", "metrics", "differences", "losses"]
     assert "vgg19, alexnet and inception" in said[0].text
     assert "golden has 4 pairs" in said[1].text and "val" not in said[1].text
-    assert (
-        "gram50" in said[2].text and "2.0 %" in said[2].text
-    )  # and not mse, whose only term holds all of the gradient
+    assert "golden has 2 contents and 2 styles and val has 2" in said[2].text
+    # Not mse, whose only term holds all of the gradient.
+    assert "gram50" in said[3].text and "2.0 %" in said[3].text
 
 
 def test_warnings_stand_where_they_belong(seen):
     assert "seeded random weights" in seen.sections["metrics"] and "golden has 4 pairs" in seen.sections["metrics"]
     assert "outside the range" in seen.sections["losses"] and "outside the range" not in seen.sections["metrics"]
     top = " ".join(seen.sections[""].split())
-    assert "3 warnings stand where they belong, at Metrics and Loss curves ." in top
+    assert "4 warnings stand where they belong, at Metrics , Differences and Loss curves ." in top
 
 
 def test_no_warning_where_all_is_well(trial_config):
     fine = configuration.validate(trial_config.model_dump() | {"networks": {}})
     metrics = pd.DataFrame({"set": ["golden"], "pairs": [800.0]})
+    pairs = pd.DataFrame({"set": "golden", "content": range(5), "style": range(5)})
     shares = pd.DataFrame({"share_pixel": [0.05, 0.5], "share_gram": [0.95, 0.5]})
     records = [{"versions": {"torch": "2.15.0"}}] * 2
-    assert cautions(fine, metrics, {"gram50": shares}, records) == []
+    assert cautions(fine, metrics, pairs, {"gram50": shares}, records) == []
     records[1] = {"versions": {"torch": "2.16.0"}}
-    (mixed,) = cautions(fine, metrics, {"gram50": shares}, records)
+    (mixed,) = cautions(fine, metrics, pairs, {"gram50": shares}, records)
     assert mixed.section == "configuration" and "torch: 2.15.0 and 2.16.0" in mixed.text
 
 

@@ -111,6 +111,7 @@ rule report:
         onnx=collect(rules.export.output.facts, loss=CFG.losses),
         metrics=rules.table.output,
         comparisons=rules.compare.output,
+        ablation=ABLATION + rules.deviation.output if VARIANTS else [],
         benchmark=BENCHMARK,
         excluded=collect(f"{RESULTS}/index/{{source}}.excluded.csv", source=CFG.sources),
         replaced=REPLACED,

@@ -10,13 +10,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ..config import Teacher
-from .charts import COLOURS, INK
+from .charts import COLOURS, INK, STYLE
 from .layout import LATEX, MARKDOWN, Syntax, latex_table, markdown_table, number
 from .tables import MEASURES, gather
 
 SETTINGS = ("gamma", "temperature", "adain", "injection")
-SHOWN = ("lpips", "fid", "artfid", "cfsd", "gram_distance", "colour_distance")
-_MEASURES = [measure for measure in MEASURES if measure.name in SHOWN]
+SETTING_TITLES = ("Gamma", "Temperature", "AdaIN", "Injection")
+_SHOWN = ("lpips", "fid", "artfid", "cfsd", "gram_distance", "colour_distance")
+SHOWN = [measure for measure in MEASURES if measure.name in _SHOWN]
 
 
 def ablation_table(scores: Sequence[Path], variants: dict[str, Teacher], fid_minimum: int, seed: int) -> pd.DataFrame:
@@ -25,6 +26,11 @@ def ablation_table(scores: Sequence[Path], variants: dict[str, Teacher], fid_min
     for place, name in enumerate(SETTINGS):
         table.insert(1 + place, name, [_said(getattr(variants[model], name)) for model in table["model"]])
     return table.drop(columns="laplacian_ratio")
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """What `ablation_table` made, from tables/ablation.csv."""
+    return pd.read_csv(path, converters={"gamma": lambda text: text if "to" in text else float(text)})
 
 
 def _said(value: object) -> object:
@@ -54,12 +60,12 @@ def note(table: pd.DataFrame, fid_minimum: int) -> str:
 
 
 def _rows(table: pd.DataFrame, syntax: Syntax) -> tuple[list[str], list[list[str]]]:
-    titles = ["Variant", *("Gamma", "Temperature", "AdaIN", "Injection")]
-    titles += [measure.title + syntax.arrows[measure.best] for measure in _MEASURES]
+    titles = ["Variant", *SETTING_TITLES]
+    titles += [measure.title + syntax.arrows[measure.best] for measure in SHOWN]
     rows = []
     for _, row in table.iterrows():
         cells = [f"{row[name]:g}" if isinstance(row[name], float) else str(row[name]) for name in SETTINGS]
-        for measure in _MEASURES:
+        for measure in SHOWN:
             value = number(row[measure.name], syntax)
             if measure.per_pair:
                 value = syntax.interval(
@@ -78,7 +84,7 @@ def ablation_figure(table: pd.DataFrame, deviation: pd.DataFrame, width: float =
 
     table: as `ablation_table` makes it. deviation: rows of ablation/deviation.csv.
     """
-    with matplotlib.rc_context({"font.size": 8, "axes.spines.top": False, "axes.spines.right": False}):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(width, 2.8), layout="constrained")
         left, right = figure.subplots(1, 2)
         _gamma_curve(left, table)
@@ -94,24 +100,22 @@ def _gamma_curve(axes, table: pd.DataFrame) -> None:
     curve = curve.sort_values("gamma")
     axes.plot(curve["fid"], curve["lpips"], "o-", color=COLOURS[0], markersize=4, linewidth=1.2)
     axes.plot(schedules["fid"], schedules["lpips"], "D", color=COLOURS[2], markersize=4)
-    for some in (curve, schedules):
-        for _, row in some.iterrows():
-            text = f"{row['gamma']:g}" if isinstance(row["gamma"], float | int) else row["gamma"]
-            bold = "bold" if row["model"] == default["model"] else "normal"
-            axes.annotate(
-                text,
-                (row["fid"], row["lpips"]),
-                xytext=(5, 5),
-                textcoords="offset points",
-                fontsize=7,
-                weight=bold,
-                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
-            )
+    # Beside the curve: below it where it rises, above it where it falls.
+    rises = curve["fid"].corr(curve["lpips"]) > 0
+    for _, row in pd.concat([curve, schedules]).iterrows():
+        axes.annotate(
+            f"{row['gamma']:g}" if isinstance(row["gamma"], float | int) else row["gamma"],
+            (row["fid"], row["lpips"]),
+            xytext=(4, -9 if rises else 4),
+            textcoords="offset points",
+            fontsize=7,
+            weight="bold" if row["model"] == default["model"] else "normal",
+        )
     axes.margins(0.12)
     few = f", of only {default['pairs']} pairs" if default["fid_greyed"] else ""
     axes.set_xlabel(f"FID to the styles{few}")
     axes.set_ylabel("LPIPS to the content")
-    axes.set_title("gamma (bold: default)", fontsize=9, loc="left")
+    axes.set_title("LPIPS against FID over gamma (bold: default)", fontsize=9, loc="left")
 
 
 def _deviations(axes, deviation: pd.DataFrame) -> None:
@@ -125,7 +129,7 @@ def _deviations(axes, deviation: pd.DataFrame) -> None:
     axes.set_ylim(bottom=0)
     axes.set_xlabel("timestep")
     axes.set_ylabel("deviation of the logits")
-    axes.set_title(f"without over with: {ratio(deviation):.2f} in the mean", fontsize=9, loc="left")
+    axes.set_title(f"without / with injection: {ratio(deviation):.2f} on average", fontsize=9, loc="left")
     axes.legend(frameon=False, fontsize=7)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from ..config import Config
+from .intervals import FEWEST
 from .records import versions
 
 
@@ -16,16 +17,21 @@ from .records import versions
 class Caution:
     """A warning of one sentence or two, and the section of the page whose numbers it is about."""
 
-    section: str  # metrics | losses | configuration
+    section: str  # metrics | differences | losses | configuration
     text: str
 
 
 def cautions(
-    config: Config, metrics: pd.DataFrame, histories: dict[str, pd.DataFrame], records: list[dict[str, Any]]
+    config: Config,
+    metrics: pd.DataFrame,
+    pairs: pd.DataFrame,
+    histories: dict[str, pd.DataFrame],
+    records: list[dict[str, Any]],
 ) -> list[Caution]:
     """All cautions of a run, in the order of the page.
 
-    metrics: tables/metrics.csv; histories: loss -> its history.csv; records: what the stages wrote about themselves.
+    metrics: tables/metrics.csv; pairs: metrics/<model>.csv of any model; histories: loss -> its history.csv; records:
+    what the stages wrote about themselves.
     """
     said = []
     used = ("vgg19", config.metrics.lpips, config.metrics.fid)
@@ -44,6 +50,14 @@ def cautions(
             "Gram and colour distances stand for style there."
         )
         said.append(Caution("metrics", text))
+    counts = pairs.groupby("set", sort=False)[["content", "style"]].nunique()
+    small = [f"{name} has {c} contents and {s} styles" for name, (c, s) in counts.iterrows() if min(c, s) < FEWEST]
+    if small:
+        text = (
+            f"No difference can be told where there are fewer than {FEWEST} contents or styles, whatever the intervals "
+            f"say: {listed(small)}."
+        )
+        said.append(Caution("differences", text))
     for loss, history in histories.items():
         if len(config.losses[loss]) > 1 and (text := _uneven_shares(loss, history)):
             said.append(Caution("losses", text))

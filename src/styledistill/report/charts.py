@@ -32,7 +32,8 @@ INK = "#222222"
 # Models that every run has are grey, so that a loss has one colour in every figure.
 _FIXED_LOOKS = {"teacher": (INK, "*"), "pretrained": ("#7f7f7f", "X"), "recolor": ("#9a9a9a", "h")}
 _PLAIN = FuncFormatter(lambda value, _: f"{value:g}")
-_STYLE = {
+# How all charts look; what is drawn inside `matplotlib.rc_context(STYLE)` has the page's ink.
+STYLE = {
     "font.family": "DejaVu Sans",
     "font.size": 8,
     "axes.spines.top": False,
@@ -63,7 +64,7 @@ def loss_curves(histories: dict[str, pd.DataFrame], width: float = 7.09) -> Figu
     """
     columns = min(len(histories), 3)
     rows = math.ceil(len(histories) / columns)
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(width, 0.35 + 2.0 * rows), layout="constrained")
         axes = figure.subplots(rows, columns, squeeze=False).flat
         for number, (name, history) in enumerate(histories.items()):
@@ -145,7 +146,7 @@ def quality_cost(
     table = benchmark.merge(metrics[["model", *(c for c in metrics if c.startswith(measure))]], on="model")
     shown = set(table["model"])
     table = table.set_index("model").reindex([model for model in models if model in shown])
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(width, 2.6), layout="constrained")
         panels = figure.subplots(1, len(costs), sharey=True, squeeze=False)[0]
         for axes, (column, title) in zip(panels, costs, strict=True):
@@ -210,7 +211,7 @@ def by_picture(distances: dict[str, pd.DataFrame], measure: str, originals: Path
     first = next(iter(distances.values()))
     names = list(first.index), list(first.columns)
     stacked = sum(map(len, names)) > 16
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(width, 4.8 if stacked else 2.7), layout="constrained")
         shape, ratios = ((2, 1), None) if stacked else ((1, 2), [len(some) + 1 for some in names])
         panels = figure.subplots(*shape, sharey=True, squeeze=False, width_ratios=ratios).flat
@@ -257,7 +258,7 @@ def _thumbnails(axes, files: Sequence[Path], side: float) -> None:
 
 def save_chart(figure: Figure, path: Path) -> None:
     """Write `path`.png (300 dpi) and `path`.pdf (vector)."""
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         for suffix, metadata in ((".png", {"Software": None}), (".pdf", {"CreationDate": None})):
             buffer = io.BytesIO()
             figure.savefig(buffer, format=suffix[1:], dpi=DPI, metadata=metadata)

@@ -11,13 +11,12 @@ from dataclasses import dataclass
 import pandas as pd
 
 from .differences import TITLES, PairedScores
-from .intervals import RESAMPLES
+from .intervals import FEWEST, RESAMPLES
 from .layout import LATEX, MARKDOWN, Syntax, latex_table, markdown_table, number
 
 LOSSES = {"L1": {"pixel": 1.0}, "L2": {"pixel": 0.5, "gram": 0.5}, "L3": {"pixel": 0.7, "gram": 0.3}}
 HOLDS, FAILS, OPEN = "holds", "does not hold", "cannot be told"
 SMALLER = 10  # times fewer parameters than the teacher
-FEWEST = 5  # contents and styles; fewer draws than that say nothing about an interval
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .intervals import RESAMPLES, Resampling
+from .intervals import FEWEST, RESAMPLES, Resampling
 from .layout import LATEX, MARKDOWN, Syntax, latex_table, markdown_table, number
 from .tables import MEASURES
 
@@ -62,15 +62,20 @@ def paired_scores(scores: Sequence[Path], seed: int) -> dict[str, PairedScores]:
 
 
 def differences(sets: dict[str, PairedScores]) -> pd.DataFrame:
-    """One row per set, model to compare with, model and measure: difference, low, high."""
+    """One row per set, model to compare with, model and measure: difference, low, high, and whether it is `told`.
+
+    A difference can be told where its interval leaves out 0 and the set has pictures enough for an interval.
+    """
     rows = []
     for name, scores in sets.items():
+        enough = min(scores.contents, scores.styles) >= FEWEST
         for other, measures in AGAINST.items():
             for model in scores.frames:
                 for measure in measures if model != other else ():
                     difference, low, high = scores.difference(model, other, measure)
                     row = {"model": model, "set": name, "minus": other, "measure": measure}
-                    rows.append(row | {"difference": difference, "low": low, "high": high})
+                    told = enough and (low > 0 or high < 0)
+                    rows.append(row | {"difference": difference, "low": low, "high": high, "told": told})
     return pd.DataFrame(rows)
 
 
@@ -93,7 +98,8 @@ def latex(table: pd.DataFrame) -> str:
 
 NOTE = (
     "Means of the differences pair by pair, with 95 % bootstrap intervals in brackets "
-    f"({RESAMPLES} resamples of the contents and of the styles). Bold: the interval leaves out 0."
+    f"({RESAMPLES} resamples of the contents and of the styles). Bold: the interval leaves out 0, and the set has at "
+    f"least {FEWEST} contents and {FEWEST} styles; what is not bold may be chance."
 )
 
 
@@ -108,6 +114,6 @@ def _rows(table: pd.DataFrame, other: str, syntax: Syntax) -> tuple[list[str], l
 
 def _cell(cell, syntax: Syntax) -> str:
     text = number(cell.difference, syntax)
-    if cell.low > 0 or cell.high < 0:
+    if cell.told:
         text = syntax.bold(text)
     return syntax.interval(text, number(cell.low, syntax), number(cell.high, syntax))

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 RESAMPLES = 2000
+FEWEST = 5  # contents and styles; fewer draws than that say nothing about an interval
 
 
 class Resampling:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,27 +15,42 @@ import yaml
 
 from ..config import Config, total
 from ..core.files import read_json, write_text
-from . import charts, claims, published, sheets
+from . import ablation, charts, sheets
 from .cautions import cautions, listed
+from .cells import (
+    ablation_scores,
+    breakdown_table,
+    claims_table,
+    differences_tables,
+    metrics_tables,
+    number,
+    onnx_facts,
+    plain_table,
+    published_scores,
+    read_texts,
+)
 from .distances import DISTANCES, Judged, distance_measure, extremes, golden_distances
 from .inline import inline_pictures, svg, webp
-from .layout import PLAIN
 from .records import duration, read_records, stage_costs, versions
-from .tables import MEASURES, best_student, notes
+from .tables import MEASURES, notes
 
 # Base64 characters that the golden pictures may take; with samples and charts the page then stays below 20 MB.
 _PICTURE_BUDGET = 14_000_000
 # The golden grid shows at most so many contents and styles, spread over all of them.
 _MOST_GOLDEN = 14
 _SAMPLES = 6
+# Golden pairs that show the teacher's variants.
+_VARIED_PAIRS = 3
 # Anchor of a section -> its title, in the order of the page.
 SECTIONS = {
     "glance": "At a glance",
     "golden": "Golden grid",
     "compare": "Compare",
     "metrics": "Metrics",
+    "differences": "Differences",
     "claims": "Claims",
     "breakdown": "Best and worst",
+    "ablation": "Teacher's parts",
     "cost": "Speed and size",
     "losses": "Loss curves",
     "samples": "Data set",
@@ -51,6 +65,7 @@ _CONTROLS_SAY = {
     "pretrained": "the student before distillation",
 }
 _BENCHMARK_TITLES = {
+    "model": "Model",
     "parameters": "Parameters",
     "megabytes": "Weights, MB",
     "seconds": "Seconds per picture",
@@ -87,21 +102,25 @@ def page_context(results: Path, config: Config) -> dict[str, Any]:
     distances = golden_distances(results, ["recolor", "pretrained", *config.losses], measure)
     return {
         "config": config,
-        "sections": SECTIONS,
+        "sections": {name: title for name, title in SECTIONS.items() if config.variants or name != "ablation"},
         "facts": _facts(results, config),
         "glance": glance(golden, benchmark, list(config.losses)),
-        "cautions": cautions(config, metrics, histories, records),
+        "cautions": cautions(config, metrics, pd.read_csv(results / "metrics" / "teacher.csv"), histories, records),
         "models": {model: _about(model, config) for model in config.models},
         **_pictures(results, config, measure),
         "metrics": metrics_tables(results),
         "notes": notes(metrics, config.metrics.fid_minimum),
+        "differences": differences_tables(results / "tables" / "differences.csv", list(config.losses)),
         "claims": claims_table(results / "tables" / "claims.csv"),
         "published": published_scores(results / "tables" / "published.csv"),
         "measure": DISTANCES[measure],
         "breakdown": breakdown_table(distances),
         "breakdown_chart": svg(charts.by_picture(distances, measure, results / "images" / "golden"), "breakdown"),
-        "benchmark": plain_table(_texts(results / "tables" / "benchmark.csv"), {"model": "Model"} | _BENCHMARK_TITLES),
+        "benchmark": plain_table(
+            read_texts(results / "tables" / "benchmark.csv"), {"model": "Model"} | _BENCHMARK_TITLES
+        ),
         "quality": svg(charts.quality_cost(golden, benchmark, config.models, measure), "quality"),
+        "variants": _variants(results, config) if config.variants else None,
         "onnx": onnx_facts(results, list(config.losses)),
         "curves": svg(charts.loss_curves(histories), "curves"),
         "curves_words": _curves_words(histories),
@@ -133,13 +152,16 @@ def _pictures(results: Path, config: Config, measure: str) -> dict[str, Any]:
     files |= {name: results / "golden" / f"{name}.png" for name in pairs}
     uris, encoding = inline_pictures(files, _PICTURE_BUDGET)
     samples, matrix = _samples(results)
+    few = [sheets.spread(names, _VARIED_PAIRS) for names in (contents, styles)]
+    varied = ["_".join(pair) for pair in zip(*few, strict=False)]
     ends, found = _extremes(results, list(config.losses), measure)
     return {
         "contents": contents,
         "styles": styles,
         "golden_words": _golden_words(all_names, [contents, styles], encoding),
         "originals": {name: uris.pop(name) for name in (*contents, *styles)},
-        "pictures": uris | samples | ends,
+        "pictures": uris | samples | ends | _varied(results, config, varied),
+        "varied": varied,
         "samples": matrix,
         "extremes": found,
     }
@@ -180,6 +202,12 @@ def _extremes(
         for both in [extremes(results, loss, measure)]
     }
     return uris, found
+
+
+def _varied(results: Path, config: Config, pairs: list[str]) -> dict[str, str]:
+    """Data URIs of golden pairs by each variant of the teacher."""
+    names = [f"ablation/{variant}/{pair}" for variant in config.variants for pair in pairs]
+    return {name: webp(results / f"{name}.png") for name in names}
 
 
 # --- words ------------------------------------------------------------------------------------------------------
@@ -242,6 +270,17 @@ def _about(model: str, config: Config) -> str:
     return _CONTROLS_SAY[model]
 
 
+def _variants(results: Path, config: Config) -> dict[str, Any]:
+    """Scores and chart of the teacher's variants."""
+    path = results / "tables" / "ablation.csv"
+    deviation = pd.read_csv(results / "ablation" / "deviation.csv")
+    return {
+        "table": ablation_scores(path, config.metrics.fid_minimum),
+        "chart": svg(ablation.ablation_figure(ablation.read_table(path), deviation), "ablation"),
+        "ratio": ablation.ratio(deviation),
+    }
+
+
 def _excluded(results: Path) -> dict[str, Any] | None:
     """Pictures that could not be taken; None if there are none.
 
@@ -267,127 +306,6 @@ def _curves_words(histories: dict[str, pd.DataFrame]) -> str:
         for best in [history["val_loss"].idxmin()]
     ]
     return "; ".join(ends)
-
-
-# --- tables -----------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Cell:
-    """`value` is the CSV's own text, by which the page sorts; `text` is what stands there."""
-
-    value: str
-    text: str
-    interval: str = ""
-    marks: tuple[str, ...] = field(default=())  # best, greyed, number
-
-
-def metrics_tables(results: Path) -> dict[str, dict[str, Any]]:
-    """Set -> head and rows of its metrics. Reads tables/metrics.csv; cells hold that file's own text."""
-    file = results / "tables" / "metrics.csv"
-    texts, measures = _texts(file), [measure for measure in MEASURES if measure.name in pd.read_csv(file, nrows=0)]
-    arrows = {"min": "↓", "max": "↑", None: ""}
-    head = [("model", "Model", ""), *((m.name, m.title, arrows[m.best]) for m in measures)]
-    found = {}
-    for name, rows in pd.read_csv(file).groupby("set", sort=False):
-        best = {m.name: best_student(rows, m) for m in measures}
-        body = [
-            [
-                Cell(texts["model"][index], texts["model"][index]),
-                *(_measured(texts.loc[index], m.name, best[m.name] == index) for m in measures),
-            ]
-            for index in rows.index
-        ]
-        found[str(name)] = {"head": head, "rows": body, "pairs": int(rows["pairs"].iloc[0])}
-    return found
-
-
-def _measured(row: pd.Series, name: str, best: bool) -> Cell:
-    greyed = name in ("fid", "artfid") and row["fid_greyed"] == "True"
-    ends = [row.get(f"{name}_{end}", "") for end in ("low", "high")]
-    interval = f"[{number(ends[0])}, {number(ends[1])}]" if all(ends) and math.isfinite(float(ends[0])) else ""
-    marks = ("number", *(["best"] if best else []), *(["greyed"] if greyed else []))
-    return Cell(row[name], number(row[name]), interval, marks)
-
-
-def breakdown_table(distances: dict[str, pd.DataFrame]) -> dict[str, Any]:
-    """A row per model: mean distance of each golden content, then of each golden style."""
-    means = {model: pd.concat([table.mean(axis=1), table.mean(axis=0)]) for model, table in distances.items()}
-    wide = pd.DataFrame(means).T.map(lambda value: f"{value:.6g}")
-    return plain_table(wide.rename_axis("model").reset_index(), {"model": "Model"})
-
-
-def onnx_facts(results: Path, losses: Sequence[str]) -> dict[str, Any]:
-    """What students/<loss>/onnx/export.json say, a row per student and precision: megabytes, differences to torch."""
-    facts = {loss: read_json(results / "students" / loss / "onnx" / "export.json") for loss in losses}
-    rows = [
-        {
-            "Student": loss,
-            "Precision": precision,
-            "Megabytes": f"{_megabytes((precision, measured)):.6g}",
-            "Largest difference": f"{measured['largest_error']:.6g}",
-            "Mean difference": f"{measured['mean_error']:.6g}",
-        }
-        for loss, exported in facts.items()
-        for precision, measured in sorted(exported["precisions"].items(), key=_megabytes, reverse=True)
-    ]
-    return {"compared_on": facts[losses[0]]["compared_on"], "table": plain_table(pd.DataFrame(rows), {})}
-
-
-def _megabytes(exported: tuple[str, dict[str, Any]]) -> float:
-    return sum(exported[1]["megabytes"].values())
-
-
-def plain_table(table: pd.DataFrame, titles: dict[str, str]) -> dict[str, Any]:
-    """Head and rows of any table of strings; columns that `titles` does not know keep their name and come last."""
-    columns = [name for name in titles if name in table] + [name for name in table if name not in titles]
-    numeric = {name for name in columns if all(_is_number(text) for text in table[name])}
-    rows = [
-        [
-            Cell(row[name], number(row[name]), marks=("number",)) if name in numeric else Cell(row[name], row[name])
-            for name in columns
-        ]
-        for _, row in table.iterrows()
-    ]
-    return {"head": [(name, titles.get(name, name), "") for name in columns], "rows": rows}
-
-
-def _texts(path: Path) -> pd.DataFrame:
-    return pd.read_csv(path, dtype=str, keep_default_na=False)
-
-
-def claims_table(path: Path) -> dict[str, Any]:
-    """The preprint's claims and what this run says to each. path: tables/claims.csv."""
-    titles = dict(zip(("claim", "set", "answer", "evidence"), claims.TITLE_ROW, strict=True))
-    table = pd.read_csv(path, keep_default_na=False, na_values={name: [""] for name in ("difference", "low", "high")})
-    rows = pd.DataFrame(claims.rows_of(table, PLAIN), columns=list(titles))
-    return plain_table(rows, titles) | {"notes": claims.notes(table)}
-
-
-def published_scores(path: Path) -> dict[str, Any] | None:
-    """Measured scores beside published ones; None where the protocol is another. path: tables/published.csv."""
-    if not path.exists():
-        return None
-    titles = {"model": "Model", "origin": "Origin", "artfid": "ArtFID", "fid": "FID", "lpips": "LPIPS", "cfsd": "CFSD"}
-    table = plain_table(pd.read_csv(path, dtype=str, keep_default_na=False), titles)
-    return table | {"note": published.NOTE}
-
-
-def _is_number(text: str) -> bool:
-    return text == "" or (bool(re.fullmatch(r"-?(\d+\.?\d*(e[-+]?\d+)?|inf|nan)", text)) and not text.startswith("00"))
-
-
-def number(value: str | float) -> str:
-    """Three significant digits, thousands separated, an exponent only below 0.00001; – where there is none."""
-    value = float(value) if value != "" else math.nan
-    if math.isnan(value):
-        return "–"
-    if math.isinf(value):
-        return "∞" if value > 0 else "−∞"
-    if value == 0:
-        return "0"
-    digits = max(0, 2 - math.floor(math.log10(abs(value))))
-    return f"{value:,.{digits}f}" if digits <= 7 else f"{value:.1e}"
 
 
 # --- what scripts in the page read ------------------------------------------------------------------------------
