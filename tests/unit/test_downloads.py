@@ -232,7 +232,7 @@ def test_files_are_named_after_their_hashes():
     files = registry.weight_files()
     assert {"vgg19", "alexnet", "inception", "resnet50"} <= set(files)
     for name, wanted in files.items():
-        if name == "art_inception":  # its publisher states no hash
+        if name in ("art_inception", "sttr"):  # their publishers state no hash
             continue
         assert len(wanted.sha256) == 64
         assert Path(wanted.file).stem.rpartition("-")[2] == wanted.sha256[:8]
@@ -327,6 +327,21 @@ def test_a_file_without_a_published_hash_must_stay_what_it_was_when_it_first_cam
         registry.local_file("alexnet")
 
 
+def test_a_file_that_comes_by_hand_is_asked_for_pinned_and_checked(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    kept = tmp_path / "resources" / "weights" / "checkpoint0005.pth"
+    code, said = run("sttr", "--stamps", "stamps")
+    assert code == 1 and len(said.splitlines()) == 1
+    assert "resources/weights/checkpoint0005.pth is not here" in said and "github.com/researchmm/STTR" in said
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(b"the authors' weights")
+    assert run("sttr", "--stamps", "stamps")[0] == 0
+    assert read_json(tmp_path / "stamps" / "sttr.json")["sha256"] == sha256_bytes(b"the authors' weights")
+    kept.write_bytes(b"others")
+    code, said = run("sttr", "--stamps", "stamps")
+    assert code == 1 and "sha256 is" in said
+
+
 def test_another_file_on_the_mirror_is_refused_in_one_line(tmp_path):
     with serving(seeded_alexnet()) as server:
         done = subprocess.run(
@@ -365,6 +380,10 @@ def test_a_run_needs_what_its_networks_and_its_start_say():
     assert needed.for_run(asks(student={"size": "full", "start": "imagenet"})) == ["resnet50"]
     tiny, full = (asks(student={"size": size, "start": "pretrain"}, networks={}) for size in ("tiny", "full"))
     assert (needed.for_start(tiny), needed.for_start(full)) == (["vgg19"], ["vgg19", "resnet50"])
+    authors, own = (
+        asks(student={"size": "full", "start": f"{place}/checkpoint0005.pth"}) for place in (registry.FOLDER, "x")
+    )
+    assert (needed.for_start(authors), needed.for_start(own)) == (["sttr"], [])
 
 
 @pytest.mark.parametrize("term", config.TERMS)

@@ -23,6 +23,7 @@ class Server:
     lengths: bool = True
     script: list[str | tuple[int, dict[str, str]]] = field(default_factory=list)
     asked: list[tuple[str, str | None]] = field(default_factory=list)  # path or address, and Range
+    headers: dict[str, dict[str, str]] = field(default_factory=dict)  # by path, what an answer carries besides
     tokens: list[str | None] = field(default_factory=list)  # Authorization of each request
     address: str = ""
 
@@ -37,6 +38,9 @@ def serving(data: bytes | dict[str, bytes], **settings) -> Iterator[Server]:
             server.asked.append((self.path, self.headers["Range"]))
             server.tokens.append(self.headers["Authorization"])
             answer(self, server, server.script.pop(0) if server.script else "right")
+
+        def do_HEAD(self) -> None:
+            self.do_GET()
 
         def log_message(self, *_) -> None:
             pass
@@ -71,6 +75,7 @@ def answer(request: BaseHTTPRequestHandler, server: Server, how: str | tuple[int
         begin += 1
     body = found[begin:end]
     headers = {"Content-Length": str(len(body))} if server.lengths else {}
+    headers |= server.headers.get(request.path.partition("?")[0], {})
     if asked:
         headers["Content-Range"] = f"bytes {begin}-{begin + len(body) - 1}/{len(found)}"
     if how == "wrong":
@@ -83,4 +88,5 @@ def send(request: BaseHTTPRequestHandler, status: int, headers: dict[str, str], 
     for name, value in headers.items():
         request.send_header(name, value)
     request.end_headers()
-    request.wfile.write(body)
+    if request.command != "HEAD":
+        request.wfile.write(body)

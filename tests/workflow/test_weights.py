@@ -38,13 +38,17 @@ def test_what_is_downloaded_is_waited_for_by_the_jobs_that_use_it_and_nothing_el
     assert waits == scores | {"Distil the teacher into student gram50": {"vgg19"}}
 
 
-def test_another_file_than_the_one_wanted_stops_the_run_in_one_line(tmp_path, monkeypatch):
-    config = _preset(tmp_path, vgg19="seeded", alexnet="download", inception="seeded")
+def test_weights_come_without_the_pictures_and_another_file_stops_the_run_in_one_line(tmp_path, monkeypatch):
+    config = Path(_preset(tmp_path, vgg19="seeded", alexnet="download", inception="seeded"))
+    values = yaml.safe_load(config.read_text())
+    values["sources"]["scenes"] = {"kind": "folder", "path": "nowhere"}
+    config.write_text(yaml.safe_dump(values))
     with serving(b"not AlexNet") as server:
         monkeypatch.setenv("STYLEDISTILL_MIRROR", server.address)
-        done = run_workflow(tmp_path, "weights", "--cores", "1", "--configfile", config)
+        done = run_workflow(tmp_path, "weights", "--cores", "1", "--configfile", str(config))
     said = done.stdout + done.stderr
     assert done.returncode != 0 and "Traceback" not in said
+    assert "not here yet: sources.scenes.path: no folder nowhere" in said and "error: sources" not in said
     assert f"error: {server.address}/alexnet-owt-7be5be79.pth: 11 bytes there, expected 244,408,911" in said
     assert [path.name for path in (tmp_path / "resources").rglob("*") if path.is_file()] == []
     assert not (tmp_path / "results/smoke/weights/alexnet.json").exists()

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from ..config import Config
+from .registry import FOLDER, weight_files
 
 # The fixed networks behind loss terms; other terms look at pixels alone.
 TERMS = {"gram": "vgg19", "adain": "vgg19", "content": "vgg19", "lpips": "alexnet"}
 
 
 def for_start(config: Config) -> list[str]:
-    """Names of the files that make the student before distillation; none where it lies in a folder."""
+    """Names of the files that make the student before distillation; none where it is the user's own."""
     start, full = config.student.start, config.student.size == "full"
     if start == "imagenet":
         return ["resnet50"]
     if start == "pretrain":
         return [*_downloaded(config, ["vgg19"]), *(["resnet50"] if full else [])]
-    return []
+    return [name for name, wanted in weight_files().items() if Path(start) == FOLDER / wanted.file]
 
 
 def for_loss(config: Config, terms: Iterable[str]) -> list[str]:

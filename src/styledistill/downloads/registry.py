@@ -25,20 +25,18 @@ class WeightFile:
     """One entry: sha256 is the whole of it or its published first digits, bytes the size where it is known.
 
     An empty sha256: the publisher states none, so the file's own is pinned when it first comes (lock.json beside it).
+    by_hand: how the file gets here where nobody may fetch it for the user; its url is then a page for people.
     """
 
     name: str
+    file: str  # as its publisher names it
     url: str
     sha256: str
     licence: str
     citation: str
     purpose: str
     bytes: int | None = None
-
-    @property
-    def file(self) -> str:
-        """Name of the file, as its publisher names it."""
-        return PurePosixPath(urlsplit(self.url).path).name
+    by_hand: str = ""
 
     @property
     def address(self) -> str:
@@ -48,7 +46,11 @@ class WeightFile:
 
 def weight_files() -> dict[str, WeightFile]:
     """All entries by name."""
-    return {name: WeightFile(name, **facts) for name, facts in yaml.safe_load(REGISTRY.read_text()).items()}
+    entries = yaml.safe_load(REGISTRY.read_text())
+    return {
+        name: WeightFile(name, **{"file": PurePosixPath(urlsplit(facts["url"]).path).name} | facts)
+        for name, facts in entries.items()
+    }
 
 
 def weight_file(name: str) -> WeightFile:
@@ -80,7 +82,8 @@ def listing(folder: Path = FOLDER) -> str:
     """The entries as lines for a terminal: name, size, whether it is here, licence, use. Hashes are not computed."""
     return "\n".join(
         f"{wanted.name:10} {_megabytes(wanted.bytes):>9}  {_state(wanted, folder):8}  {wanted.purpose}\n"
-        f"{'':32}{wanted.licence}\n{'':32}{wanted.citation}\n{'':32}{wanted.url}"
+        f"{'':32}{wanted.licence}\n{'':32}{wanted.citation}\n"
+        f"{'':32}{f'by hand: {wanted.by_hand}, as {folder / wanted.file}' if wanted.by_hand else wanted.url}"
         for wanted in weight_files().values()
     )
 

@@ -8,7 +8,9 @@ from pathlib import Path
 from ..config import ArchiveSource, Config, FolderSource, Source
 from ..core.errors import UserError
 from ..core.files import canonical_json, sha256_bytes
+from ..downloads import needed
 from ..downloads.datasets import by_hand
+from ..downloads.registry import weight_file
 from ..sources import registry
 from . import windows
 
@@ -21,7 +23,7 @@ def check(config: Config) -> list[str]:
 
     Returns what is not here yet (folders of pictures, weights), one line each: fatal for a run, not for a dry run.
     """
-    missing = [*_missing_folders(config), *_missing_weights(config)]
+    missing = [*_missing_folders(config), *missing_weights(config)]
     if not missing and all(registry.known(source) for source in config.sources.values()):
         orders = {name: windows.order(_names(name, source), config.seed) for name, source in config.sources.items()}
         windows.check(config.blocks, config.golden, orders, shares=windows.shares(config.sources))
@@ -50,8 +52,11 @@ def _names(name: str, source: Source) -> list[str]:
         raise UserError(f"sources.{name}: {error}") from None
 
 
-def _missing_weights(config: Config) -> Iterator[str]:
-    """A path must exist; what looks like a hub id (owner/name) is looked for by the job that loads it."""
+def missing_weights(config: Config) -> Iterator[str]:
+    """Weights that are not here, one line each.
+
+    A path must exist; what looks like a hub id (owner/name) is looked for by the job that loads it.
+    """
     teacher, start = config.teacher.weights, config.student.start
     if not Path(teacher).exists() and not hub_id(teacher):
         yield (
@@ -59,11 +64,12 @@ def _missing_weights(config: Config) -> Iterator[str]:
             f".safetensors/.ckpt file."
         )
     if start not in ("pretrain", "imagenet") and not Path(start).exists():
+        known = "".join(f" Put it there, {weight_file(name).by_hand}." for name in needed.for_start(config))
         yield (
-            f"student.start: nothing at {start}. Set it to a folder with student.safetensors, the authors' .pth file, "
-            f"'pretrain' or 'imagenet'."
+            f"student.start: nothing at {start}.{known} Or set it to a folder with student.safetensors, the authors' "
+            f".pth file, 'pretrain' or 'imagenet'."
         )
-    for network in ("vgg19", "alexnet", "inception"):
+    for network in ("vgg19", "alexnet", "vgg16", "inception", "art_inception"):
         choice = getattr(config.networks, network)
         if choice not in ("seeded", "download") and not Path(choice).is_file():
             yield f"networks.{network}: no file {choice}. Set it to 'seeded', 'download' or a file."
