@@ -8,7 +8,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from styledistill.config import FolderSource, ProceduralSource, SkimageSource
 from styledistill.core.errors import BadPicture, UserError
@@ -101,6 +101,57 @@ def test_every_kind_of_pixels_becomes_rgb(tmp_path):
     assert np.asarray(open_rgb(tmp_path / "cmyk.jpg"))[0, 0].argmax() == 0
     Image.new("RGBA", (8, 8), (0, 0, 0, 0)).save(tmp_path / "clear.png")
     assert (np.asarray(open_rgb(tmp_path / "clear.png")) == 255).all()
+
+
+# sRGB's primaries in ICC's space (D50), as sRGB's own profiles hold them.
+R, G, B = (0.43607, 0.22249, 0.01392), (0.38515, 0.71687, 0.09708), (0.14307, 0.06061, 0.7141)
+
+
+def icc(red, green, blue, gamma=2.2) -> bytes:
+    """A profile of a screen with these primaries."""
+
+    def fixed(values):
+        return struct.pack(">3i", *(round(value * 65536) for value in values))
+
+    curve = b"curv" + struct.pack(">IIH", 0, 1, round(gamma * 256)) + b"\0\0"
+    tags = {b"wtpt": b"XYZ \0\0\0\0" + fixed((0.9642, 1, 0.8249))}
+    for name, primary in ((b"r", red), (b"g", green), (b"b", blue)):
+        tags |= {name + b"XYZ": b"XYZ \0\0\0\0" + fixed(primary), name + b"TRC": curve}
+    place, table, body = 132 + 12 * len(tags), struct.pack(">I", len(tags)), b""
+    for name, data in tags.items():
+        table += name + struct.pack(">II", place + len(body), len(data))
+        body += data
+    head = struct.pack(">I4sI4s4s4s", 132 - 4 + len(table) + len(body), b"", 0x02100000, b"mntr", b"RGB ", b"XYZ ")
+    return head + bytes(12) + b"acsp" + bytes(28) + fixed((0.9642, 1, 0.8249)) + bytes(48) + table + body
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_a_picture_is_seen_through_its_profile(tmp_path, mode):
+    red = Image.new(mode, (4, 4), (255, 0, 0, 255)[: len(mode)])
+    red.save(tmp_path / "swapped.png", icc_profile=icc(B, G, R))
+    np.testing.assert_allclose(np.asarray(open_rgb(tmp_path / "swapped.png"))[0, 0], (0, 0, 255), atol=3)
+    dark = Image.new(mode, (4, 4), (100, 100, 100, 255)[: len(mode)])
+    dark.save(tmp_path / "linear.png", icc_profile=icc(R, G, B, gamma=1.0))
+    np.testing.assert_allclose(np.asarray(open_rgb(tmp_path / "linear.png"))[0, 0], (168,) * 3, atol=2)
+
+
+@pytest.mark.parametrize("profile", [b"no profile", icc(B, G, R)[:200]])
+def test_a_damaged_profile_is_passed_over(tmp_path, profile):
+    Image.new("RGB", (4, 4), (255, 0, 0)).save(tmp_path / "red.png", icc_profile=profile)
+    assert open_rgb(tmp_path / "red.png").getpixel((0, 0)) == (255, 0, 0)
+
+
+def test_a_profile_of_other_pixels_is_passed_over(tmp_path):
+    Image.new("CMYK", (4, 4), (0, 255, 255, 0)).save(tmp_path / "red.jpg", icc_profile=icc(B, G, R))
+    red, green, blue = open_rgb(tmp_path / "red.jpg").getpixel((0, 0))
+    assert red > 250 and max(green, blue) < 5
+
+
+def test_pictures_in_srgb_keep_their_bytes(tmp_path):
+    pixels = np.arange(192, dtype=np.uint8).reshape(8, 8, 3)
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    Image.fromarray(pixels).save(tmp_path / "srgb.png", icc_profile=srgb)
+    assert np.array_equal(np.asarray(open_rgb(tmp_path / "srgb.png")), pixels)
 
 
 def test_picture_bombs_are_refused_before_they_are_decoded(tmp_path):

@@ -11,7 +11,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from .errors import BadPicture
 from .files import write_bytes
@@ -19,9 +19,12 @@ from .files import write_bytes
 # A picture beyond this many pixels is refused before it is decoded ("decompression bomb").
 MAX_PIXELS = 120_000_000
 
+# Colour space of an ICC profile -> the mode in which pixels go through it, and how modes begin that it fits.
+_PROFILED = {"RGB": ("RGB", ("RGB", "P")), "GRAY": ("L", ("L", "1", "I", "F")), "CMYK": ("CMYK", ("CMYK",))}
+
 
 def open_rgb(source: Path | str | bytes) -> Image.Image:
-    """Decode a picture: EXIF orientation applied, transparency laid on white, converted to 8-bit RGB.
+    """Decode a picture: EXIF orientation applied, transparency laid on white, converted to 8-bit sRGB.
 
     source: a path, or the bytes of an encoded picture. Raises BadPicture with the reason.
     """
@@ -43,6 +46,12 @@ def open_rgb(source: Path | str | bytes) -> Image.Image:
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
+    profile = _profile(image.info.get("icc_profile"))
+    space = profile.profile.xcolor_space.strip() if profile else ""
+    through, kinds = _PROFILED.get(space, (None, ()))
+    through = through if image.mode.startswith(kinds) else None
+    if through == "CMYK":
+        return _to_srgb(image, profile)
     if image.mode.startswith("I") or image.mode == "F":  # 16-bit grey; Pillow would clip it at 255
         levels = np.asarray(image, dtype=np.float64)
         top = 65535.0 if levels.max() > 255 else 255.0
@@ -50,7 +59,24 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in image.info:
         rgba = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
-    return image.convert("RGB")
+    return _to_srgb(image.convert(through), profile) if through else image.convert("RGB")
+
+
+def _profile(data: bytes | None) -> ImageCms.ImageCmsProfile | None:
+    """The ICC profile of a picture; None where there is none, a damaged one, or the one that all pictures get."""
+    try:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(data)) if data else None
+    except (OSError, ImageCms.PyCMSError):
+        return None
+    return None if profile and "sRGB" in (profile.profile.profile_description or "") else profile
+
+
+def _to_srgb(image: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.Image:
+    """As a browser shows it: by its profile, or without where the profile cannot be used."""
+    try:
+        return ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except ImageCms.PyCMSError:
+        return image.convert("RGB")
 
 
 def square_crop(image: Image.Image, size: int) -> Image.Image:
