@@ -62,6 +62,13 @@ def test_fifty_generated_configurations_through_a_dry_run(tmp_path):
     assert not list(tmp_path.glob("x"))
 
 
+@pytest.mark.parametrize("name", ["styleid", "ablation"])
+def test_presets_whose_addresses_hold_braces_are_planned(tmp_path, name):
+    done = run_workflow(tmp_path, "-n", "--configfile", str(ROOT / "workflow/presets" / f"{name}.yaml"))
+    assert done.returncode == 0, (done.stdout + done.stderr)[-2000:]
+    assert "not here yet: student.start: nothing at resources/weights/checkpoint0005.pth" in done.stdout + done.stderr
+
+
 def test_names_that_a_shell_would_run_are_only_names(tmp_path):
     folder = tmp_path / "pictures $(touch ran-folder) `touch ran-ticks`; touch ran-semicolon; 'a\" b"
     folder.mkdir()

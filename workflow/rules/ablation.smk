@@ -70,7 +70,7 @@ rule score_variants:
     params:
         variants=" ".join(VARIANTS),
         metrics=settings(CFG.metrics),
-        networks=settings(CFG.networks),
+        networks=given(settings(CFG.networks)),
         golden=GOLDEN_COUNTS,
         images=lambda wildcards, input: Path(input.images[0]).parents[1],
         pictures=subpath(output[0], parent=True),
@@ -105,7 +105,7 @@ rule deviation:
         runtime=120,
         gpu=gpu,
     params:
-        teacher=settings(CFG.teacher),
+        teacher=given(settings(CFG.teacher)),
         contents=lambda wildcards, input: " ".join(
             f"--content {picture}" for picture in input.contents
         ),
@@ -148,7 +148,7 @@ rule ablation_figure:
         mem_mb=1000,
         runtime=30,
     params:
-        variants=settings(CFG.variants),
+        variants=given(settings(CFG.variants)),
         order=",".join(VARIANTS),
         metrics=settings(CFG.metrics),
         seed=CFG.seed,

@@ -25,11 +25,13 @@ rule card:
         mem_mb=500,
         runtime=30,
     params:
-        sources=settings(
-            {
-                name: CFG.sources[name]
-                for name in {*CFG.blocks.contents, *CFG.blocks.styles}
-            }
+        sources=given(
+            settings(
+                {
+                    name: CFG.sources[name]
+                    for name in {*CFG.blocks.contents, *CFG.blocks.styles}
+                }
+            )
         ),
         size=CFG.image_size,
         seed=CFG.seed,

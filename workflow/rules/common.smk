@@ -101,6 +101,11 @@ def settings(value):
     return canonical_json(plain(value))
 
 
+def given(text):
+    """A parameter in which Snakemake looks for no wildcards: what users name may hold braces, as {00..19}.png does."""
+    return lambda wildcards: text
+
+
 def plain(value):
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}

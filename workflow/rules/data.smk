@@ -68,8 +68,8 @@ if LISTED:
             runtime=600,
         params:
             # No fingerprint of the code: a better downloader must not redo what is here.
-            sources=pictures_of(LISTED),
-            golden=settings(CFG.golden),
+            sources=given(pictures_of(LISTED)),
+            golden=given(settings(CFG.golden)),
             blocks=settings(CFG.blocks),
             seed=CFG.seed,
         message:
@@ -99,7 +99,7 @@ rule fetch_block:
         mem_mb=500,
         runtime=30,
     params:
-        sources=pictures_of({*CFG.blocks.contents, *CFG.blocks.styles}),
+        sources=given(pictures_of({*CFG.blocks.contents, *CFG.blocks.styles})),
         blocks=settings(CFG.blocks.shape),
         seed=CFG.seed,
         code=fingerprint_script("fetch"),
@@ -129,7 +129,7 @@ rule crop:
         mem_mb=800,
         runtime=30,
     params:
-        sources=pictures_of({*CFG.blocks.contents, *CFG.blocks.styles}),
+        sources=given(pictures_of({*CFG.blocks.contents, *CFG.blocks.styles})),
         size=CFG.image_size,
         out=subpath(output[0], parent=True),
         code=fingerprint_script("crop"),
@@ -160,8 +160,8 @@ rule golden_table:
         mem_mb=1000,
         runtime=30,
     params:
-        sources=pictures_of(CFG.sources),
-        golden=settings(CFG.golden),
+        sources=given(pictures_of(CFG.sources)),
+        golden=given(settings(CFG.golden)),
         blocks=settings(CFG.blocks),
         seed=CFG.seed,
         code=fingerprint_script("golden"),
@@ -191,7 +191,7 @@ rule golden_crop:
         mem_mb=800,
         runtime=30,
     params:
-        sources=pictures_of({*CFG.golden.contents, *CFG.golden.styles}),
+        sources=given(pictures_of({*CFG.golden.contents, *CFG.golden.styles})),
         size=CFG.image_size,
         out=subpath(output[0], parent=True),
         code=fingerprint_script("crop"),

@@ -35,7 +35,7 @@ if CFG.student.start == "pretrain":
             size=CFG.student.size,
             side=CFG.image_size,
             pretrain=settings(CFG.pretrain),
-            networks=settings(CFG.networks),
+            networks=given(settings(CFG.networks)),
             seed=CFG.seed,
             device=CFG.device,
             state=TRAINING,
@@ -72,7 +72,7 @@ elif not READY:
             mem_mb=2000,
             runtime=60,
         params:
-            start=CFG.student.start,
+            start=given(CFG.student.start),
             size=CFG.student.size,
             seed=CFG.seed,
             out=subpath(output[0], parent=True),
@@ -121,7 +121,7 @@ rule distill:
     params:
         loss=lambda wildcards: settings(CFG.losses[wildcards.loss]),
         distill=settings(CFG.distill),
-        networks=settings(CFG.networks),
+        networks=given(settings(CFG.networks)),
         seed=CFG.seed,
         device=CFG.device,
         state=TRAINING,

@@ -106,7 +106,7 @@ rule score_fixed:
         gpu=gpu,
     params:
         metrics=settings(CFG.metrics),
-        networks=settings(CFG.networks),
+        networks=given(settings(CFG.networks)),
         golden=GOLDEN_COUNTS,
         device=CFG.device,
         results=lambda wildcards, output: Path(output[0]).parents[1],
@@ -150,7 +150,7 @@ rule score:
         gpu=gpu,
     params:
         metrics=settings(CFG.metrics),
-        networks=settings(CFG.networks),
+        networks=given(settings(CFG.networks)),
         golden=GOLDEN_COUNTS,
         device=CFG.device,
         results=lambda wildcards, output: Path(output[0]).parents[1],
@@ -192,7 +192,7 @@ rule benchmark:
         gpu=all_gpus,
     params:
         benchmark=settings(CFG.benchmark),
-        teacher=settings(CFG.teacher),
+        teacher=given(settings(CFG.teacher)),
         models=" ".join(f"--model {name}={folder}" for name, folder in STUDENTS.items()),
         size=CFG.benchmark.size or CFG.image_size,
         device=CFG.device,

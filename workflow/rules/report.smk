@@ -138,7 +138,7 @@ rule report:
         mem_mb=1500,
         runtime=30,
     params:
-        config=CFG.model_dump_json(),
+        config=given(CFG.model_dump_json()),
         results=lambda wildcards, output: Path(output[0]).parents[0],
         # No input: its path would make the report anew wherever the repository is moved to.
         template=[

@@ -25,7 +25,7 @@ rule teach:
         runtime=240,
         gpu=gpu,
     params:
-        teacher=settings(CFG.teacher),
+        teacher=given(settings(CFG.teacher)),
         shape=f"{len(CONTENTS)} {len(STYLES)}",
         device=CFG.device,
         store=STORE,

@@ -51,7 +51,7 @@ if TEACHER_STAMP:
             mem_mb=1000,
             runtime=240,
         params:
-            name=CFG.teacher.weights,
+            name=given(CFG.teacher.weights),
         message:
             "Download the teacher {params.name} from the hub, unless it is here"
         shell:
