@@ -8,7 +8,7 @@ PYTEST ?= -m 'not long'
 # Both environments are one folder; the stamp of the larger satisfies the smaller.
 BIN := .venv/bin
 
-.PHONY: run explain resume install test lint bench clean lock containers
+.PHONY: run explain resume install test lint bench audit clean lock containers
 
 run: .venv/run.stamp
 	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores $(CORES) $(ARGS)
@@ -45,6 +45,11 @@ clean:
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes -r $<
 	touch $@
+
+# What is known to be unsafe in the code, and of the packages in the locks (needs uv, and PyPI's advisories).
+audit:
+	uvx bandit==1.9.4 -q -c pyproject.toml -r src
+	for lock in envs/*.lock; do echo $$lock && uvx pip-audit==2.10.1 --strict --disable-pip -r $$lock || exit 1; done
 
 # Pins everything anew from envs/*.in (needs uv).
 lock:

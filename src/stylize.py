@@ -15,6 +15,7 @@ from styledistill.student.pairing import plan
 @click.argument("style", type=click.Path(path_type=Path))
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="The picture to write, or a folder.")
 @click.option("--model", required=True, help="Folder of a student (results/<run>/students/<loss>), or its hub id.")
+@click.option("--revision", default="main", show_default=True, help="Branch, tag or commit of a hub id.")
 @click.option(
     "--size",
     type=click.IntRange(1),
@@ -28,6 +29,7 @@ def main(
     style: Path,
     out: Path,
     model: str,
+    revision: str,
     size: int | None,
     strength: float,
     preserve_color: bool,
@@ -46,7 +48,7 @@ def main(
         from styledistill.student.apply import load, stylize_files
 
         use_threads()
-        made = stylize_files(load(model, device), jobs, size, strength, preserve_color)
+        made = stylize_files(load(model, device, revision), jobs, size, strength, preserve_color)
         click.echo(f"{out}: {made} picture{'s' * (made != 1)}")
         if made < len(jobs):
             raise UserError(f"{len(jobs) - made} of {len(jobs)} pictures could not be made; the reasons stand above.")

@@ -171,11 +171,23 @@ def test_a_hub_id_is_taken_from_the_hubs_folder(
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     loaded = Student.from_pretrained("someone/student")
+    assert loaded.facts["origin"] == f"someone/student@{revision}"
     assert torch.equal(
         loaded.stylize(pictures(1), pictures(1, seed=1)), student.stylize(pictures(1), pictures(1, seed=1))
     )
     with pytest.raises(UserError, match="someone/other: no such folder, and no student of that id on the hub"):
         Student.from_pretrained("someone/other")
+
+    # A tag is another commit, and that commit's files are taken for both.
+    tagged = "fedcba9876543210fedcba9876543210fedcba98"
+    Student.create("tiny", seed=4).save(repository / "snapshots" / tagged)
+    (repository / "refs" / "v1").write_text(tagged)
+    assert Student.from_pretrained("someone/student", "v1").facts == {
+        "size": "tiny",
+        "seed": 4,
+        "origin": f"someone/student@{tagged}",
+    }
+    assert Student.from_pretrained("someone/student", tagged).facts["seed"] == 4
 
 
 def test_saved_and_loaded_it_is_the_same(student: Student, tmp_path: Path) -> None:

@@ -30,9 +30,9 @@ _QUALITY = 95  # of results in formats with loss
 T = TypeVar("T")
 
 
-def load(model: str, device: str) -> Student:
-    """The student of a folder or a hub id, on a device (`auto`, `cpu`, `cuda:1`). Raises UserError."""
-    student = Student.from_pretrained(model)
+def load(model: str, device: str, revision: str = "main") -> Student:
+    """The student of a folder or of a hub id's revision, on a device (`auto`, `cpu`, `cuda:1`). Raises UserError."""
+    student = Student.from_pretrained(model, revision)
     try:
         return student.to(pick_device(device))
     except RuntimeError as error:

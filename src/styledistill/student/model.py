@@ -44,11 +44,14 @@ class Student(nn.Module):
             return cls(STTR(SIZES[size]), {"size": size, "seed": seed})
 
     @classmethod
-    def from_pretrained(cls, path: Path | str) -> Student:
-        """The student of a folder (student.safetensors, config.json) or of a hub id. Raises UserError."""
-        folder = _folder_of(path)
+    def from_pretrained(cls, path: Path | str, revision: str = "main") -> Student:
+        """The student of a folder (student.safetensors, config.json) or of a hub id. Raises UserError.
+
+        revision: branch, tag or commit of a hub id; `facts["origin"]` says which commit that was.
+        """
+        folder, origin = _found(path, revision)
         try:
-            facts = read_json(folder / CONFIG_FILE)
+            facts = read_json(folder / CONFIG_FILE) | origin
             network = _built(_network_config(facts.pop("network")), load_file(folder / WEIGHTS_FILE))
         except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
             raise UserError(
@@ -207,18 +210,20 @@ def _network_config(values: dict[str, Any]) -> STTRConfig:
     return STTRConfig(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
 
 
-def _folder_of(path: Path | str) -> Path:
+def _found(path: Path | str, revision: str) -> tuple[Path, dict[str, str]]:
+    """The folder of a student, and what is to be remembered of a hub id."""
     folder = Path(path)
     if not folder.is_dir():
-        return _from_hub(str(path))
+        folder = _from_hub(str(path), revision)
+        return folder, {"origin": f"{path}@{folder.name}"}
     missing = [name for name in (WEIGHTS_FILE, CONFIG_FILE) if not (folder / name).is_file()]
     if missing:
         raise UserError(f"{folder}: no student here ({missing[0]} is missing). Give a folder that distill wrote.")
-    return folder
+    return folder, {}
 
 
-def _from_hub(name: str) -> Path:
-    """Folder of a hub repository's student in the local cache, downloaded where it is not there yet."""
+def _from_hub(name: str, revision: str) -> Path:
+    """Folder of a hub repository's student in the local cache, named by its commit; downloaded if it is not there."""
     advice = f"{name}: no such folder, and no student of that id on the hub"
     # A name beside what is here is a slip, not an id; without a network the hub would be asked for a minute.
     if name.count("/") != 1 or name.startswith((".", "/", "~")) or Path(name).parent.is_dir():
@@ -227,8 +232,8 @@ def _from_hub(name: str) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
-        for file in (WEIGHTS_FILE, CONFIG_FILE):
-            path = hf_hub_download(name, file)
+        commit = Path(hf_hub_download(name, WEIGHTS_FILE, revision=revision)).parent.name
+        path = hf_hub_download(name, CONFIG_FILE, revision=commit)  # of the same commit, whatever is pushed meanwhile
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise UserError(f"{advice} ({type(error).__name__}). Give a folder with {WEIGHTS_FILE}.") from error
     return Path(path).parent

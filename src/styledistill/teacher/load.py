@@ -94,8 +94,10 @@ def _from_folder(folder: Path, dtype: torch.dtype) -> Parts:
     else:
         from transformers import CLIPTextModel, CLIPTokenizer
 
-        tokenizer = CLIPTokenizer.from_pretrained(folder, subfolder="tokenizer")
-        null_text = _empty_prompt(tokenizer, CLIPTextModel.from_pretrained(folder, subfolder="text_encoder"))
+        # A folder and no hub id, so there is no revision to name.
+        tokenizer = CLIPTokenizer.from_pretrained(folder, subfolder="tokenizer")  # nosec B615
+        encoder = CLIPTextModel.from_pretrained(folder, subfolder="text_encoder")  # nosec B615
+        null_text = _empty_prompt(tokenizer, encoder)
     return Parts(
         unet=_component(UNet2DConditionModel, folder / "unet", dtype),
         vae=_component(AutoencoderKL, folder / "vae", torch.float32),
