@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from styledistill import occupied
+from styledistill.core import lifeline
 from styledistill.core.errors import UserError
 from styledistill.core.lifeline import LOCK
 
@@ -28,6 +29,24 @@ occupy(run)
 job = "import sys, time; sys.path.insert(0, sys.argv[1]); import command; print('job', flush=True); time.sleep(600)"
 shell = subprocess.Popen(["bash", "-c", f'true; "{sys.executable}" -c "{job}" "{sys.argv[1]}"; true'])
 shell.wait()
+"""
+# A job that saves its state when it is asked to end, as a training does, or that does not listen.
+JOB = """
+import signal, sys, time
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from styledistill.core import lifeline
+lifeline.PATIENCE_SECONDS = 0.5
+def save(*_):
+    Path(sys.argv[2]).write_text("asked to end")
+    if sys.argv[3] == "obeys":
+        sys.exit(0)
+signal.signal(signal.SIGTERM, save)
+lifeline.join_run()
+print("job", flush=True)
+until = time.monotonic() + 120
+while time.monotonic() < until:
+    time.sleep(0.05)
 """
 
 
@@ -49,10 +68,64 @@ def test_jobs_end_when_their_snakemake_is_killed_and_the_run_is_free_again(worki
     assert occupied.worked_on(tmp_path) is None
 
 
-def test_a_second_one_is_refused_and_told_who_was_first(working, tmp_path):
+@pytest.fixture
+def alive():
+    """A process that lives until it is killed."""
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as process:
+        yield process
+        process.kill()
+
+
+def job_of(snakemake: str, asked: Path, how: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, "STYLEDISTILL_SNAKEMAKE": snakemake}
+    command = [sys.executable, "-c", JOB, str(SRC), str(asked), how]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+
+
+@pytest.mark.parametrize(("how", "code"), [("obeys", 0), ("does not listen", -signal.SIGKILL)])
+def test_a_job_is_asked_to_end_first_so_that_a_training_can_save_its_state(alive, tmp_path, how, code):
+    asked = tmp_path / "asked"
+    with job_of(f"{lifeline._namespace()}/{alive.pid}", asked, how) as job:
+        assert job.stdout.readline() == "job\n"
+        assert not asked.exists() and job.poll() is None
+        alive.kill()
+        assert job.wait(60) == code
+    assert asked.read_text() == "asked to end"
+
+
+def test_a_job_whose_snakemake_has_ended_already_does_not_start(alive, tmp_path):
+    alive.kill()
+    alive.wait()
+    with job_of(f"{lifeline._namespace()}/{alive.pid}", tmp_path / "asked", "obeys") as job:
+        assert job.wait(60) == -signal.SIGKILL
+        assert job.stdout.read() == ""
+
+
+def test_a_number_in_another_namespace_means_another_process(alive, tmp_path):
+    """In a container with processes of its own."""
+    alive.kill()
+    alive.wait()
+    with job_of(f"pid:[1]/{alive.pid}", tmp_path / "asked", "obeys") as job:
+        assert job.stdout.readline() == "job\n"
+        job.kill()
+
+
+def test_a_second_one_is_refused_at_once_and_told_who_was_first(working, tmp_path, monkeypatch):
+    signed = (tmp_path / LOCK).read_text()
+    half_written = tmp_path / ".c00.png.0123abcd.part"
+    half_written.write_bytes(b"the other is at it")
+    monkeypatch.setattr(occupied.time, "sleep", lambda _: pytest.fail("waits for a Snakemake that lives"))
     with pytest.raises(UserError, match=rf"somebody works on this run: Snakemake \(process {working.pid}\) of "):
         occupied.occupy(tmp_path)
     assert working.poll() is None
+    assert half_written.exists() and (tmp_path / LOCK).read_text() == signed
+    monkeypatch.undo()
+    os.kill(working.pid, signal.SIGKILL)
+    working.wait()
+    code = "import sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path;"
+    code += "from styledistill.occupied import occupy; occupy(Path(sys.argv[2]))"
+    subprocess.run([sys.executable, "-c", code, str(SRC), str(tmp_path)], check=True)
+    assert not half_written.exists()
 
 
 def test_a_job_that_outlives_its_snakemake_is_named(tmp_path, monkeypatch):
