@@ -10,6 +10,24 @@ from pathlib import Path
 
 import pytest
 import yaml
+from naming import (
+    ALL,
+    BLOCKS,
+    DISTILLED,
+    DUPLICATES,
+    FIXED,
+    GOLDEN,
+    LOSSES,
+    REPORT,
+    SOURCES,
+    TABLES,
+    TAUGHT,
+    block,
+    of,
+    scores,
+    shown,
+    students,
+)
 from PIL import Image
 from running import ROOT, SMOKE, planned, preset, run_workflow
 
@@ -17,54 +35,6 @@ from styledistill.config import FolderSource
 from styledistill.plan.preflight import listing
 
 pytestmark = pytest.mark.slow
-
-LOSSES = ("mse", "gram50")
-FIXED = ("content", "style", "recolor", "teacher", "pretrained")  # models that no loss touches
-CONTROLS = ("content", "style", "recolor")
-SOURCES = ("scenes", "faces", "photographs", "paintings")
-BLOCKS = ("train 0000", "train 0001", "val 0000")
-
-
-# --- what the jobs are called: a renamed rule, or one more, is changed here alone -------------------------
-
-
-def of(rule: str, *wildcards: str) -> set[str]:
-    return {f"{rule} {each}" for each in wildcards}
-
-
-def block(*blocks: str) -> set[str]:
-    """What belongs to a block alone."""
-    return of("fetch_block", *blocks) | of("crop", *blocks) | taught(*blocks)
-
-
-def taught(*blocks: str) -> set[str]:
-    """What follows from a block's crops."""
-    return of("teach", *blocks) | of("pack", *blocks)
-
-
-def scores(*models: str) -> set[str]:
-    """One job scores all models that no loss touches."""
-    return of("score", *(set(models) - set(FIXED))) | ({"score_fixed"} if set(models) & set(FIXED) else set())
-
-
-def students(*losses: str) -> set[str]:
-    return of("distill", *losses) | of("export", *losses) | of("render", *losses) | scores(*losses) | {"benchmark"}
-
-
-def shown(*models: str) -> set[str]:
-    """Pictures and scores of models."""
-    controls = {"render_controls"} if set(models) & set(CONTROLS) else set()
-    return of("render", *(set(models) - set(CONTROLS))) | controls | scores(*models)
-
-
-MANIFESTS = of("manifest", "train", "val")
-GOLDEN = {"golden_table", "golden_crop"}
-DUPLICATES = {"duplicates", "golden_duplicates"}
-REPORT = {"figures", "report"}
-TABLES = {"table", "compare", *REPORT}
-DISTILLED = students(*LOSSES) | TABLES
-TAUGHT = taught(*BLOCKS) | MANIFESTS | {"card"} | shown(*FIXED) | DISTILLED
-ALL = of("index", *SOURCES) | block(*BLOCKS) | GOLDEN | DUPLICATES | {"graphs"} | TAUGHT
 
 # --- changed configurations --------------------------------------------------
 
