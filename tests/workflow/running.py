@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,23 @@ import yaml
 ROOT = Path(__file__).parents[2]
 SMOKE = ROOT / "workflow" / "presets" / "smoke.yaml"
 
+# Snakemake's start and the code's fingerprints are most of a dry run: one process has both, and plans each in a child.
 _PLANNED = """
-import json, sys
-sys.path.insert(0, sys.argv[1])
+import json, os, sys
+from pathlib import Path
+src, configs, places = Path(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[3:]
+sys.path.insert(0, str(src))
 from explain import planned
-jobs = planned(sys.argv[2:])
-print(json.dumps([" ".join([job.rule, *job.wildcards.values()]) for job in jobs]))
+from styledistill.fingerprint import fingerprint_script
+for script in src.glob("*.py"):
+    fingerprint_script(script.stem)
+for config in configs:
+    child = os.fork()
+    if not child:
+        jobs = planned([*places, "--configfile", config])
+        print("planned", json.dumps([" ".join([job.rule, *job.wildcards.values()]) for job in jobs]), flush=True)
+        os._exit(0)
+    os.waitpid(child, 0)
 """
 
 
@@ -35,12 +47,19 @@ def command_line(folder: Path, *arguments: str) -> tuple[list[str], dict[str, st
     return [sys.executable, *_workflow(folder, *arguments, repository=ROOT)], environment()
 
 
-def planned(folder: Path, config: Path, *arguments: str, repository: Path = ROOT) -> set[str]:
+def planned(folder: Path, config: Path, repository: Path = ROOT) -> set[str]:
     """The jobs that a run would start now, each as its rule and the values of its wildcards: "teach train 0001"."""
-    places = [*_places(folder, repository), "--configfile", str(config), *arguments]
-    done = _run(["-c", _PLANNED, str(repository / "src"), *places], folder)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return set(json.loads(done.stdout.splitlines()[-1]))
+    return planned_each(folder, [config], repository)[0]
+
+
+def planned_each(folder: Path, configs: Sequence[Path], repository: Path = ROOT) -> list[set[str]]:
+    """The same for each of several configurations."""
+    arguments = [str(repository / "src"), json.dumps([str(config) for config in configs]), *_places(folder, repository)]
+    done = _run(["-c", _PLANNED, *arguments], folder)
+    said = done.stdout + done.stderr
+    found = [json.loads(line.removeprefix("planned ")) for line in said.splitlines() if line.startswith("planned ")]
+    assert len(found) == len(configs), said[-3000:]
+    return [set(jobs) for jobs in found]
 
 
 def preset(path: Path, **changes: Any) -> Path:

@@ -54,7 +54,9 @@ def finished(folder: Path) -> Path:
             path.mkdir(parents=True)
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text('{"pairs": 0}' if path.suffix == ".json" else "")  # the summary behind a run reads manifests
+            path.write_text(
+                '{"pairs": 0}' if path.suffix == ".json" else ""
+            )  # the summary behind a run reads manifests
     # Snakemake keeps a record of each file as of one that a job made, its settings with it.
     arguments = ("--touch", "--forceall", "--cores", "1", "--quiet", "all", "--configfile", str(config))
     touched = run_workflow(folder, *arguments)
