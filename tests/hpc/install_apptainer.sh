@@ -7,13 +7,16 @@ HOME_OF_SID=/usr/local/lib/apptainer-sid # the programs look for their parts whe
 LIBRARIES=usr/lib/x86_64-linux-gnu
 
 # Root of many virtual machines lacks a capability that building asks for; in a user namespace it has all.
-for file in /etc/subuid /etc/subgid; do
-    grep -q '^root:' $file || echo root:100000:65536 >>$file
-done
+if [ "$(id -u)" = 0 ]; then
+    for file in /etc/subuid /etc/subgid; do
+        grep -q '^root:' $file || echo root:100000:65536 >>$file
+    done
+fi
 if command -v apptainer >/dev/null; then
     apptainer --version
     exit 0
 fi
+if [ "$(id -u)" != 0 ]; then echo "error: installing needs root" >&2 && exit 1; fi
 
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq

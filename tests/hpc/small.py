@@ -8,7 +8,9 @@ import yaml
 from running import SMOKE
 
 # Seconds for a whole run on a machine that has other work to do; two minutes on an idle one.
-PATIENCE = 2400
+PATIENCE = 1200
+# The target of runs whose pictures and weights are compared.
+PICTURES = ("--until", "render", "render_controls")
 LOCAL = ("--cores", "2", "--configfile")
 
 

@@ -11,11 +11,11 @@ import pytest
 import yaml
 from PIL import Image
 from running import ROOT, run_workflow
-from small import LOCAL, PATIENCE, made, small_config
+from small import LOCAL, PATIENCE, PICTURES, made, small_config
 
 from styledistill.plan import containers
 
-pytestmark = [pytest.mark.long, pytest.mark.xdist_group("hpc")]
+pytestmark = pytest.mark.hpc
 
 
 def _inside(name: str, *command: str) -> subprocess.CompletedProcess:
@@ -35,6 +35,16 @@ def test_a_run_in_containers_makes_the_same_pictures_and_weights(contained, plai
     assert "nvidia" not in (said + logs).lower()
     python = json.loads((tmp_path / "results/small/index/scenes.run.json").read_text())["versions"]["python"]
     assert python == _inside("data", "python", "-c", "import platform; print(platform.python_version())").stdout.strip()
+    # And without containers there is nothing left to do.
+    again = run_workflow(tmp_path, "--dry-run", *LOCAL, config)
+    assert "Nothing to be done" in again.stdout + again.stderr
+
+
+def test_containers_switched_on_after_a_plain_run_redo_nothing(contained, plain):
+    folder = plain.parents[1]
+    config = str(folder / "small.yaml")
+    done = run_workflow(folder, "--dry-run", "--use-singularity", *PICTURES, *LOCAL, config)
+    assert "Nothing to be done" in done.stdout + done.stderr
 
 
 def test_pictures_outside_the_project_are_seen_also_through_links_and_from_another_directory(contained, tmp_path):

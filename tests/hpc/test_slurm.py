@@ -17,8 +17,7 @@ import pytest
 from running import ROOT, command_line, run_workflow
 from small import PATIENCE, made, small_config
 
-# They wait more than they compute, and share one cluster: one worker runs them all.
-pytestmark = [pytest.mark.long, pytest.mark.xdist_group("hpc")]
+pytestmark = pytest.mark.hpc
 
 # The profile as it is, but for intervals that suit jobs of seconds.
 SUBMIT = (

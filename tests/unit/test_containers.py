@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
 import pytest
@@ -92,3 +93,23 @@ def test_data_and_report_carry_no_torch(name):
     packages = {line.split("==")[0] for line in (ROOT / f"envs/{name}.lock").read_text().splitlines() if "==" in line}
     assert packages & {"torch", "torchvision", "triton", "diffusers"} == set()
     assert "pandas" in packages
+
+
+def _recipe(text: str, name: str) -> tuple[str, set[str], set[str]]:
+    """Base, labels and words of pip's command in a definition or a Dockerfile, of environment `name`."""
+    text = text.replace("${ENVIRONMENT}", name)
+    (base,) = re.findall(r"^ *(?:ARG )?BASE=(\S+)$", text, re.M)
+    labels = set(re.findall(r"\borg\.[a-z.]+\b", text))
+    (pip,) = re.findall(r"/opt/env/bin/python -m pip install (.*)", text)
+    return base, labels, set(pip.split())
+
+
+@pytest.mark.parametrize("name", containers.ENVIRONMENTS)
+def test_the_dockerfile_installs_what_the_definition_does(name):
+    docker, apptainer = (
+        _recipe((ROOT / "containers" / file).read_text(), name) for file in ("Dockerfile", f"{name}.def")
+    )
+    assert docker[:2] == apptainer[:2]
+    assert docker[2] - apptainer[2] == {"--no-cache-dir"}  # Apptainer's build takes the cache of the machine
+    assert apptainer[2] <= docker[2]
+    assert f"/opt/{name}.lock" in docker[2]
