@@ -1,7 +1,7 @@
 """The real SLURM and the real Apptainer; where they are not, tests are skipped with the way to get them.
 
-Each is set up once for all of pytest's processes. What this machine cannot do (no rights, no mirror) skips tests too; an
-image that cannot be built where its base and its packages are to be had is an error.
+Each is set up once for all of pytest's processes. What this machine cannot do (no rights, no mirror) skips tests too;
+an image that cannot be built where its base and its packages are to be had is an error.
 """
 
 from __future__ import annotations
