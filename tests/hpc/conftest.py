@@ -28,9 +28,9 @@ IMAGES = ROOT / "containers"
 
 
 @contextmanager
-def _alone(name: str) -> Iterator[None]:
-    """Other processes of this machine wait meanwhile."""
-    with Path(f"/tmp/styledistill-{name}.lock").open("w") as lock:
+def _alone(file: Path) -> Iterator[None]:
+    """Other processes that want the same wait meanwhile."""
+    with file.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -40,7 +40,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """results/small of a small run up to the pictures of all models, without SLURM and without containers."""
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "plain"
-    with _alone("plain"):
+    with _alone(folder.with_suffix(".lock")):
         if not folder.exists():
             folder.mkdir()
             done = run_workflow(folder, *PICTURES, *LOCAL, str(small_config(folder)), timeout=PATIENCE)
@@ -62,7 +62,7 @@ def images(apptainer: None) -> None:
     recipes = sha256_bytes(b"".join(path.read_bytes() for path in sorted(IMAGES.glob("*.def"))))[:12]
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "styledistill" / "containers" / recipes
     cache.mkdir(parents=True, exist_ok=True)
-    with _alone("images"):
+    with _alone(cache / "lock"):
         for image in cache.glob("*.sif"):
             if not (IMAGES / image.name).exists():
                 (IMAGES / image.name).unlink(missing_ok=True)  # a link to what is no more
@@ -112,7 +112,7 @@ def cluster() -> Iterator[Path]:
         pytest.skip("needs root, to start a SLURM of its own")
     # In a folder that munge's socket can be reached in.
     scratch = tempfile.TemporaryDirectory(prefix="slurm-", ignore_cleanup_errors=True)
-    with _alone("slurm"), scratch as folder:
+    with _alone(Path("/tmp/styledistill-slurm.lock")), scratch as folder:
         Path(folder).chmod(0o755)
         started = _run(HERE / "start_slurm.sh", folder)
         try:

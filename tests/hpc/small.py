@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import yaml
-from running import SMOKE
+from running import ROOT, SMOKE
 
 # Seconds for a whole run on a machine that has other work to do; two minutes on an idle one.
 PATIENCE = 1200
@@ -15,7 +15,9 @@ LOCAL = ("--cores", "2", "--configfile")
 
 
 def small_config(folder: Path, **changes) -> Path:
-    """The smoke preset with one block for training and one loss, written to `folder`/small.yaml."""
+    """The smoke preset with one block for training and one loss, written to `folder`/small.yaml, for a run there."""
+    if not (folder / "weights").exists():
+        (folder / "weights").symlink_to(ROOT / "weights")  # as in the repository's own folder: relative paths
     values = yaml.safe_load(SMOKE.read_text())
     values |= {"run": "small", "losses": {"mse": {"pixel": 1.0}}, "pairs": {"train": 9, "val": 6}}
     values["blocks"] |= {"train": 1}

@@ -18,6 +18,14 @@ from styledistill.plan import containers
 pytestmark = pytest.mark.hpc
 
 
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A copy of this one without its images."""
+    copy = tmp_path / "project"
+    hidden = (".git", ".venv", ".snakemake", "results", "resources", "*.sif", "tests", "__pycache__")
+    return shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*hidden))
+
+
 def _inside(name: str, *command: str) -> subprocess.CompletedProcess:
     image = containers.image(ROOT, name)
     return subprocess.run(["apptainer", "exec", image, *command], capture_output=True, text=True, check=False)
@@ -40,11 +48,17 @@ def test_a_run_in_containers_makes_the_same_pictures_and_weights(contained, plai
     assert "Nothing to be done" in again.stdout + again.stderr
 
 
-def test_containers_switched_on_after_a_plain_run_redo_nothing(contained, plain):
-    folder = plain.parents[1]
-    config = str(folder / "small.yaml")
-    done = run_workflow(folder, "--dry-run", "--use-singularity", *PICTURES, *LOCAL, config)
-    assert "Nothing to be done" in done.stdout + done.stderr
+def test_containers_switched_on_after_a_plain_run_and_new_images_redo_nothing(apptainer, plain, project):
+    def said(*arguments: str) -> str:
+        words = ("--dry-run", "--use-singularity", *PICTURES, *arguments, *LOCAL, "small.yaml")
+        done = run_workflow(plain.parents[1], *words, repository=project)
+        return done.stdout + done.stderr
+
+    assert "Nothing to be done" in said()
+    for lock in (project / "envs").glob("*.lock"):
+        lock.write_text(lock.read_text() + "# another\n")
+    assert "Nothing to be done" in said()
+    assert "software environment definition has changed" in said("--rerun-triggers", "software-env")
 
 
 def test_pictures_outside_the_project_are_seen_also_through_links_and_from_another_directory(contained, tmp_path):
@@ -89,12 +103,7 @@ def test_an_image_holds_nothing_of_the_machine_that_built_it(contained):
     assert "index-url" not in definition
 
 
-def test_without_images_one_line_says_make_containers_before_any_job(apptainer, tmp_path):
-    project = tmp_path / "project"
-    skipped = shutil.ignore_patterns(
-        ".git", ".venv", ".snakemake", "results", "resources", "*.sif", "tests", "__pycache__"
-    )
-    shutil.copytree(ROOT, project, ignore=skipped)
+def test_without_images_one_line_says_make_containers_before_any_job(apptainer, tmp_path, project):
     config = str(small_config(tmp_path))
     done = run_workflow(tmp_path, "--use-singularity", *LOCAL, config, repository=project)
     said = done.stdout + done.stderr
