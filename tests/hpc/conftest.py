@@ -94,7 +94,8 @@ def _run(*command: str | Path) -> subprocess.CompletedProcess:
 
 
 def _last(done: subprocess.CompletedProcess) -> str:
-    return (done.stdout + done.stderr).strip().splitlines()[-1]
+    lines = (done.stdout + done.stderr).strip().splitlines()
+    return next((line for line in reversed(lines) if not line.startswith("make: ")), "")
 
 
 @pytest.fixture
