@@ -63,6 +63,10 @@ def images(apptainer: None) -> None:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "styledistill" / "containers" / recipes
     cache.mkdir(parents=True, exist_ok=True)
     with _alone(cache / "lock"):
+        of_other_recipes = set(cache.parent.iterdir()) - {cache}
+        for image in IMAGES.glob("*.sif"):
+            if image.is_symlink() and image.readlink().parent in of_other_recipes:
+                image.unlink()
         for image in cache.glob("*.sif"):
             if not (IMAGES / image.name).exists():
                 (IMAGES / image.name).unlink(missing_ok=True)  # a link to what is no more
