@@ -12,9 +12,7 @@ import zlib
 import numpy as np
 
 _SUB, _UP, _AVERAGE = 1, 2, 3  # as the format numbers its filters
-_BAND = (
-    64  # rows that are filtered together: they stay in the processor's cache, and large pictures need no more memory
-)
+_BAND = 64  # rows filtered together: they stay in the processor's cache, and a large picture needs no more memory
 
 
 def png_bytes(pixels: np.ndarray) -> bytes:
