@@ -209,6 +209,7 @@ def _difference(
 
 
 def _session(graph: bytes) -> onnxruntime.InferenceSession:
+    onnxruntime.disable_telemetry_events()  # on by default since it has them on Linux: no job speaks to the network
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
