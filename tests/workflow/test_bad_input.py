@@ -116,7 +116,7 @@ def small_disk(tmp_path):
     if mounted.returncode:
         pytest.skip("mounting a small file system needs root")
     yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def test_no_space_on_the_disk(tmp_path, small_disk):

@@ -175,7 +175,7 @@ def small_disk(smoke_copy, tmp_path) -> Iterator[Callable[[str], None]]:
     subprocess.run(["rm", "-r", f"{smoke_copy}/results"], check=True)
     (smoke_copy / "results").symlink_to(folder)
     yield mount
-    subprocess.run(["umount", str(folder)], check=True)
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 @pytest.mark.parametrize("stages", STAGES)
