@@ -1,14 +1,13 @@
-# make run: everything, from an empty machine to the report. make test: what CI runs.
+# make run: everything, from an empty machine to the report. make test, make test-long: what CI runs.
 # make explain: what would run, why, and how long it took before. make resume: goes on where a run was killed.
 # ARGS: what Snakemake is given besides, such as ARGS="--configfile workflow/presets/photos.yaml".
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES ?= all
-# The long tests (thirty kills, the paper's size) and those of containers and SLURM take half an hour more: make test PYTEST=
-PYTEST ?= -m 'not long and not hpc'
+PYTEST ?= -m 'not long and not overnight and not hpc'
 # Both environments are one folder; the stamp of the larger satisfies the smaller.
 BIN := .venv/bin
 
-.PHONY: run explain resume install test test-hpc lint bench audit clean lock containers
+.PHONY: run explain resume install test test-long test-hpc lint bench audit clean lock containers
 
 run: .venv/run.stamp
 	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores $(CORES) $(ARGS)
@@ -24,6 +23,10 @@ install: .venv/run.stamp
 test: .venv/test.stamp
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(MAKE) --no-print-directory lint
 	PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE KMP_BLOCKTIME=0 pytest -rs -n 2 --dist loadgroup $(PYTEST)
+
+# Kills, full disks and the paper's size: minutes each.
+test-long:
+	$(MAKE) --no-print-directory test PYTEST="-m long"
 
 # A real SLURM and a real Apptainer; where these are missing, the tests are skipped and say how to get them. A file of tests
 # each for two processes: those of SLURM wait more than they compute.

@@ -201,8 +201,8 @@ def belong_to(root, rank=b""):
         (signal.SIGKILL, 1, 3),
         (signal.SIGTERM, 1, 1),
         (signal.SIGUSR1, 1, 1),
-        (signal.SIGKILL, 2, 1),
-        (signal.SIGTERM, 2, 1),
+        pytest.param(signal.SIGKILL, 2, 1, marks=pytest.mark.long),
+        pytest.param(signal.SIGTERM, 2, 1, marks=pytest.mark.long),
     ],
 )
 def test_a_stopped_training_ends_with_the_weights_of_one_that_was_not(

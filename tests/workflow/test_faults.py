@@ -69,7 +69,9 @@ def assert_alike(found: dict[str, bytes], expected: dict[str, bytes]) -> None:
     assert [name for name in expected if found[name] != expected[name]] == []
 
 
-@pytest.mark.parametrize("kills", [4, pytest.param(30, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "kills", [pytest.param(4, marks=pytest.mark.long), pytest.param(30, marks=pytest.mark.overnight)]
+)
 def test_a_run_killed_again_and_again_ends_like_one_that_was_not(smoke, tmp_path, kills):
     (tmp_path / "weights").symlink_to(ROOT / "weights")
     choice, log, expected = random.Random(kills), tmp_path / "said.txt", results(smoke)
@@ -178,6 +180,7 @@ def small_disk(smoke_copy, tmp_path) -> Iterator[Callable[[str], None]]:
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("stages", STAGES)
 def test_a_full_disk_in_any_stage(smoke_copy, small_disk, stages):
     """The last stage fails first, so that all are to be made again at the end, once there is space."""
@@ -245,6 +248,7 @@ def shift(folder: Path, hours: int, since: float = 0) -> None:
             os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns + hours * 3600 * 10**9))
 
 
+@pytest.mark.long
 def test_a_clock_moved_back(smoke_copy):
     """The files of a run are from the future, so what is made now would be older than what it is made from."""
     shift(smoke_copy, 1)

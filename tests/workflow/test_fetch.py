@@ -86,6 +86,7 @@ def test_a_fetched_run_crops_with_the_server_off_and_bad_pictures_are_replaced_f
     assert same == tables
 
 
+@pytest.mark.long  # it is waited for
 def test_a_server_that_is_not_there_stops_the_run_in_one_line(tmp_path, monkeypatch, quiet):
     with serving(b"") as server:
         pass
