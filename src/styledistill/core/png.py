@@ -1,7 +1,7 @@
-"""PNG, twice as quick to write and a third quicker to read than Pillow's for pictures with the noise of a camera.
+"""PNG in about 0.6 of the time that Pillow takes to write pictures with the noise of a camera.
 
 Pillow weighs five filters for each row in scalar code, which takes longer than all that comes after; these are three,
-weighed for all rows at once. The files are 1 to 2 % larger for photographs and paintings.
+weighed for all rows at once. Files of photographs and paintings are 1 to 2 % larger, those of drawn pictures 18 %.
 """
 
 from __future__ import annotations
