@@ -71,6 +71,17 @@ def test_cfsd_resolves_nearly_flat_rows():
     torch.testing.assert_close(cfsd(stylized, content).double(), expected, rtol=1e-2, atol=0)
 
 
+@pytest.mark.parametrize("strength", [20, 100])
+def test_cfsd_of_strong_features_does_not_overflow(strength):
+    # Some p / q are then beyond float32's largest number, and some p are 0.
+    stylized, content = strength * features(1, seed=1), strength * features(1, seed=2)
+    maps = [one.flatten(2).double() / one.shape[1] for one in (content, stylized)]
+    log_p, log_q = ((one.transpose(1, 2) @ one).log_softmax(2) for one in maps)
+    assert (log_p - log_q).abs().max() > 90
+    expected = torch.nn.functional.kl_div(log_q, log_p, reduction="sum", log_target=True)
+    torch.testing.assert_close(cfsd(stylized, content)[0].double(), expected, rtol=1e-4, atol=0)
+
+
 def test_cfsd_shares_one_content():
     stylized, content = features(3, seed=1), features(1, seed=2)
     torch.testing.assert_close(cfsd(stylized, content), cfsd(stylized, content.expand(3, -1, -1, -1)))
