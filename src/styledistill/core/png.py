@@ -1,15 +1,16 @@
-"""PNG in about 0.6 of the time that Pillow takes to write pictures with the noise of a camera.
+"""PNG in a sixteenth of the time that Pillow takes for photographs and paintings, a tenth for drawn pictures.
 
-Pillow weighs five filters for each row in scalar code, which takes longer than all that comes after; these are three,
-weighed for all rows at once. Files of photographs and paintings are 1 to 2 % larger, those of drawn pictures 18 %.
+Pillow weighs five filters for each row in scalar code and compresses by zlib's default level; these are three filters,
+weighed for all rows at once, and ISA-L's compressor. Files of photographs and paintings are 3 to 4 % larger, those of
+drawn pictures 15 to 18 %. The bytes are the same on every x86-64 processor with SSE 4.2.
 """
 
 from __future__ import annotations
 
 import struct
-import zlib
 
 import numpy as np
+from isal import isal_zlib
 
 _SUB, _UP, _AVERAGE = 1, 2, 3  # as the format numbers its filters
 _BAND = 64  # rows filtered together: they stay in the processor's cache, and a large picture needs no more memory
@@ -19,8 +20,7 @@ def png_bytes(pixels: np.ndarray) -> bytes:
     """PNG of an 8-bit RGB picture: uint8 (H, W, 3)."""
     height, width, _ = pixels.shape
     rows = pixels.reshape(height, 3 * width)
-    # Noise has runs and frequent levels, but no repetitions: looking for these takes three times as long.
-    deflate = zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, zlib.Z_RLE)
+    deflate = isal_zlib.compressobj(1)  # 2 and 3 are slower and win 1 % at most
     bands = [deflate.compress(_filtered(rows, slice(start, start + _BAND))) for start in range(0, height, _BAND)]
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)  # 8 bits, RGB, not interlaced
     chunks = ((b"IHDR", header), (b"IDAT", b"".join([*bands, deflate.flush()])), (b"IEND", b""))
@@ -28,7 +28,8 @@ def png_bytes(pixels: np.ndarray) -> bytes:
 
 
 def _chunk(kind: bytes, content: bytes) -> bytes:
-    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(content, zlib.crc32(kind)))
+    checksum = isal_zlib.crc32(content, isal_zlib.crc32(kind))
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", checksum)
 
 
 def _filtered(rows: np.ndarray, band: slice) -> np.ndarray:
