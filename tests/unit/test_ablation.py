@@ -1,5 +1,7 @@
 """The teacher's variants: settings, deviation of logits, table and figure."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,12 +12,12 @@ from styledistill import config as configuration
 from styledistill.core.errors import UserError
 from styledistill.core.files import write_json
 from styledistill.report import ablation
-from styledistill.teacher.deviation import logit_deviation
+from styledistill.teacher.deviation import attention_deviation, logit_deviation
+from styledistill.teacher.injection import decoder_layers
+from styledistill.teacher.load import load_teacher
 
 
 def with_variants(variants):
-    from pathlib import Path
-
     smoke = Path(__file__).parents[2] / "workflow" / "presets" / "smoke.yaml"
     return configuration.validate(yaml.safe_load(smoke.read_text()) | {"ablation": variants})
 
@@ -47,6 +49,48 @@ def test_deviation_of_logits_is_that_of_the_whole_map():
 
 
 @pytest.fixture
+def teacher(monkeypatch):
+    """The tiny teacher at 3 steps, whose injection takes the content's queries alone."""
+    monkeypatch.chdir(Path(__file__).parents[2])
+    settings = with_variants({}).teacher.model_copy(update={"steps": 3, "gamma": 1.0, "temperature": 1.0})
+    return load_teacher(settings, torch.device("cpu"))
+
+
+def test_deviations_are_of_the_content_s_queries_and_the_style_s_keys_at_every_step(teacher):
+    content, style = torch.rand(2, 1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    # What each attention's projections give while content and style are inverted: the timesteps in turn.
+    seen = {role: _projected(teacher, role, picture) for role, picture in (("content", content), ("style", style))}
+    rows = pd.DataFrame(attention_deviation(teacher, content, style))
+    injected = rows[rows["kind"] == "injected"].set_index(["timestep", "layer"])["deviation"]
+    timesteps = [step.timestep for step in teacher.convention.sampling]
+    assert set(injected.index) == {(timestep, layer) for timestep in timesteps for layer in teacher.layers}
+    inverted = [step.timestep for step in teacher.convention.inversion]
+    for (timestep, layer), found in injected.items():
+        heads = teacher.model.unet.get_submodule(decoder_layers(teacher.model.unet)[layer]).heads
+        query = seen["content"][layer, "to_q"][inverted.index(timestep)]
+        key = seen["style"][layer, "to_k"][inverted.index(timestep)]
+        query, key = (tokens.unflatten(-1, (heads, -1)).transpose(1, 2) for tokens in (query, key))
+        logits = query @ key.transpose(2, 3) / query.shape[-1] ** 0.5
+        assert found == pytest.approx(logits.flatten(2).std(2, correction=0).mean().item(), rel=1e-4)
+    own = rows[rows["kind"] == "own"].set_index(["timestep", "layer"])["deviation"]
+    assert set(own.index) == set(injected.index) and not np.allclose(own, injected, rtol=1e-2)
+
+
+def _projected(teacher, role, picture):
+    """By (layer, projection), its output at each step of the inversion of a picture."""
+    found, hooks = {}, []
+    for layer, name in decoder_layers(teacher.model.unet).items():
+        for part in ("to_q", "to_k"):
+            kept = found.setdefault((layer, part), [])
+            module = getattr(teacher.model.unet.get_submodule(name), part)
+            hooks.append(module.register_forward_hook(lambda _, __, output, kept=kept: kept.append(output)))
+    teacher.invert(teacher.encode(picture), role)
+    for hook in hooks:
+        hook.remove()
+    return found
+
+
+@pytest.fixture
 def scores(tmp_path):
     """Score files of a default and three variants."""
     random = np.random.default_rng(0)
@@ -73,9 +117,10 @@ def table(scores):
 
 def test_the_table_says_what_each_variant_is(table):
     text = ablation.markdown(table, 200)
-    assert "| default | 0.4 | 1.5 | on | on | 0." in text
+    assert "| default | 0.4 | 1.5 | on | on | **0." in text
     assert "| cosine | 0.75 to 0.25 | 1.5 | on | on | 2." in text
     assert "| bare | 0.4 | 1.5 | off | on |" in text
+    assert text.count("**") == 2 * 4  # LPIPS, CFSD, Gram and colour distance; FID of so few pairs does not compete
     assert "(20.0)" in text and "fewer than 200 pairs" in text
     assert r"\textcolor{gray}{(20.0)}" in ablation.latex(table, 200)
 

@@ -140,8 +140,9 @@ def test_published_rows_are_marked_and_said_not_to_compare():
     table = published.published_table(metrics)
     assert list(table["model"]) == ["StyleID", "mse", "StyTR2", "AdaIN", "AesPA-Net", "InST"]
     text = published.markdown(table)
-    assert "| StyleID | published | 28.801 | 18.131 | 0.5055 | 0.228 |" in text
-    assert "| mse | measured | 30.000 |" in text
+    assert "| StyleID | published | **28.801** | **18.131** | 0.5055 | **0.228** |" in text
+    assert "| mse | measured | 30.000 | 19.000 | **0.5000** | 0.250 |" in text
     assert "| InST | published | 40.633 | 21.571 | 0.8002 | – |" in text
     assert "Scores of different papers do not compare" in text
-    assert "measured" in published.latex(table)
+    print_ = published.latex(table)
+    assert "measured" in print_ and r"\textbf{28.801} & \textbf{18.131} & 0.5055" in print_

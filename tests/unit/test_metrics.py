@@ -140,15 +140,16 @@ def folders(tmp_path_factory):
     return found
 
 
-def test_fid_of_two_folders_equals_pytorch_fids_own_functions(folders):
-    from pytorch_fid import fid_score
+def test_fid_of_two_folders_equals_pytorch_fid_itself(folders, monkeypatch):
+    from pytorch_fid import fid_score, inception
 
-    network = perceptual.inception("seeded", 1)
-    statistics = [
-        fid_score.calculate_activation_statistics(files, network.network, 4, num_workers=0) for files in folders
-    ]
+    # Their network from their constructor, given the weights of ours in place of the file that it would download.
+    weights = perceptual._loaded("inception", perceptual._fid_inception, "seeded", 1).state_dict()
+    monkeypatch.setattr(inception, "load_state_dict_from_url", lambda *_, **__: weights)
+    network = inception.InceptionV3([inception.InceptionV3.BLOCK_INDEX_BY_DIM[2048]]).eval()
+    statistics = [fid_score.calculate_activation_statistics(files, network, 4, num_workers=0) for files in folders]
     theirs = fid_score.calculate_frechet_distance(*statistics[0], *statistics[1])
-    one, other = (activations(load_pictures(files), network) for files in folders)
+    one, other = (activations(load_pictures(files), perceptual.inception("seeded", 1)) for files in folders)
     assert frechet_distance(one, other) == pytest.approx(theirs, rel=1e-4)
 
 

@@ -70,6 +70,20 @@ def test_the_claims_are_answered(seen, html):
     assert "Beside published scores" not in html
 
 
+def test_published_scores_are_shown_by_a_run_of_styleids_protocol_alone(trial, trial_config, tmp_path, monkeypatch):
+    run = shutil.copytree(trial, tmp_path / "trial")
+    scores = (
+        "model,origin,artfid,fid,lpips,cfsd\nStyleID,published,28.801,18.131,0.5055,0.228\nmse,measured,30,20,0.4,0.3\n"
+    )
+    (run / "tables/published.csv").write_text(scores)  # of an earlier configuration
+    assert "Beside published scores" not in page.render(page.page_context(run, trial_config))
+    monkeypatch.setattr(page, "is_styleids", lambda config: True)
+    html = page.render(page.page_context(run, trial_config))
+    rows = list(filter(None, Page(html).tables["published"]))
+    assert [[value for value, _ in row] for row in rows] == [line.split(",") for line in scores.splitlines()[1:]]
+    assert "quoted from StyleID" in html and "Scores of different papers do not compare" in html
+
+
 def test_the_differences_are_the_csv_files_own(seen, trial):
     table = pd.read_csv(trial / "tables" / "differences.csv", dtype=str)
     for other in ("teacher", "pretrained"):

@@ -106,6 +106,34 @@ def test_the_ablation_is_planned_from_the_golden_set_alone(smoke, tmp_path):
     assert jobs == {**dict.fromkeys(names, 1), "render_variant": 2, "total": 6}
 
 
+@pytest.mark.long
+def test_the_ablation_scores_each_variant_and_measures_the_logits(smoke_copy, tmp_path):
+    flat = {"flat": {"gamma": 0.0}, "bare": {"adain": False, "injection": False}}
+    changed = tmp_path / "changed.yaml"
+    changed.write_text(yaml.safe_dump(yaml.safe_load(SMOKE.read_text()) | {"ablation": flat}, sort_keys=False))
+    done = run_workflow(smoke_copy, "ablation", "--cores", "2", "--configfile", str(changed))
+    assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
+    run = smoke_copy / "results/smoke"
+    rows = {row["model"]: row for row in csv.DictReader((run / "tables/ablation.csv").open())}
+    assert [(name, row["gamma"], row["injection"]) for name, row in rows.items()] == [
+        ("default", "0.4", "on"), ("flat", "0", "on"), ("bare", "0.4", "off"),
+    ]  # fmt: skip
+    # The default is the teacher: its variant's pictures are those of the golden set, the others' are not.
+    golden = {path.name: path.read_bytes() for path in (run / "golden/teacher").glob("*.png")}
+    for name in rows:
+        pictures = {path.name: path.read_bytes() for path in (run / "ablation" / name).glob("*.png")}
+        assert pictures.keys() == golden.keys() and (pictures == golden) == (name == "default")
+    # Without injection the content's structure stays.
+    assert float(rows["bare"]["lpips"]) < float(rows["flat"]["lpips"])
+    kinds = [row["kind"] for row in csv.DictReader((run / "ablation/deviation.csv").open())]
+    assert kinds.count("own") == kinds.count("injected") > 0
+    assert all((run / f"figures/ablation.{kind}").stat().st_size > 5000 for kind in ("png", "pdf"))
+
+
+def test_the_page_is_small_enough_to_send(smoke):
+    assert (smoke / "results/smoke/report.html").stat().st_size < 20e6
+
+
 def test_the_terminal_says_what_was_made_and_where_to_look(smoke):
     said = (smoke / "terminal.txt").read_text()
     assert "results/smoke/report.html" in said

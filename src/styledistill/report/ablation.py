@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from ..config import Teacher
 from .charts import COLOURS, INK, STYLE
 from .layout import LATEX, MARKDOWN, Syntax, latex_table, markdown_table, number
-from .tables import MEASURES, gather
+from .tables import MEASURES, best_row, gather
 
 SETTINGS = ("gamma", "temperature", "adain", "injection")
 SETTING_TITLES = ("Gamma", "Temperature", "AdaIN", "Injection")
@@ -52,6 +52,7 @@ def latex(table: pd.DataFrame, fid_minimum: int) -> str:
 def note(table: pd.DataFrame, fid_minimum: int) -> str:
     """What a reader must know."""
     said = f"{table['pairs'].iloc[0]} golden pairs; 95 % bootstrap intervals over contents and styles in brackets."
+    said += " Bold: best."
     if table["fid_greyed"].any():
         said += f" FID and ArtFID in grey brackets: fewer than {fid_minimum} pairs."
     if table["seeded"].iloc[0]:
@@ -62,11 +63,13 @@ def note(table: pd.DataFrame, fid_minimum: int) -> str:
 def _rows(table: pd.DataFrame, syntax: Syntax) -> tuple[list[str], list[list[str]]]:
     titles = ["Variant", *SETTING_TITLES]
     titles += [measure.title + syntax.arrows[measure.best] for measure in SHOWN]
+    best = {measure.name: best_row(table, measure) for measure in SHOWN}
     rows = []
-    for _, row in table.iterrows():
+    for index, row in table.iterrows():
         cells = [f"{row[name]:g}" if isinstance(row[name], float) else str(row[name]) for name in SETTINGS]
         for measure in SHOWN:
             value = number(row[measure.name], syntax)
+            value = syntax.bold(value) if index == best[measure.name] else value
             if measure.per_pair:
                 value = syntax.interval(
                     value, *(number(row[f"{measure.name}_{end}"], syntax) for end in ("low", "high"))

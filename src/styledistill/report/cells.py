@@ -118,10 +118,8 @@ def claims_table(path: Path) -> dict[str, Any]:
     return plain_table(rows, titles) | {"notes": claims.notes(table)}
 
 
-def published_scores(path: Path) -> dict[str, Any] | None:
-    """Measured scores beside published ones; None where the protocol is another. path: tables/published.csv."""
-    if not path.exists():
-        return None
+def published_scores(path: Path) -> dict[str, Any]:
+    """Measured scores beside published ones. path: tables/published.csv."""
     titles = {"model": "Model", "origin": "Origin", "artfid": "ArtFID", "fid": "FID", "lpips": "LPIPS", "cfsd": "CFSD"}
     table = plain_table(pd.read_csv(path, dtype=str, keep_default_na=False), titles)
     return table | {"note": published.NOTE}

@@ -39,7 +39,7 @@ class Claim:
 
 CLAIMS = (
     Claim(
-        "L2 is less saturated than L1 and L3",
+        "L2 is less saturated in the style's colours than L1 and L3",
         tuple(Comparison("L2", other, "saturation", -1) for other in ("L1", "L3")),
     ),
     Claim(
@@ -135,7 +135,8 @@ def notes(table: pd.DataFrame) -> list[str]:
         "Means of the differences pair by pair with 95 % bootstrap intervals in brackets "
         f"({RESAMPLES} resamples of the contents and of the styles; each interval stands for itself). Holds: every "
         "interval lies on the claimed side of 0. Cannot be told: an interval has 0 inside, the set has fewer than "
-        f"{FEWEST} contents or styles, or this run lacks a loss. Size is counted in parameters.",
+        f"{FEWEST} contents or styles, or this run lacks a loss. Saturation and brightness are means over "
+        "whole pictures: HSV's saturation, Rec. 601's luma. Size is counted in parameters.",
     ]
     if table["networks"].str.contains("seeded").any():
         said.append("CFSD looked through a network of seeded random weights: what it says of structure is a hint only.")

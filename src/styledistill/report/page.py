@@ -15,6 +15,7 @@ import yaml
 
 from ..config import Config, total
 from ..core.files import read_json, write_text
+from ..plan.protocol import is_styleids
 from . import ablation, charts, sheets
 from .cautions import cautions, listed
 from .cells import (
@@ -112,7 +113,8 @@ def page_context(results: Path, config: Config) -> dict[str, Any]:
         "notes": notes(metrics, config.metrics.fid_minimum),
         "differences": differences_tables(results / "tables" / "differences.csv", list(config.losses)),
         "claims": claims_table(results / "tables" / "claims.csv"),
-        "published": published_scores(results / "tables" / "published.csv"),
+        # A table of an earlier configuration may still lie there.
+        "published": published_scores(results / "tables" / "published.csv") if is_styleids(config) else None,
         "measure": DISTANCES[measure],
         "breakdown": breakdown_table(distances),
         "breakdown_chart": svg(charts.by_picture(distances, measure, results / "images" / "golden"), "breakdown"),

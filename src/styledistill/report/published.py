@@ -8,7 +8,7 @@ import pandas as pd
 
 from .layout import LATEX, MARKDOWN, Syntax, latex_table, markdown_table, number
 
-DIGITS = {"artfid": 3, "fid": 3, "lpips": 4, "cfsd": 3}  # as published
+DIGITS = {"artfid": 3, "fid": 3, "lpips": 4, "cfsd": 3}  # as published; less is better
 # StyleID, table of comparisons (Chung, Hyun, Heo, CVPR 2024): 20 contents x 40 styles at 512 x 512.
 PUBLISHED = {
     "StyleID": (28.801, 18.131, 0.5055, 0.228),
@@ -20,7 +20,7 @@ PUBLISHED = {
 NOTE = (
     "Published rows are quoted from StyleID's paper, not measured here; the others were measured on the same pictures "
     "with the same networks. Scores of different papers do not compare: other pictures, sizes and networks give other "
-    "numbers. CFSD is the authors' sum over patches."
+    "numbers. CFSD is the authors' sum over patches. Bold: best."
 )
 
 
@@ -42,14 +42,22 @@ def latex(table: pd.DataFrame) -> str:
     return latex_table(*_rows(table, LATEX), [NOTE], texts=2, group=1)
 
 
-def _digits(value: float, count: int, syntax: Syntax) -> str:
-    return number(value, syntax) if math.isnan(value) else f"{value:.{count}f}"
+def _digits(value: float, count: int, best: float, syntax: Syntax) -> str:
+    if math.isnan(value):
+        return number(value, syntax)
+    text = f"{value:.{count}f}"
+    return syntax.bold(text) if value == best else text
 
 
 def _rows(table: pd.DataFrame, syntax: Syntax) -> tuple[list[str], list[list[str]]]:
     titles = ["Model", "Origin", *(f"{name}{syntax.arrows['min']}" for name in ("ArtFID", "FID", "LPIPS", "CFSD"))]
+    best = table[list(DIGITS)].min()
     rows = [
-        [row["model"], row["origin"], *(_digits(row[measure], count, syntax) for measure, count in DIGITS.items())]
+        [
+            row["model"],
+            row["origin"],
+            *(_digits(row[name], count, best[name], syntax) for name, count in DIGITS.items()),
+        ]
         for _, row in table.iterrows()
     ]
     return titles, rows

@@ -154,8 +154,13 @@ def _cells(table: pd.DataFrame, syntax: Syntax) -> list[list[str]]:
 
 def best_student(rows: pd.DataFrame, measure: Measure) -> object:
     """The index of the best student of a set; None where nothing competes."""
-    values = rows[~rows["model"].isin([*CONTROLS, "teacher"])][measure.name]
-    if measure.name in ("fid", "artfid"):
+    return best_row(rows[~rows["model"].isin([*CONTROLS, "teacher"])], measure)
+
+
+def best_row(rows: pd.DataFrame, measure: Measure) -> object:
+    """The index of the best of these rows; None where fewer than two compete."""
+    values = rows[measure.name]
+    if not measure.per_pair and "fid_greyed" in rows:
         values = values[~rows["fid_greyed"]]
     if measure.best is None or values.count() < 2:
         return None
