@@ -28,6 +28,7 @@ from styledistill.metrics.score import (
     write_scores,
 )
 
+SRC = Path(__file__).parents[2] / "src"
 SEEDED = Networks(**dict.fromkeys(("vgg19", "vgg16", "alexnet", "inception", "art_inception"), "seeded"))
 
 
@@ -90,6 +91,25 @@ def test_cfsd_shares_one_content():
 def test_cfsd_is_not_symmetric():
     a, b = features(1, seed=1), 2 * features(1, seed=2)
     assert abs(cfsd(a, b) - cfsd(b, a)) > 1e-3
+
+
+_PEAK = """
+import torch
+from styledistill.metrics.cfsd import cfsd
+def peak():
+    return int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]) / 1000
+features = torch.rand(2, 1, 256, 128, 128)
+cfsd(*features[..., :8, :8])
+before = peak()
+cfsd(*features)
+print(peak() - before)
+"""
+
+
+@pytest.mark.slow
+def test_cfsd_at_512_pixels_holds_no_whole_map():
+    done = subprocess.run([sys.executable, "-c", _PEAK], cwd=SRC, capture_output=True, text=True, check=True)
+    assert 0 < float(done.stdout) < 300  # MB; whole maps take 5,400
 
 
 def test_cfsd_refuses_features_of_other_sizes():
