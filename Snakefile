@@ -46,6 +46,7 @@ rule all:
 rule dataset:
     input:
         FETCHED,
+        SPLITS,
         MANIFESTS,
         CARD,
 
@@ -59,6 +60,7 @@ rule weights:
 rule fetch:
     input:
         FETCHED,
+        SPLITS,
         rules.weights.input,
         rules.golden_table.output,
         BLOCK_TABLES,

@@ -15,7 +15,6 @@ from styledistill.plan import settled, tables, windows
 @click.argument("indexes", type=Readable, nargs=-1, required=True)
 @click.option("--sources", type=Settings(dict[str, config.Source]), required=True, help="The sources section, as JSON.")
 @click.option("--golden", type=Settings(config.Golden), required=True, help="The golden section, as JSON.")
-@click.option("--blocks", type=Settings(config.Blocks), required=True, help="The blocks section, as JSON.")
 @click.option("--seed", type=int, required=True, help="Seed of the sources' order.")
 @click.option("--out", type=Writable, required=True, help="CSV: name, role, source, picture, sha256.")
 @click.option("--excluded", type=Writable, required=True, help="CSV: source, picture, reason; what was replaced.")
@@ -23,19 +22,16 @@ def main(
     indexes: tuple[Path, ...],
     sources: dict[str, config.Source],
     golden: config.Golden,
-    blocks: config.Blocks,
     seed: int,
     out: Path,
     excluded: Path,
 ) -> None:
-    """Choose the golden pictures from INDEXES; refuse any that is also in a block, under whatever name."""
+    """Choose the golden pictures from INDEXES."""
     facts_of = golden.model_dump(mode="json")
     with user_errors(), run_record(out.with_suffix(".run.json"), "golden", facts_of, seed):
         entries = tables.read_indexes(indexes)
         orders = {source: windows.order(list(rows), seed) for source, rows in entries.items()}
-        hashes = {(source, name): row.sha256 for source, rows in entries.items() for name, row in rows.items()}
         shares = windows.shares(sources)
-        windows.check(blocks, golden, orders, hashes, shares)
         spares = windows.golden_spares(golden, orders, shares)
         rows, bad = settled.settle(windows.golden_members(golden, orders, shares), spares, sources, entries)
         tables.write(excluded, tables.ExcludedRow._fields, bad)

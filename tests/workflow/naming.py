@@ -41,8 +41,9 @@ def shown(*models: str) -> set[str]:
 MANIFESTS = of("manifest", "train", "val")
 GOLDEN = {"golden_table", "golden_crop"}
 DUPLICATES = {"duplicates", "golden_duplicates"}
+SPLITS = {"splits"}  # and the job that waits for it, golden_duplicates
 REPORT = {"figures", "report"}
 TABLES = {"table", "compare", *REPORT}
 DISTILLED = students(*LOSSES) | TABLES
 TAUGHT = taught(*BLOCKS) | MANIFESTS | {"card"} | shown(*FIXED) | DISTILLED
-ALL = of("index", *SOURCES) | block(*BLOCKS) | GOLDEN | DUPLICATES | {"graphs"} | TAUGHT
+ALL = of("index", *SOURCES) | block(*BLOCKS) | GOLDEN | DUPLICATES | SPLITS | {"graphs"} | TAUGHT

@@ -242,6 +242,7 @@ TEACHER_STAMP = (
 )
 INDEX = f"{RESULTS}/index/{{source}}.csv"
 BLOCK = f"{RESULTS}/blocks/{{split}}/{{block}}.csv"
+SPLITS = f"{RESULTS}/splits.csv"
 # What was replaced in each block and in the golden set.
 REPLACED = [
     f"{RESULTS}/blocks/golden.excluded.csv",
