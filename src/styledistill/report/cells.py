@@ -194,5 +194,6 @@ def number(value: str | float) -> str:
         return "∞" if value > 0 else "−∞"
     if value == 0:
         return "0"
-    digits = max(0, 2 - math.floor(math.log10(abs(value))))
-    return f"{value:,.{digits}f}" if digits <= 7 else f"{value:.1e}"
+    sign, size = "−" if value < 0 else "", abs(value)
+    digits = max(0, 2 - math.floor(math.log10(size)))
+    return sign + (f"{size:,.{digits}f}" if digits <= 7 else f"{size:.1e}")
