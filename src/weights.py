@@ -9,7 +9,7 @@ import click
 from styledistill.core.errors import UserError
 from styledistill.core.files import write_json
 from styledistill.core.record import run_record
-from styledistill.downloads.check import check_file
+from styledistill.downloads.content import check_download
 from styledistill.downloads.fetch import fetch_file
 from styledistill.downloads.lock import pin
 from styledistill.downloads.registry import FOLDER, WeightFile, expected_sha256, listing, weight_file
@@ -51,7 +51,7 @@ def _fetched(wanted: WeightFile, path: Path, expected: str) -> str:
     if not wanted.by_hand:
         digest = fetch_file(wanted.address, path, expected, wanted.bytes)
     elif path.is_file():
-        digest = check_file(path, expected, wanted.bytes)
+        digest = check_download(path, path.name, expected, wanted.bytes)
     else:
         raise UserError(f"{path} is not here and comes by hand: put it there, {wanted.by_hand}.")
     if not wanted.sha256:

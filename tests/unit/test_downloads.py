@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from archived import picture
 from click.testing import CliRunner
 from serving import serving
 from torchvision.models import alexnet
@@ -232,9 +233,11 @@ def test_files_are_named_after_their_hashes():
     files = registry.weight_files()
     assert {"vgg19", "alexnet", "inception", "resnet50"} <= set(files)
     for name, wanted in files.items():
-        if name in ("art_inception", "sttr"):  # their publishers state no hash
+        if name == "sttr":  # its authors state no hash
             continue
         assert len(wanted.sha256) == 64
+        if name == "art_inception":  # the hub lists its hash
+            continue
         assert Path(wanted.file).stem.rpartition("-")[2] == wanted.sha256[:8]
 
 
@@ -313,18 +316,75 @@ def test_downloaded_weights_are_stamped_and_loaded(tmp_path, monkeypatch, own_re
     assert "not here" not in listed and "here" in listed and "BSD-3-Clause" in listed and "LPIPS" in listed
 
 
-def test_a_file_without_a_published_hash_must_stay_what_it_was_when_it_first_came(tmp_path, monkeypatch, own_registry):
+@pytest.fixture
+def no_hash(tmp_path, monkeypatch, own_registry):
+    """Fetches the one file of a registry that states no hash of it, and says how that went."""
     entry = yaml.safe_load(registry.REGISTRY.read_text())["alexnet"] | {"sha256": "", "bytes": None}
     registry.REGISTRY.write_text(yaml.safe_dump({"alexnet": entry}))
-    kept = tmp_path / "resources" / "weights" / "alexnet-x.pth"
-    for data, code in ((own_registry, 0), (b"other", 1), (own_registry, 0)):
-        kept.unlink(missing_ok=True)
-        with serving(data) as server:
+
+    def fetched(data: bytes, **how):
+        (tmp_path / "resources" / "weights" / "alexnet-x.pth").unlink(missing_ok=True)
+        with serving(data, **how) as server:
             monkeypatch.setenv("STYLEDISTILL_MIRROR", server.address)
-            assert run("alexnet")[0] == code
-    kept.write_bytes(b"damaged")
-    with pytest.raises(UserError, match="sha256 is"):
+            return run("alexnet")
+
+    return fetched
+
+
+def test_a_file_without_a_published_hash_must_stay_what_it_was_when_it_first_came(tmp_path, own_registry, no_hash):
+    other = own_registry.replace(b"features", b"FEATURES")
+    for data, code in ((own_registry, 0), (other, 1), (own_registry, 0)):
+        assert no_hash(data)[0] == code
+    said = no_hash(other)[1]
+    assert "pinned when it first came" in said and "lock.json" in said and said.count("error:") == 1
+    assert "remove the line 'http://no.such.host/models/alexnet-x.pth' from" in said
+    (tmp_path / "resources" / "weights" / "alexnet-x.pth").write_bytes(b"damaged")
+    with pytest.raises(UserError, match=r"sha256 is .* remove it and run again\. It was pinned .*lock\.json"):
         registry.local_file("alexnet")
+
+
+PAGE = b"\n<!DOCTYPE html><title>Log in</title>"
+
+
+@pytest.mark.parametrize(
+    ("data", "how", "reason"),
+    [
+        (PAGE, {}, "a web page, such as a log-in shows"),
+        (b"<!-- 1 --> log in", {"headers": {"/alexnet-x.pth": {"Content-Type": "text/html"}}}, "a web page comes in"),
+        (b'{"error": "quota"}', {}, "no checkpoint of torch"),
+        (seeded_alexnet()[:-200], {}, "no checkpoint of torch"),
+    ],
+)
+def test_what_is_no_checkpoint_is_neither_kept_nor_pinned(tmp_path, own_registry, no_hash, data, how, reason):
+    code, said = no_hash(data, **how)
+    assert code == 1 and reason in said.splitlines()[-1]
+    assert not [path.name for path in (tmp_path / "resources").rglob("*") if path.is_file()]
+    assert no_hash(own_registry)[0] == 0  # the right file comes later, and nothing stands in its way
+
+
+def test_checkpoints_of_old_and_of_new_torch_are_told(no_hash):
+    buffer = io.BytesIO()
+    torch.save({"weight": torch.zeros(2)}, buffer, _use_new_zipfile_serialization=False)
+    assert no_hash(buffer.getvalue())[0] == 0
+
+
+def test_a_page_in_place_of_a_picture_is_not_pinned_and_a_damaged_picture_is_not_refused(tmp_path):
+    for data, kept in ((PAGE, False), (b"", False), (picture(1)[:300], True), (picture(1, form="PNG"), True)):
+        with serving(data) as server:
+            if kept:
+                fetch(server, tmp_path / "00.png", sha256="", size=None)
+                (tmp_path / "00.png").unlink()
+            else:
+                with pytest.raises(UserError, match=r"not the file wanted \((a web page|no picture)"):
+                    fetch(server, tmp_path / "00.png", sha256="", size=None)
+        assert names(tmp_path) == []
+
+
+def test_a_page_is_no_archive(tmp_path):
+    with serving(b"half of a zip") as server:
+        for name in ("set.zip", "set.tar", "set.tar.gz", "set.parquet"):
+            with pytest.raises(UserError, match=r"not the file wanted \(no (zip|tar|parquet file)\)"):
+                fetch(server, tmp_path / name, sha256="", size=None)
 
 
 def test_a_file_that_comes_by_hand_is_asked_for_pinned_and_checked(tmp_path, monkeypatch):
@@ -334,9 +394,12 @@ def test_a_file_that_comes_by_hand_is_asked_for_pinned_and_checked(tmp_path, mon
     assert code == 1 and len(said.splitlines()) == 1
     assert "resources/weights/checkpoint0005.pth is not here" in said and "github.com/researchmm/STTR" in said
     kept.parent.mkdir(parents=True)
-    kept.write_bytes(b"the authors' weights")
+    kept.write_bytes(PAGE)
+    code, said = run("sttr", "--stamps", "stamps")
+    assert code == 1 and "a web page, such as a log-in shows; remove it" in said
+    kept.write_bytes(seeded_alexnet())
     assert run("sttr", "--stamps", "stamps")[0] == 0
-    assert read_json(tmp_path / "stamps" / "sttr.json")["sha256"] == sha256_bytes(b"the authors' weights")
+    assert read_json(tmp_path / "stamps" / "sttr.json")["sha256"] == sha256_bytes(seeded_alexnet())
     kept.write_bytes(b"others")
     code, said = run("sttr", "--stamps", "stamps")
     assert code == 1 and "sha256 is" in said

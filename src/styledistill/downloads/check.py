@@ -7,14 +7,15 @@ from pathlib import Path
 
 from ..core.errors import UserError
 from ..core.files import sha256_file
+from .lock import Pinned
 
 
 class OtherFile(UserError):
     """A file is not the one that it should be; `reason` says in what it differs."""
 
-    def __init__(self, path: Path | str, reason: str) -> None:
-        super().__init__(f"{path}: {reason}; remove it and run again")
-        self.reason = reason
+    def __init__(self, path: Path | str, reason: str, advice: str = "") -> None:
+        super().__init__(f"{path}: {reason}; remove it and run again{f'. {advice}' if advice else ''}")
+        self.reason = f"{reason}. {advice}" if advice else reason
 
 
 def check_file(path: Path | str, sha256: str, size: int | None = None) -> str:
@@ -27,7 +28,8 @@ def check_file(path: Path | str, sha256: str, size: int | None = None) -> str:
         raise OtherFile(path, f"{found:,} bytes, expected {size:,}")
     digest = sha256_file(path)
     if not digest.startswith(sha256.lower()):
-        raise OtherFile(path, f"sha256 is {digest[:16]}.., expected {sha256[:16]}..")
+        advice = sha256.advice if isinstance(sha256, Pinned) else ""
+        raise OtherFile(path, f"sha256 is {digest[:16]}.., expected {sha256[:16]}..", advice)
     return digest
 
 

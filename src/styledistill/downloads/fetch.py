@@ -22,7 +22,8 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from ..core.errors import UserError
 from ..core.progress import Meter, announce
-from .check import OtherFile, check_file
+from .check import OtherFile
+from .content import check_download
 
 # Answers of a server that may be another one soon: timeout, too many requests, and its own troubles.
 PASSING = (408, 429, 500, 502, 503, 504)
@@ -65,14 +66,15 @@ def fetch_file(
 ) -> str:
     """Download `url` (http, https) to `path`, unless it is there; the file's sha256, checked either way.
 
-    sha256: the whole of it or its first digits; "" where nobody knows it. size: in bytes, where it is known. What has
-    come lies in `<path>.part`, and a later call goes on there. attempts, pause, timeout: see `Patience`. headers: sent
-    along, such as a token; another host than that of `url` never sees them.
+    sha256: the whole of it or its first digits; "" where nobody knows it: the content must then fit the name, and no
+    web page is taken for it. size: in bytes, where it is known. What has come lies in `<path>.part`, and a later call
+    goes on there. attempts, pause, timeout: see `Patience`. headers: sent along, such as a token; another host than
+    that of `url` never sees them.
     Raises UserError, whose line says what to do.
     """
     path = Path(path)
     if path.is_file():
-        return check_file(path, sha256, size)
+        return check_download(path, path.name, sha256, size)
     if not url.startswith(("http://", "https://")):
         raise UserError(f"{url}: not an address that can be downloaded; it must begin with https:// or http://")
     part = path.with_name(f"{path.name}.part")
@@ -82,9 +84,9 @@ def fetch_file(
             while not path.is_file():  # another process may have brought it while this one waited
                 left_over = _length(file)
                 patience = Patience(attempts, pause, timeout)
-                _bring(url, file, path, size, patience, headers or {})
+                _bring(url, file, path, size, patience, headers or {}, pages=bool(sha256))
                 try:
-                    digest = check_file(part, sha256, size)
+                    digest = check_download(part, path.name, sha256, size)
                     part.replace(path)
                     return digest
                 except OtherFile as error:
@@ -94,7 +96,7 @@ def fetch_file(
                     announce(f"{path.name}: {error.reason}; what an earlier run had left did not fit, begins anew")
     except OSError as error:  # those of the network are caught where they arise
         raise UserError(f"{path}: cannot be written ({error.strerror or error})") from error
-    return check_file(path, sha256, size)
+    return check_download(path, path.name, sha256, size)
 
 
 @contextmanager
@@ -123,11 +125,11 @@ def _lock(file: BinaryIO, name: str) -> None:
 
 
 def _bring(
-    url: str, file: BinaryIO, path: Path, size: int | None, patience: Patience, headers: Mapping[str, str]
+    url: str, file: BinaryIO, path: Path, size: int | None, patience: Patience, headers: Mapping[str, str], pages: bool
 ) -> None:
     """Append to `file` all that it lacks of `url`, however often the transfer is cut. Raises UserError."""
     keep_trying(
-        lambda: _receive(url, file, path.name, size, patience.timeout, headers),
+        lambda: _receive(url, file, path.name, size, patience.timeout, headers, pages),
         lambda: _length(file),
         f"{url}: could not be downloaded",
         path.name,
@@ -158,8 +160,13 @@ def keep_trying(
             time.sleep(seconds)
 
 
-def _receive(url: str, file: BinaryIO, name: str, size: int | None, timeout: float, headers: Mapping[str, str]) -> None:
-    """One transfer of what `file` lacks. Raises Cut for what may pass and UserError for what will not."""
+def _receive(
+    url: str, file: BinaryIO, name: str, size: int | None, timeout: float, headers: Mapping[str, str], pages: bool
+) -> None:
+    """One transfer of what `file` lacks. Raises Cut for what may pass and UserError for what will not.
+
+    pages: take what the server calls a web page too; a hash will tell, and some servers call everything so.
+    """
     have = _length(file)
     if size is not None and have >= size:
         return
@@ -167,6 +174,10 @@ def _receive(url: str, file: BinaryIO, name: str, size: int | None, timeout: flo
     if answer is None:
         return
     with answer:
+        if not pages and answer.headers.get_content_type() == "text/html":
+            raise UserError(
+                f"{url}: a web page comes in place of the file. Open the address in a browser to see which."
+            )
         begin = have if answer.status == 206 else 0  # a server that ignores ranges begins at the first byte
         coming = answer.headers["Content-Length"]
         total = size if coming is None else begin + int(coming)

@@ -17,9 +17,21 @@ from ..core.files import read_json, write_json
 NAME = "lock.json"
 
 
-def pinned(folder: Path, what: str) -> str | None:
+class Pinned(str):
+    """A value out of a lock; `advice` says where it stands, for the message of whoever finds another."""
+
+    advice: str
+
+
+def pinned(folder: Path, what: str) -> Pinned | None:
     """What stands in the lock of `folder` for `what`; None where it is not pinned yet."""
-    return _read(folder).get(what)
+    if (value := _read(folder).get(what)) is None:
+        return None
+    known = Pinned(value)
+    known.advice = (
+        f"It was pinned when it first came: if the new one is right, remove the line {what!r} from {folder / NAME}"
+    )
+    return known
 
 
 def pin(folder: Path, found: Mapping[str, str]) -> None:
