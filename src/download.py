@@ -9,6 +9,7 @@ import click
 from styledistill import config
 from styledistill.core.files import write_json
 from styledistill.core.record import run_record
+from styledistill.downloads import models
 from styledistill.plan import tables, windows
 from styledistill.sources import registry
 from styledistill.sources.listing import listing
@@ -33,7 +34,7 @@ def main(
 ) -> None:
     """Fetch all pictures that blocks and golden set take from INDEXES (index/<source>.csv), unless they are here."""
     if listed:
-        click.echo(listing())
+        click.echo(f"{listing()}\n\nTeachers:\n{models.listing()}")
         return
     if not (indexes and sources and blocks and golden and out) or seed is None:
         raise click.UsageError("give either --list, or INDEXES and all other options")

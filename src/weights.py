@@ -8,7 +8,9 @@ import click
 
 from styledistill.core.errors import UserError
 from styledistill.core.files import write_json
+from styledistill.core.progress import announce, megabytes
 from styledistill.core.record import run_record
+from styledistill.downloads import models
 from styledistill.downloads.content import check_download
 from styledistill.downloads.fetch import fetch_file
 from styledistill.downloads.lock import pin
@@ -29,7 +31,7 @@ def main(names: tuple[str, ...], listed: bool, folder: Path, stamps: Path | None
         raise click.UsageError("which weights? Give their names, or --list")
     with user_errors():
         if listed:
-            click.echo(listing(folder))
+            click.echo(f"{listing(folder)}\n{models.listing()}")
         for name in names:
             fetch(name, folder, stamps)
 
@@ -49,6 +51,8 @@ def fetch(name: str, folder: Path, stamps: Path | None) -> None:
 
 def _fetched(wanted: WeightFile, path: Path, expected: str) -> str:
     if not wanted.by_hand:
+        if not path.is_file() and wanted.bytes is not None:
+            announce(f"{wanted.name}: {megabytes(wanted.bytes)} to fetch")
         digest = fetch_file(wanted.address, path, expected, wanted.bytes)
     elif path.is_file():
         digest = check_download(path, path.name, expected, wanted.bytes)

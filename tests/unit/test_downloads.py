@@ -302,7 +302,8 @@ def test_downloaded_weights_are_stamped_and_loaded(tmp_path, monkeypatch, own_re
     assert "not here" in run("--list")[1]
     with serving(own_registry) as server:
         monkeypatch.setenv("STYLEDISTILL_MIRROR", f"{server.address}/mirror")
-        assert run("alexnet", "--stamps", "stamps")[0] == 0
+        code, said = run("alexnet", "--stamps", "stamps")
+        assert code == 0 and f"alexnet: {len(own_registry) / 1e6:,.1f} MB to fetch" in said
         first = (tmp_path / "stamps" / "alexnet.json").read_bytes()
         monkeypatch.delenv("STYLEDISTILL_MIRROR")
         assert run("alexnet", "--stamps", "stamps")[0] == 0  # it is here: no address is needed
@@ -312,8 +313,14 @@ def test_downloaded_weights_are_stamped_and_loaded(tmp_path, monkeypatch, own_re
     assert (stamp["sha256"], stamp["bytes"]) == (sha256_bytes(own_registry), len(own_registry))
     assert (stamp["name"], stamp["url"]) == ("alexnet", "http://no.such.host/models/alexnet-x.pth")
     assert (alexnet_features("download", 1)[0].weight == 0.25).all()
-    listed = run("--list")[1]
-    assert "not here" not in listed and "here" in listed and "BSD-3-Clause" in listed and "LPIPS" in listed
+    listed, teachers = run("--list")[1].split("CompVis/", 1)
+    assert (
+        "4.27 GB" in teachers
+        and "not here" not in listed
+        and "here" in listed
+        and "BSD-3-Clause" in listed
+        and "LPIPS" in listed
+    )
 
 
 @pytest.fixture
@@ -414,7 +421,7 @@ def test_another_file_on_the_mirror_is_refused_in_one_line(tmp_path):
             text=True,
         )
     assert done.returncode == 1
-    assert len(done.stderr.splitlines()) == 1
+    assert len(done.stderr.splitlines()) == 2 and "alexnet: 244.4 MB to fetch" in done.stderr
     assert f"error: {server.address}/alexnet-owt-7be5be79.pth: " in done.stderr
     assert "expected 244,408,911" in done.stderr
     assert names(tmp_path / "kept") == []

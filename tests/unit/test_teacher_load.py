@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from archived import COMMIT, model_hub
 from diffusers import AutoencoderKL, DDIMScheduler, PNDMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from safetensors.torch import load_file, save_file
 from serving import serving
@@ -21,7 +22,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from styledistill import config
 from styledistill.core.errors import UserError
-from styledistill.core.files import read_json, sha256_bytes, sha256_file
+from styledistill.core.files import read_json, sha256_bytes
 from styledistill.teacher.block import Teacher
 from styledistill.teacher.load import load_teacher
 
@@ -216,26 +217,6 @@ def test_a_hub_id_that_is_cached(folder, tmp_path, monkeypatch):
     assert load("someone/tiny").key == load(folder).key
 
 
-REVISION = "89abcdef0123456789abcdef0123456789abcdef"
-
-
-def hub(folder: Path, name: str) -> tuple[dict[str, bytes], dict[str, dict[str, str]]]:
-    """What a hub answers about a model whose files lie in `folder`: bodies and headers by path."""
-    files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    facts = {"id": name, "sha": REVISION, "private": False, "tags": [], "downloads": 0, "likes": 0}
-    told = json.dumps(facts | {"siblings": [{"rfilename": file} for file in files]}).encode()
-    tree = [{"type": "file", "path": file, "oid": "0" * 40, "size": len(data)} for file, data in files.items()]
-    bodies = {f"/api/models/{name}{place}": told for place in ("", "/revision/main", f"/revision/{REVISION}")}
-    bodies |= {f"/api/models/{name}/tree/{place}": json.dumps(tree).encode() for place in ("main", REVISION)}
-    headers = {path: {"Content-Type": "application/json"} for path in bodies}
-    for file, data in files.items():
-        for place in ("main", REVISION):
-            path = f"/{name}/resolve/{place}/{file}"
-            bodies[path] = data
-            headers[path] = {"ETag": f'"{sha256_bytes(data)}"', "X-Repo-Commit": REVISION}
-    return bodies, headers
-
-
 def teacher_weights(folder: Path, address: str, **environment: str) -> subprocess.CompletedProcess:
     """`src/teacher_weights.py someone/tiny` with a cache of its own below `folder`."""
     command = [sys.executable, str(ROOT / "src/teacher_weights.py"), "someone/tiny", "--out", "teacher.json"]
@@ -245,28 +226,27 @@ def teacher_weights(folder: Path, address: str, **environment: str) -> subproces
 
 
 def test_a_teacher_comes_from_a_hub_once_and_then_needs_none(folder, tmp_path):
-    bodies, headers = hub(folder, "someone/tiny")
-    with serving(bodies, headers=headers) as server:
+    files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    with serving(model_hub("someone/tiny", {**files, "README.md": b"a tiny one"})) as server:
         done = teacher_weights(tmp_path, server.address)
     assert done.returncode == 0, done.stderr
     stamp = read_json(tmp_path / "teacher.json")
-    assert stamp["commit"] == REVISION
-    expected = {str(path.relative_to(folder)): sha256_file(path) for path in folder.rglob("*") if path.is_file()}
-    assert stamp["files"] == expected
-    cached = tmp_path / "hub/hub/models--someone--tiny/snapshots" / REVISION
+    assert stamp["commit"] == COMMIT
+    assert stamp["files"] == {name: sha256_bytes(data) for name, data in files.items()}
+    cached = tmp_path / "hub/hub/models--someone--tiny/snapshots" / COMMIT
     assert load(cached).key == load(folder).key
     assert teacher_weights(tmp_path, server.address, HF_HUB_OFFLINE="1").returncode == 0  # the server is gone
     blob = (cached / "unet/diffusion_pytorch_model.safetensors").resolve()
     blob.write_bytes(blob.read_bytes()[:-1] + b"x")
     damaged = teacher_weights(tmp_path, server.address, HF_HUB_OFFLINE="1")
-    assert damaged.returncode == 1 and "damaged (sha256 is" in damaged.stderr
+    assert damaged.returncode == 1 and "diffusion_pytorch_model.safetensors: sha256 is" in damaged.stderr
 
 
 def test_a_hub_without_that_teacher_is_one_line(tmp_path):
     with serving({}) as server:
         done = teacher_weights(tmp_path, server.address)
     assert done.returncode == 1 and "Traceback" not in done.stderr
-    assert "error: teacher.weights: someone/tiny cannot be loaded" in done.stderr
+    assert "error: teacher.weights: someone/tiny@main: " in done.stderr and "Is this the right name?" in done.stderr
     assert not (tmp_path / "teacher.json").exists()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import tarfile
@@ -63,3 +64,21 @@ def hub(repo: str, files: Mapping[str, bytes]) -> dict[str, bytes]:
     facts = json.dumps({"id": repo, "sha": COMMIT, "siblings": siblings, "tags": [], "downloads": 0}).encode()
     served = {f"/api/datasets/{repo}/revision/{revision}": facts for revision in ("main", COMMIT)}
     return served | {f"/datasets/{repo}/resolve/{COMMIT}/{name}": data for name, data in files.items()}
+
+
+def model_hub(repo: str, files: Mapping[str, bytes], branch: str = "main") -> dict[str, bytes]:
+    """What a hub serves for a model whose `branch` is at COMMIT; tensors are its large files."""
+    siblings = []
+    for name, data in files.items():
+        facts = {
+            "rfilename": name,
+            "size": len(data),
+            "blobId": hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest(),
+        }
+        if name.endswith((".safetensors", ".bin")):
+            facts["blobId"] = "0" * 40  # git has a pointer to it only
+            facts["lfs"] = {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data), "pointerSize": 134}
+        siblings.append(facts)
+    told = json.dumps({"id": repo, "sha": COMMIT, "siblings": siblings, "tags": [], "downloads": 0}).encode()
+    served = {f"/api/models/{repo}/revision/{revision}": told for revision in (branch, COMMIT)}
+    return served | {f"/{repo}/resolve/{COMMIT}/{name}": data for name, data in files.items()}

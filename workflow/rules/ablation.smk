@@ -12,7 +12,8 @@ ABLATION = multiext(f"{RESULTS}/tables/ablation", ".csv", ".md", ".tex") + multi
 
 rule render_variant:
     input:
-        GOLDEN_IMAGES,
+        images=GOLDEN_IMAGES,
+        weights=TEACHER_STAMP,
     output:
         VARIANT_PICTURES,
     log:
@@ -33,7 +34,7 @@ rule render_variant:
     params:
         teacher=lambda wildcards: settings(CFG.variants[wildcards.variant]),
         golden=GOLDEN_COUNTS,
-        images=lambda wildcards, input: Path(input[0]).parents[1],
+        images=lambda wildcards, input: Path(input.images[0]).parents[1],
         store=STORE,
         device=CFG.device,
         out=subpath(output[0], parent=True),
@@ -89,6 +90,7 @@ rule deviation:
     input:
         contents=[f"{IMAGES}/golden/{name}.png" for name in GOLDEN_CONTENTS[:4]],
         styles=[f"{IMAGES}/golden/{name}.png" for name in GOLDEN_STYLES[:4]],
+        weights=TEACHER_STAMP,
     output:
         f"{RESULTS}/ablation/deviation.csv",
     log:

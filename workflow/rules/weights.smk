@@ -43,12 +43,12 @@ if TEACHER_STAMP:
             f"{TIMES}/weights/teacher.tsv"
         localrule: True
         conda:
-            env("model")
+            env("data")
         container:
-            image("model")
+            image("data")
         threads: 1
         resources:
-            mem_mb=1000,
+            mem_mb=500,
             runtime=240,
         params:
             name=given(CFG.teacher.weights),

@@ -39,3 +39,14 @@ def check_md5(path: Path, md5: str) -> None:
         found = hashlib.file_digest(file, "md5").hexdigest()
     if found != md5:
         raise OtherFile(path, f"md5 is {found}, expected {md5}")
+
+
+def check_blob(path: Path, blob: str) -> None:
+    """Raises OtherFile, and removes the file, where its name in git's store of objects is another than `blob`."""
+    digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    if digest.hexdigest() != blob:
+        path.unlink()
+        raise OtherFile(path, f"git names it {digest.hexdigest()[:16]}.., expected {blob[:16]}..")

@@ -15,6 +15,7 @@ from ..core.errors import UserError
 from ..core.files import read_json, write_json
 
 NAME = "lock.json"
+FOLDER = Path("resources/downloads")  # of the one lock of a working directory
 
 
 class Pinned(str):
@@ -32,6 +33,11 @@ def pinned(folder: Path, what: str) -> Pinned | None:
         f"It was pinned when it first came: if the new one is right, remove the line {what!r} from {folder / NAME}"
     )
     return known
+
+
+def listed(folder: Path) -> dict[str, str]:
+    """All that stands in the lock of `folder`; empty where there is none yet."""
+    return _read(folder)
 
 
 def pin(folder: Path, found: Mapping[str, str]) -> None:

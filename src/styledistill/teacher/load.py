@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from .. import config
 from ..core.errors import UserError
 from ..core.files import canonical_json, read_json
+from ..downloads.snapshots import local_model
 from .block import Model, Teacher
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -69,7 +70,7 @@ def _loader(weights: str) -> Callable[[torch.dtype], Parts]:
         return partial(_from_file, path)
     # "weights/sd14" could be a hub id too; where there is a folder "weights" it is meant as a path.
     if _HUB_ID.fullmatch(weights) and not path.exists() and not path.parent.exists():
-        path = download(weights)
+        path = _of_the_hub(weights)
     if not (path / "model_index.json").is_file() and not (path / "unet" / "config.json").is_file():
         raise UserError(
             f"teacher.weights: no model in {weights} (looked for model_index.json or unet/config.json). {ADVICE}"
@@ -77,12 +78,11 @@ def _loader(weights: str) -> Callable[[torch.dtype], Parts]:
     return partial(_from_folder, path)
 
 
-def download(name: str) -> Path:
-    """The folder of a hub id in the hub's cache; fetched there unless HF_HUB_OFFLINE is set. Raises UserError."""
-    from diffusers import StableDiffusionPipeline
-
-    with _quiet(), _explained(name):
-        return Path(StableDiffusionPipeline.download(name, safety_checker=None, feature_extractor=None))
+def _of_the_hub(name: str) -> Path:
+    try:
+        return local_model(name)
+    except UserError as error:
+        raise UserError(f"teacher.weights: {error}") from None
 
 
 def _from_folder(folder: Path, dtype: torch.dtype) -> Parts:
