@@ -13,6 +13,7 @@ from styledistill.core.record import run_record
 from styledistill.downloads import models
 from styledistill.downloads.content import check_download
 from styledistill.downloads.fetch import fetch_file
+from styledistill.downloads.lock import FOLDER as LOCKED
 from styledistill.downloads.lock import pin
 from styledistill.downloads.registry import FOLDER, WeightFile, expected_sha256, listing, weight_file
 
@@ -39,7 +40,7 @@ def main(names: tuple[str, ...], listed: bool, folder: Path, stamps: Path | None
 def fetch(name: str, folder: Path, stamps: Path | None) -> None:
     """One file, and its stamp. A stamp names the publisher, not the mirror: equal files have equal stamps."""
     wanted = weight_file(name)
-    path, expected = folder / wanted.file, expected_sha256(wanted, folder)
+    path, expected = folder / wanted.file, expected_sha256(wanted)
     if stamps is None:
         _fetched(wanted, path, expected)
         return
@@ -59,7 +60,7 @@ def _fetched(wanted: WeightFile, path: Path, expected: str) -> str:
     else:
         raise UserError(f"{path} is not here and comes by hand: put it there, {wanted.by_hand}.")
     if not wanted.sha256:
-        pin(path.parent, {wanted.url: digest})
+        pin(LOCKED, {wanted.url: digest})
     return digest
 
 

@@ -1,7 +1,7 @@
 """The sha256 of what no publisher gives one for: pinned when it first comes, checked ever after.
 
-One JSON for all sources, `resources/downloads/lock.json`, from what was fetched to what it was. It may be copied to
-another machine, or kept beside a paper: whoever fetches with it gets the same bytes or an error.
+One JSON, `resources/downloads/lock.json`, for all sources, weights and teachers, from what was fetched to what it was.
+It may be copied to another machine, or kept beside a paper: whoever fetches with it gets the same bytes or an error.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ import yaml
 from ..core.errors import UserError
 from .check import check_file
 from .fetch import mirrored
+from .lock import FOLDER as LOCKED
 from .lock import pinned
 
 REGISTRY = Path(__file__).with_name("weights.yaml")
@@ -24,7 +25,7 @@ FOLDER = Path("resources/weights")  # where downloads are kept, below the workin
 class WeightFile:
     """One entry: sha256 is the whole of it or its published first digits, bytes the size where it is known.
 
-    An empty sha256: the publisher states none, so the file's own is pinned when it first comes (lock.json beside it).
+    An empty sha256: the publisher states none, so the file's own is pinned when it first comes, in the one lock.
     by_hand: how the file gets here where nobody may fetch it for the user; its url is then a page for people.
     """
 
@@ -61,9 +62,9 @@ def weight_file(name: str) -> WeightFile:
     return files[name]
 
 
-def expected_sha256(wanted: WeightFile, folder: Path) -> str:
-    """The publisher's sha256, or the one that was pinned when the file first came into `folder`; else empty."""
-    return wanted.sha256 or pinned(folder, wanted.url) or ""
+def expected_sha256(wanted: WeightFile) -> str:
+    """The publisher's sha256, or the one that was pinned when the file first came; else empty."""
+    return wanted.sha256 or pinned(LOCKED, wanted.url) or ""
 
 
 def local_file(name: str, folder: Path = FOLDER) -> Path:
@@ -74,7 +75,7 @@ def local_file(name: str, folder: Path = FOLDER) -> Path:
         raise UserError(
             f"{path} is not here. Run `snakemake weights` or, where there is a network, `python src/weights.py {name}`."
         )
-    check_file(path, expected_sha256(wanted, folder), wanted.bytes)
+    check_file(path, expected_sha256(wanted), wanted.bytes)
     return path
 
 
