@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import yaml
+from archived import model_hub
 from running import SMOKE, run_workflow
 from serving import serving
 
@@ -52,3 +53,42 @@ def test_weights_come_without_the_pictures_and_another_file_stops_the_run_in_one
     assert f"error: {server.address}/alexnet-owt-7be5be79.pth: 11 bytes there, expected 244,408,911" in said
     assert [path.name for path in (tmp_path / "resources").rglob("*") if path.is_file()] == []
     assert not (tmp_path / "results/smoke/weights/alexnet.json").exists()
+
+
+def _ablation(folder: Path, **changes) -> str:
+    """A configuration with variants of the teacher, whose student starts from a file that comes by hand."""
+    values = yaml.safe_load(SMOKE.read_text())
+    student = {**values["student"], "size": "full", "start": "resources/weights/checkpoint0005.pth"}
+    path = folder / "config.yaml"
+    path.write_text(yaml.safe_dump({**values, "student": student, "ablation": {"cold": {"gamma": 0.5}}, **changes}))
+    return str(path)
+
+
+def test_what_only_other_targets_need_may_be_missing(tmp_path):
+    config = _ablation(tmp_path)
+    done = run_workflow(tmp_path, "ablation", "--cores", "2", "--configfile", config, "--until", "golden_table")
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said[-3000:]
+    assert "not here yet: student.start: nothing at resources/weights/checkpoint0005.pth" in said
+    assert (tmp_path / "results/smoke/blocks/golden.csv").is_file()
+    stopped = run_workflow(tmp_path, "students", "--cores", "2", "--configfile", config)
+    assert stopped.returncode != 0
+    assert "error: student.start: nothing at resources/weights/checkpoint0005.pth. Put it there" in stopped.stderr
+    assert not (tmp_path / "results/smoke/blocks/train").exists()
+
+
+def test_what_comes_by_hand_is_asked_for_behind_what_can_be_fetched(tmp_path, monkeypatch):
+    files = {f"{part}/config.json": b"{}" for part in ("unet", "vae")}
+    files |= {f"{part}/diffusion_pytorch_model.safetensors": part.encode() * 999 for part in ("unet", "vae")}
+    teacher = {**yaml.safe_load(SMOKE.read_text())["teacher"], "weights": "someone/tiny"}
+    with serving(model_hub("someone/tiny", files), script=["right", "cut", (503, {})]) as server:
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("HF_ENDPOINT", server.address)
+        monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
+        done = run_workflow(tmp_path, "weights", "--cores", "2", "--configfile", _ablation(tmp_path, teacher=teacher))
+    said = done.stdout + done.stderr
+    assert done.returncode != 0 and "Traceback" not in said
+    assert (tmp_path / "results/smoke/weights/teacher.json").is_file(), said[-3000:]
+    assert "someone/tiny: 4 of 4 files are not here; 0.0 MB to fetch" in said
+    assert "error: resources/weights/checkpoint0005.pth is not here and comes by hand: put it there, from" in said

@@ -89,11 +89,41 @@ def alone(how):
         sys.exit(f"error: {error}")
 
 
+# By the first word of the key that something is missing for: the rules whose jobs cannot do without it.
+TAKERS = {
+    "sources": {"index"},
+    "teacher": {"teach", "render", "benchmark", "render_variant", "deviation"},
+    "student": {"convert"},
+    "networks": {"pretrain", "distill", "score_fixed", "score", "score_variants"},
+}
+
+
 def stop_if_missing():
-    """No job is started without what it needs; the target `weights` needs no pictures."""
-    alone = set(workflow.dag_settings.targets) == {"weights"}
-    if missing := list(preflight.missing_weights(CFG)) if alone else MISSING:
+    """No run is started without what its jobs need; what only other targets need may be missing."""
+    if missing := [line for line in MISSING if needed_now(line)]:
         sys.exit("\n".join(f"error: {line}" for line in missing))
+
+
+def needed_now(line):
+    """Whether a job of this run takes what the line says is missing (sources.faces.path: ...)."""
+    section, *names = line.split(":")[0].split(".")
+    jobs = list(workflow.dag.needrun_jobs())
+    if section not in TAKERS:
+        return bool(jobs)
+    takers = [job for job in jobs if job.rule.name in TAKERS[section]]
+    return any(
+        section != "sources" or job.wildcards.source == names[0] for job in takers
+    )
+
+
+def fetched_first(wildcards):
+    """What can be fetched comes before the word that a file must be put in place by hand."""
+    if (FOLDER / weight_files()[wildcards.weight].file).exists():
+        return []
+    others = [name for name in needed.for_run(CFG) if name not in BY_HAND]
+    stamps = [*TEACHER_STAMP, *collect(STAMP, weight=others)]
+    pictures = [*FETCHED, f"{RESULTS}/blocks/golden.csv", *BLOCK_TABLES]
+    return stamps + (pictures if "fetch" in workflow.dag_settings.targets else [])
 
 
 def settings(value):
@@ -234,6 +264,7 @@ FETCHED = [f"{RESULTS}/index/fetched.json"] if LISTED else []
 
 # Says that a file of weights is here and right; the jobs that load it wait for this, and touch no network.
 STAMP = f"{RESULTS}/weights/{{weight}}.json"
+BY_HAND = [name for name, wanted in weight_files().items() if wanted.by_hand]
 # Says the same of a teacher that lies on the hub, in the hub's own cache; a folder or a file needs no such word.
 TEACHER_STAMP = (
     [f"{RESULTS}/weights/teacher.json"]

@@ -9,7 +9,7 @@ rule weight:
     benchmark:
         f"{TIMES}/weights/{{weight}}.tsv"
     wildcard_constraints:
-        weight="|".join(weight_files()),
+        weight=one_of(set(weight_files()) - set(BY_HAND)),
     # A cluster's nodes often see no network; the machine that Snakemake runs on is the likeliest to see one.
     localrule: True
     conda:
@@ -30,6 +30,15 @@ rule weight:
     shell:
         "env -u HF_HUB_OFFLINE python $SRC/weights.py {wildcards.weight} --folder {params.folder} --stamps {params.stamps}"
         " 3>&2 >{log} 2>&1"
+
+
+use rule weight as weight_by_hand with:
+    input:
+        fetched_first,
+    wildcard_constraints:
+        weight=one_of(BY_HAND),
+    message:
+        "Look for the weights {wildcards.weight}, which come by hand"
 
 
 if TEACHER_STAMP:
