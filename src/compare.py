@@ -9,6 +9,7 @@ import pandas as pd
 
 from styledistill.core.files import write_text
 from styledistill.core.record import run_record
+from styledistill.plan import protocol
 from styledistill.report import claims, differences, published
 
 
@@ -18,7 +19,7 @@ from styledistill.report import claims, differences, published
 @click.option("--seed", type=int, required=True, help="Seed of the bootstrap.")
 @click.option("--metrics", type=Readable, required=True, help="Scores of all models (tables/metrics.csv).")
 @click.option("--benchmark", type=Readable, required=True, help="Sizes of all models (tables/benchmark.csv).")
-@click.option("--published", "beside_published", is_flag=True, help="Write published.* too: the protocol is StyleID's.")
+@click.option("--golden", type=Readable, help="Golden table: write published.* too, for the protocol is StyleID's.")
 @click.option("--out", type=Folder, required=True, help="Folder for differences.* and claims.* (csv, md, tex).")
 def main(
     scores: tuple[Path, ...],
@@ -26,7 +27,7 @@ def main(
     seed: int,
     metrics: Path,
     benchmark: Path,
-    beside_published: bool,
+    golden: Path | None,
     out: Path,
 ) -> None:
     """Compare the models of SCORES (metrics/<model>.csv in the order of the tables)."""
@@ -36,8 +37,8 @@ def main(
         write(out / "differences", table, differences.markdown(table), differences.latex(table))
         answers, against = claims.answer(losses, sets, pd.read_csv(benchmark)), claims.evidence(losses, sets)
         write(out / "claims", answers, claims.markdown(answers, against), claims.latex(answers, against))
-        if beside_published:
-            table = published.published_table(pd.read_csv(metrics))
+        if golden is not None:
+            table = published.published_table(pd.read_csv(metrics), *protocol.evaluation_pictures(golden))
             write(out / "published", table, published.markdown(table), published.latex(table))
 
 

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from styledistill import config as configuration
-from styledistill.plan import protocol
+from styledistill.downloads import lock
+from styledistill.plan import protocol, tables
 from styledistill.report import claims, published
 from styledistill.report.differences import PairedScores, differences, latex, markdown
 from styledistill.report.tables import _PER_PAIR as PER_PAIR
@@ -137,7 +138,7 @@ def test_published_rows_are_marked_and_said_not_to_compare():
     metrics = pd.DataFrame(
         {"model": ["mse", "mse"], "set": ["golden", "val"], "artfid": 30.0, "fid": 19.0, "lpips": 0.5, "cfsd": 0.25}
     )
-    table = published.published_table(metrics)
+    table = published.published_table(metrics, True, "Because.")
     assert list(table["model"]) == ["StyleID", "mse", "StyTR2", "AdaIN", "AesPA-Net", "InST"]
     text = published.markdown(table)
     assert "| StyleID | published | **28.801** | **18.131** | 0.5055 | **0.228** |" in text
@@ -146,3 +147,44 @@ def test_published_rows_are_marked_and_said_not_to_compare():
     assert "Scores of different papers do not compare" in text
     print_ = published.latex(table)
     assert "measured" in print_ and r"\textbf{28.801} & \textbf{18.131} & 0.5055" in print_
+    assert "Because." in text and "Because." in print_
+    without = published.published_table(metrics, False, "No published rows: other pictures.")
+    assert list(without["model"]) == ["mse"] and "quoted" not in published.markdown(without)
+    assert "No published rows: other pictures." in published.markdown(without)
+
+
+@pytest.fixture
+def evaluated(tmp_path, monkeypatch):
+    """Writes a golden table of StyleID's 20 contents and 40 styles, pins them, and says what is decided."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("STYLEDISTILL_MIRROR", raising=False)
+    raw = "https://raw.githubusercontent.com/jiwoogit/StyleID/d4ea655dc1f7b19e0eac9553ad087132d18bb96f/data"
+
+    def put(first="00" * 32, styles=40, pinned=60):
+        rows = [tables.BlockRow(f"c{n}", "content", "eval", f"{n:02d}.png", f"{n:064x}") for n in range(20)]
+        rows += [tables.BlockRow(f"s{n}", "style", "eval", f"{n:02d}.png", f"{n + 20:064x}") for n in range(styles)]
+        places = [f"{raw}/cnt/{n:02d}.png" for n in range(20)] + [f"{raw}/sty/{n:02d}.png" for n in range(40)]
+        lock.pin(lock.FOLDER, {place: f"{n:064x}" for n, place in enumerate(places[:pinned])})
+        tables.write("golden.csv", tables.BlockRow._fields, [rows[0]._replace(sha256=first), *rows[1:]])
+        return protocol.evaluation_pictures(Path("golden.csv"))
+
+    return put
+
+
+def test_published_rows_need_each_evaluation_picture_as_it_was_pinned(evaluated):
+    decided = evaluated()
+    assert decided.holds and "20 contents and 40 styles" in decided.reason
+    assert "StyleID/d4ea655dc1f7b19e0eac9553ad087132d18bb96f" in decided.reason
+    digest = decided.reason.rpartition(" ")[2]
+    assert len(digest) == 65 and evaluated().reason.endswith(digest)
+    other = evaluated(first="ff" * 32)
+    assert not other.holds and "content 00.png is not what resources/downloads/lock.json has for https" in other.reason
+    assert not evaluated(styles=39).holds
+
+
+def test_pictures_that_are_pinned_nowhere_or_come_from_a_mirror_are_nobodys(evaluated, monkeypatch):
+    assert "style 39.png is not what" in evaluated(pinned=59).reason
+    monkeypatch.setenv("STYLEDISTILL_MIRROR", "http://own.host/pictures")
+    decided = evaluated()
+    assert not decided.holds
+    assert "style 39.png came from a mirror (http://own.host/pictures), which may hold any picture" in decided.reason

@@ -10,6 +10,7 @@ rule compare:
         scores=collect(SCORES, model=CFG.models),
         metrics=METRICS,
         benchmark=BENCHMARK,
+        golden=f"{RESULTS}/blocks/golden.csv" if "published" in COMPARISONS else [],
     output:
         [
             report(
@@ -36,7 +37,9 @@ rule compare:
     params:
         losses=settings(CFG.losses),
         seed=CFG.seed,
-        published="--published" if "published" in COMPARISONS else "",
+        published=lambda wildcards, input: (
+            f"--golden {input.golden}" if input.golden else ""
+        ),
         out=subpath(output[0], parent=True),
         code=fingerprint_script("compare"),
     message:

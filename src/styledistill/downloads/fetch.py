@@ -24,12 +24,11 @@ from ..core.errors import UserError
 from ..core.progress import Meter, announce
 from .check import OtherFile
 from .content import check_download
+from .lock import MIRROR
 
 # Answers of a server that may be another one soon: timeout, too many requests, and its own troubles.
 PASSING = (408, 429, 500, 502, 503, 504)
 LONGEST_PAUSE = 900.0  # seconds that a server may ask for before the user had better come back later
-# Address of a folder that holds the files under their own names, asked instead of the publishers.
-MIRROR = "STYLEDISTILL_MIRROR"
 _CHUNK = 1 << 20
 
 

@@ -7,7 +7,8 @@ It may be copied to another machine, or kept beside a paper: whoever fetches wit
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from ..core.files import read_json, write_json
 
 NAME = "lock.json"
 FOLDER = Path("resources/downloads")  # of the one lock of a working directory
+
+# Address of a folder that holds the files under their own names, asked instead of the publishers.
+MIRROR = "STYLEDISTILL_MIRROR"
 
 
 class Pinned(str):
@@ -41,7 +45,10 @@ def listed(folder: Path) -> dict[str, str]:
 
 
 def pin(folder: Path, found: Mapping[str, str]) -> None:
-    """Check what has come against the lock, and add what is new. Raises UserError where something differs."""
+    """Check what has come against the lock, and add what is new. Raises UserError where something differs.
+
+    Of a file that came from a mirror the lock says so: it is what the mirror has, whatever the publisher's address.
+    """
     with alone(folder):  # jobs of several sources write at once
         known = _read(folder)
         for what, value in found.items():
@@ -50,8 +57,19 @@ def pin(folder: Path, found: Mapping[str, str]) -> None:
                     f"{what}: not what it was when it was first fetched ({value[:16]}.., pinned {known[what][:16]}.. "
                     f"in {folder / NAME}). If the new one is right, remove its line there and run again."
                 )
-        if found.items() - known.items():
-            write_json(folder / NAME, {**known, **found})
+        if new := found.keys() - known.keys():
+            write_json(folder / NAME, {**known, **found, **_mirrored(new)})
+
+
+def mirror_of(folder: Path, what: str) -> str | None:
+    """The mirror that a pinned file came from; None where it came from its publisher."""
+    return _read(folder).get(f"mirror of {what}")
+
+
+def _mirrored(new: Iterable[str]) -> dict[str, str]:
+    mirror = os.environ.get(MIRROR)
+    files = (what for what in new if what.startswith("http") and "#" not in what)
+    return {f"mirror of {what}": mirror for what in files} if mirror else {}
 
 
 @contextmanager

@@ -121,8 +121,8 @@ def claims_table(path: Path) -> dict[str, Any]:
 def published_scores(path: Path) -> dict[str, Any]:
     """Measured scores beside published ones. path: tables/published.csv."""
     titles = {"model": "Model", "origin": "Origin", "artfid": "ArtFID", "fid": "FID", "lpips": "LPIPS", "cfsd": "CFSD"}
-    table = plain_table(pd.read_csv(path, dtype=str, keep_default_na=False), titles)
-    return table | {"note": published.NOTE}
+    table = read_texts(path)
+    return plain_table(table, titles) | {"notes": published.notes(table)}
 
 
 def differences_tables(path: Path, losses: Sequence[str]) -> dict[str, dict[str, Any]]:

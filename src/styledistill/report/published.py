@@ -24,22 +24,32 @@ NOTE = (
 )
 
 
-def published_table(metrics: pd.DataFrame) -> pd.DataFrame:
-    """Published and measured scores of the golden set, by ArtFID. metrics: as tables/metrics.csv."""
+def published_table(metrics: pd.DataFrame, allowed: bool, reason: str) -> pd.DataFrame:
+    """Published and measured scores of the golden set, by ArtFID. metrics: as tables/metrics.csv.
+
+    allowed: whether the published ones may stand there; reason: by what that was decided, for the column `decided`.
+    """
     measured = metrics.loc[metrics["set"] == "golden", ["model", *DIGITS]].assign(origin="measured")
     rows = [dict(zip(DIGITS, scores, strict=True)) | {"model": name} for name, scores in PUBLISHED.items()]
-    table = pd.concat([pd.DataFrame(rows).assign(origin="published"), measured], ignore_index=True)
-    return table[["model", "origin", *DIGITS]].sort_values("artfid", kind="stable", ignore_index=True)
+    quoted = [pd.DataFrame(rows).assign(origin="published")] if allowed else []
+    table = pd.concat([*quoted, measured], ignore_index=True).assign(decided=reason)
+    columns = ["model", "origin", *DIGITS, "decided"]
+    return table[columns].sort_values("artfid", kind="stable", ignore_index=True)
+
+
+def notes(table: pd.DataFrame) -> list[str]:
+    """What stands under the table: how it was decided that published rows stand there or do not, and what they are."""
+    return [*table["decided"].unique(), *([NOTE] if "published" in set(table["origin"]) else [])]
 
 
 def markdown(table: pd.DataFrame) -> str:
     """The table as GitHub's Markdown, with what it does not say under it."""
-    return markdown_table(*_rows(table, MARKDOWN), [NOTE], texts=2)
+    return markdown_table(*_rows(table, MARKDOWN), notes(table), texts=2)
 
 
 def latex(table: pd.DataFrame) -> str:
     """The table as a LaTeX `table*`."""
-    return latex_table(*_rows(table, LATEX), [NOTE], texts=2, group=1)
+    return latex_table(*_rows(table, LATEX), notes(table), texts=2, group=1)
 
 
 def _digits(value: float, count: int, best: float, syntax: Syntax) -> str:
