@@ -5,13 +5,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from archived import picture
+from pydantic import TypeAdapter
+from serving import serving
 
 from styledistill import config as configuration
-from styledistill.downloads import lock
+from styledistill.core.files import write_json
+from styledistill.downloads import datasets, lock
 from styledistill.plan import protocol, tables
 from styledistill.report import claims, published
 from styledistill.report.differences import PairedScores, differences, latex, markdown
 from styledistill.report.tables import _PER_PAIR as PER_PAIR
+from styledistill.sources import registry
 
 PRESET = Path(__file__).parents[2] / "workflow" / "presets" / "styleid.yaml"
 LOSSES = {"mse": {"pixel": 1.0}, "half": {"pixel": 0.5, "gram": 0.5}, "third": {"pixel": 0.7, "gram": 0.3}}
@@ -180,6 +185,32 @@ def test_published_rows_need_each_evaluation_picture_as_it_was_pinned(evaluated)
     other = evaluated(first="ff" * 32)
     assert not other.holds and "content 00.png is not what resources/downloads/lock.json has for https" in other.reason
     assert not evaluated(styles=39).holds
+
+
+def test_what_a_mirror_brings_in_the_authors_name_is_told(tmp_path, monkeypatch):
+    """The real way: the registry's sources, fetched, into the golden table."""
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    files = {
+        f"/{part}/{n:02d}.png": picture(n, form="PNG") for part, many in (("cnt", 20), ("sty", 40)) for n in range(many)
+    }
+    golden = []
+    with serving(files) as server:
+        monkeypatch.setenv("STYLEDISTILL_MIRROR", server.address)
+        for role, name in (("content", "styleid_contents"), ("style", "styleid_styles")):
+            source = TypeAdapter(configuration.Source).validate_python(datasets.source_of(name))
+            pictures = registry.names(source)
+            registry.bring(source, pictures)
+            found = [registry.entry(source, one) for one in pictures]
+            golden += [tables.BlockRow("x", role, name, one.picture, one.sha256) for one in found]
+    tables.write("golden.csv", tables.BlockRow._fields, golden)
+    decided = protocol.evaluation_pictures(Path("golden.csv"))
+    assert f"content 00.png came from a mirror ({server.address})" in decided.reason
+    # The same files from the authors' own address: the lock is then without that word.
+    kept = {what: value for what, value in lock.listed(lock.FOLDER).items() if not what.startswith("mirror of")}
+    write_json(lock.FOLDER / lock.NAME, kept)
+    assert protocol.evaluation_pictures(Path("golden.csv")).holds
 
 
 def test_pictures_that_are_pinned_nowhere_or_come_from_a_mirror_are_nobodys(evaluated, monkeypatch):
