@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +14,9 @@ from huggingface_hub import DatasetCard
 
 import card as script
 from styledistill.config import FolderSource, ProceduralSource, SkimageSource
-from styledistill.core.files import canonical_json, write_json
+from styledistill.core.files import canonical_json, read_json, write_json
 from styledistill.core.images import encode_png
+from styledistill.core.record import run_record
 from styledistill.plan import tables
 from styledistill.shards.card import SHOWN, card
 from styledistill.shards.write import block_pairs, write_manifest, write_shard
@@ -61,6 +64,11 @@ def make_block(results: Path, split: str, block: str) -> Path:
     return shard
 
 
+def record(results: Path, job: str, **versions: str) -> None:
+    """What a job wrote down beside its pictures."""
+    write_json(results / f"{job}.run.json", {"stage": "x", "versions": {"styledistill": "0.0.1", **versions}})
+
+
 def written(results: Path, sources=SOURCES) -> str:
     return card(results, sources, 8, 3)
 
@@ -97,6 +105,35 @@ def test_equal_shards_have_equal_cards_wherever_they_lie(tmp_path):
     assert written(make_run(tmp_path / "b")) == first
     assert str(tmp_path) not in first and "/home/me" not in first
     assert not re.search(r"20\d\d-\d\d-\d\d|\d\d:\d\d", first.replace("CVPR 2024", ""))
+
+
+def test_the_versions_are_those_of_the_jobs_that_made_the_pictures(tmp_path):
+    results = make_run(tmp_path)
+    assert "ran with: not recorded." in written(results)
+    record(results, "images/train/0000/crop", pillow="99.1")
+    record(results, "teacher/train/0000/teach", torch="99.2", diffusers="99.3")
+    record(results, "teacher/val/0000/teach", torch="99.4", diffusers="99.3")
+    record(results, "teacher/val/0007/teach", torch="1.0")  # of a block that no manifest lists any more
+    told = "ran with: styledistill 0.0.1, pillow 99.1, torch 99.2 and 99.4, diffusers 99.3."
+    assert told in written(results)
+
+
+def test_the_version_of_the_data_set_is_that_of_its_manifests(tmp_path):
+    results = make_run(tmp_path)
+    digest, command = re.search(r"Version of this data set: `(\w+)` \(`(.*?)`", written(results)).groups()
+    said = subprocess.run(command, shell=True, cwd=results / "shards", capture_output=True, text=True, check=True)
+    assert said.stdout.startswith(digest) and len(digest) == 16
+    manifest = results / "shards" / "val.json"
+    manifest.write_text(manifest.read_text().replace('"gamma": 0.75', '"gamma": 0.5'))
+    assert digest not in written(results)
+
+
+def test_jobs_write_down_this_programs_version(tmp_path):
+    with run_record(tmp_path / "x.run.json", "x", {}):
+        pass
+    versions = read_json(tmp_path / "x.run.json")["versions"]
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    assert versions["styledistill"] == project["version"] and {"numpy", "pillow", "scikit-image"} <= set(versions)
 
 
 def test_the_teacher_stands_there_with_the_hash_of_its_weights(tmp_path):

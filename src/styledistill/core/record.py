@@ -7,6 +7,7 @@ import platform
 import resource
 import socket
 import time
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -15,7 +16,11 @@ from typing import Any
 
 from .files import write_json
 
-_RECORDED = ("torch", "torchvision", "diffusers", "numpy", "pillow", "lpips", "pytorch-fid", "webdataset")
+_RECORDED = (
+    *("torch", "torchvision", "diffusers", "transformers", "numpy", "pillow", "scikit-image"),
+    *("lpips", "pytorch-fid", "webdataset"),
+)
+_PROJECT = Path(__file__).parents[3] / "pyproject.toml"
 
 
 def peak_memory_mb() -> float:
@@ -51,7 +56,8 @@ def run_record(path: Path | str, stage: str, settings: Any, seed: int | None = N
 
 
 def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
+    own = tomllib.loads(_PROJECT.read_text())["project"]
+    found = {"python": platform.python_version(), own["name"]: own["version"]}
     for package in _RECORDED:
         try:
             found[package] = version(package)

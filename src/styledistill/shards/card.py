@@ -1,21 +1,20 @@
 """The data card of a run's shards: a README.md in the form that the Hugging Face hub reads.
 
-Made from the manifests, the blocks' tables and the configuration. No time, path or fact of the host stands in it, so
-equal shards have equal cards.
+Made from the manifests, the blocks' tables, the versions in the records of the jobs that made the pictures, and the
+configuration. No time, path or fact of the host stands in it, so equal shards have equal cards.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from ..config import Source
-from ..core.files import canonical_json, read_json
+from ..core.files import canonical_json, read_json, sha256_bytes
 from ..plan import settled, tables
 from ..plan.windows import SPLITS
 from ..sources.registry import Excluded
@@ -37,7 +36,8 @@ HUB_LICENCES = (
     *("cc-by-nc-nd-3.0", "cc-by-nc-nd-4.0", "cc-by-nc-sa-2.0", "cc-by-nc-sa-3.0", "cc-by-nc-sa-4.0"),
 )
 HUB_SIZES = {10**3: "n<1K", 10**4: "1K<n<10K", 10**5: "10K<n<100K", 10**6: "100K<n<1M", 10**7: "1M<n<10M"}
-DECIDING = ("numpy", "pillow", "scikit-image", "torch", "diffusers", "transformers")  # packages that make the pictures
+# What makes the pictures; of each the versions that the jobs wrote down which made them.
+DECIDING = ("styledistill", "python", "numpy", "pillow", "scikit-image", "torch", "diffusers", "transformers")
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def card(results: Path, sources: Mapping[str, Source], size: int, seed: int) -> 
             *_teacher(teacher),
             *_loading(splits),
             *_left_out(splits, excluded),
-            *_made_with(seed),
+            *_made_with(results, splits, seed),
         ]
     )
 
@@ -281,15 +281,33 @@ def _left_out(splits: Sequence[Split], excluded: Mapping[str, list[Excluded]]) -
     return ["## Left out", "", *lines, ""]
 
 
-def _made_with(seed: int) -> list[str]:
-    versions = ", ".join(f"{package} {version(package)}" for package in DECIDING)
+def _made_with(results: Path, splits: Sequence[Split], seed: int) -> list[str]:
+    found = _versions(results, splits)
+    versions = ", ".join(f"{package} {' and '.join(found[package])}" for package in DECIDING if package in found)
+    manifests = " ".join(f"{split.name}.json" for split in splits)
+    digest = sha256_bytes(b"".join((results / "shards" / f"{split.name}.json").read_bytes() for split in splits))
     return [
         "## Made with",
         "",
+        f"Version of this data set: `{digest[:16]}` (`cat {manifests} | sha256sum`: the manifests name every pair, and "
+        "the sha256 of every tar file).",
+        "",
         f"Seed {seed}: it orders each source, and so decides which picture is in which pair. The stylizer draws no "
-        f"random numbers. Packages: {versions}.",
+        f"random numbers. The jobs that cropped and stylized the pictures ran with: {versions or 'not recorded'}.",
         "",
     ]
+
+
+def _versions(results: Path, splits: Sequence[Split]) -> dict[str, list[str]]:
+    """Package -> its versions, by the records of the jobs that made the blocks of the splits."""
+    found: dict[str, set[str]] = {}
+    for split in splits:
+        for block in split.blocks:
+            places = (f"images/{split.name}/{block}/crop", f"teacher/{split.name}/{block}/teach")
+            for record in (results / f"{place}.run.json" for place in places):
+                for package, version in (read_json(record)["versions"] if record.is_file() else {}).items():
+                    found.setdefault(package, set()).add(version)
+    return {package: sorted(versions) for package, versions in found.items()}
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
