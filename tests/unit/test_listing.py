@@ -76,7 +76,15 @@ def test_coco_is_what_its_publisher_states(listed, name):
 
 
 @pytest.mark.parametrize("name", DIGITS)
-def test_weights_have_the_hashes_that_their_publishers_put_into_their_names(name):
+def test_weights_have_the_hashes_that_their_publishers_put_into_their_names(listed, name):
     wanted = registry.weight_file(name)
+    assert f"sha256 {wanted.sha256}" in listed[name] and f"{wanted.bytes / 1e6:,.1f} MB" in listed[name]
     assert wanted.sha256.startswith(DIGITS[name]) and len(wanted.sha256) == 64
     assert f"-{DIGITS[name][:8]}.pth" in wanted.url
+
+
+def test_what_has_no_published_hash_says_where_it_is_pinned(listed):
+    assert "sha256 is pinned in resources/downloads/lock.json when it first comes" in listed["sttr"]
+    teacher = listed["CompVis/stable-diffusion-v1-4"]
+    assert "sha256 145a07e0f05ec5bbe6e2e9faf608bdb311caf708895cac8c8ed713c59864e1e8 unet/" in teacher
+    assert "133a221b8aa7292a167afc5127cb63fb5005638b" in teacher and "4.27 GB" in teacher

@@ -13,7 +13,7 @@ from . import hub
 from .check import check_blob, check_file
 from .content import check_download
 from .fetch import Patience, fetch_file
-from .lock import FOLDER, pin
+from .lock import FOLDER, NAME, pin
 from .snapshots import commit_of, folder_of, known_models, local_model, pinned_files, revision_of, wanted
 
 
@@ -87,13 +87,19 @@ def checked_files(repo: str) -> dict[str, str]:
 
 
 def listing() -> str:
-    """The entries of the registry as lines for a terminal: name, size, whether it is here, use, licence, citation."""
-    return "\n".join(
-        f"{repo:32}{entry['size']:>9}  {_state(repo)}\n"
-        + "\n".join(f"{'':32}{line}" for line in (entry["purpose"], entry["licence"], entry["citation"]))
-        + f"\n{'':32}https://huggingface.co/{repo}/tree/{entry['revision']}"
-        for repo, entry in known_models().items()
-    )
+    """The entries of the registry as lines for a terminal: name, size, whether it is here, and what is known of it."""
+    return "\n".join(line for repo in known_models() for line in _lines(repo))
+
+
+def _lines(repo: str) -> list[str]:
+    entry = known_models()[repo]
+    told = [
+        *(entry["purpose"], entry["licence"], entry["citation"]),
+        *(f"sha256 {digest} {name}" for name, digest in entry["sha256"].items()),
+        f"other files: sha256 is pinned in {FOLDER / NAME} when they first come",
+        f"https://huggingface.co/{repo}/tree/{entry['revision']}",
+    ]
+    return [f"{repo:32}{entry['size']:>9}  {_state(repo)}", *(f"{'':32}{line}" for line in told)]
 
 
 def _state(repo: str) -> str:

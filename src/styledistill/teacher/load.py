@@ -110,7 +110,8 @@ def _component(kind: Any, folder: Path, dtype: torch.dtype) -> nn.Module:
     found = read_json(folder / "config.json").get("_class_name")
     if found != kind.__name__:
         raise ValueError(f"{folder.name} is a {found} and not a {kind.__name__}")
-    plain = any(path.name.count(".") == 1 for path in folder.glob("*.safetensors")) or any(folder.glob("*.bin"))
+    weights = (path for pattern in ("*.safetensors", "*.bin") for path in folder.glob(pattern))
+    plain = any(path.name.count(".") == 1 for path in weights)
     variant = None if plain else "fp16"  # some folders hold the half-precision files only
     module, report = kind.from_pretrained(folder, torch_dtype=dtype, variant=variant, output_loading_info=True)
     if strange := [*report["missing_keys"], *report["unexpected_keys"]]:
