@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import yaml
 from click.testing import CliRunner
@@ -73,6 +75,11 @@ def test_coco_is_what_its_publisher_states(listed, name):
     source = datasets.source_of(name)
     assert source["address"].endswith(f"/{file}") and (source["bytes"], source["md5"]) == (size, md5)
     assert f"{size / 1e6:,.1f} MB" in listed[name]
+
+
+@pytest.mark.parametrize("name", ["wikiart", "ffhq"])
+def test_data_sets_of_the_hub_are_taken_at_a_commit(name):
+    assert re.fullmatch(r"[0-9a-f]{40}", datasets.source_of(name)["revision"])
 
 
 @pytest.mark.parametrize("name", DIGITS)
