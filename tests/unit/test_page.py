@@ -73,15 +73,19 @@ def test_the_claims_are_answered(seen, html):
 def test_published_scores_are_shown_by_a_run_of_styleids_protocol_alone(trial, trial_config, tmp_path, monkeypatch):
     run = shutil.copytree(trial, tmp_path / "trial")
     scores = (
-        "model,origin,artfid,fid,lpips,cfsd\nStyleID,published,28.801,18.131,0.5055,0.228\nmse,measured,30,20,0.4,0.3\n"
+        "model,origin,artfid,fid,lpips,cfsd,decided\n"
+        "StyleID,published,28.801,18.131,0.5055,0.228,all pinned\n"
+        "mse,measured,30,20,0.4,0.3,all pinned\n"
     )
     (run / "tables/published.csv").write_text(scores)  # of an earlier configuration
     assert "Beside published scores" not in page.render(page.page_context(run, trial_config))
     monkeypatch.setattr(page, "is_styleids", lambda config: True)
     html = page.render(page.page_context(run, trial_config))
     rows = list(filter(None, Page(html).tables["published"]))
-    assert [[value for value, _ in row] for row in rows] == [line.split(",") for line in scores.splitlines()[1:]]
-    assert "quoted from StyleID" in html and "Scores of different papers do not compare" in html
+    assert [[value for value, _ in row] for row in rows] == [line.split(",")[:6] for line in scores.splitlines()[1:]]
+    assert (
+        "all pinned" in html and "quoted from StyleID" in html and "Scores of different papers do not compare" in html
+    )
 
 
 def test_the_differences_are_the_csv_files_own(seen, trial):

@@ -122,7 +122,7 @@ def published_scores(path: Path) -> dict[str, Any]:
     """Measured scores beside published ones. path: tables/published.csv."""
     titles = {"model": "Model", "origin": "Origin", "artfid": "ArtFID", "fid": "FID", "lpips": "LPIPS", "cfsd": "CFSD"}
     table = read_texts(path)
-    return plain_table(table, titles) | {"notes": published.notes(table)}
+    return plain_table(table.drop(columns="decided"), titles) | {"notes": published.notes(table)}
 
 
 def differences_tables(path: Path, losses: Sequence[str]) -> dict[str, dict[str, Any]]:
