@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import tarfile
 import zipfile
@@ -170,10 +171,21 @@ def test_a_whole_archive_is_checked_by_what_its_publisher_says():
     data = zipped(pictures(3))
     with serving(data) as server:
         address = f"{server.address}/set.zip"
-        with pytest.raises(UserError, match=r"md5 is .*expected 0000"):
-            Archives(archive(address, whole=True, md5="0" * 32)).names()
+        wrong = Archives(archive(address, whole=True, md5="0" * 32))
+        for _ in range(2):  # refused once, it is no better the next time
+            with pytest.raises(UserError, match=r"not the file wanted \(md5 is .*expected 0000"):
+                wrong.names()
+            assert not list(wrong.folder.rglob("set.zip*"))
         with pytest.raises(UserError, match=r"sha256 is .*expected 1111"):
             Archives(archive(address, whole=True, sha256="1" * 64)).names()
+        right = archive(address, whole=True, md5=hashlib.md5(data).hexdigest())
+        Archives(right).names()
+    (kept,) = Archives(right).folder.rglob("set.zip")
+    (Archives(right).folder / "list.json").unlink()
+    archives.FOLDER.joinpath("lock.json").unlink()  # as after a run that was killed before it could pin
+    kept.write_bytes(data + b"x")
+    with pytest.raises(UserError, match=r"md5 is .*remove it and run again"):
+        Archives(right).names()
 
 
 def test_a_mirror_has_archives_under_their_own_names_and_pictures_in_their_folder(monkeypatch):

@@ -18,10 +18,11 @@ class OtherFile(UserError):
         self.reason = f"{reason}. {advice}" if advice else reason
 
 
-def check_file(path: Path | str, sha256: str, size: int | None = None) -> str:
+def check_file(path: Path | str, sha256: str, size: int | None = None, md5: str | None = None) -> str:
     """Hexadecimal sha256 of the file `path`. Raises OtherFile.
 
     sha256: the whole of it or its first digits. size: in bytes, where it is known; asked first, since it costs nothing.
+    md5: for archives whose publishers give no better hash.
     """
     found = Path(path).stat().st_size
     if size is not None and found != size:
@@ -30,15 +31,12 @@ def check_file(path: Path | str, sha256: str, size: int | None = None) -> str:
     if not digest.startswith(sha256.lower()):
         advice = sha256.advice if isinstance(sha256, Pinned) else ""
         raise OtherFile(path, f"sha256 is {digest[:16]}.., expected {sha256[:16]}..", advice)
+    if md5 is not None:
+        with Path(path).open("rb") as file:
+            summed = hashlib.file_digest(file, "md5").hexdigest()
+        if summed != md5:
+            raise OtherFile(path, f"md5 is {summed}, expected {md5}")
     return digest
-
-
-def check_md5(path: Path, md5: str) -> None:
-    """Raises OtherFile where the file's MD5 is another; for archives whose publishers give no better hash."""
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "md5").hexdigest()
-    if found != md5:
-        raise OtherFile(path, f"md5 is {found}, expected {md5}")
 
 
 def check_blob(path: Path, blob: str) -> None:

@@ -18,12 +18,12 @@ _PAGES = (b"<!doctype html", b"<html", b"<head", b"<?xml")
 _LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # how torch's files began before 1.6: a pickled magic number
 
 
-def check_download(path: Path, name: str, sha256: str, size: int | None = None) -> str:
+def check_download(path: Path, name: str, sha256: str, size: int | None = None, md5: str | None = None) -> str:
     """Hexadecimal sha256 of the file `path`, to be called `name`: checked, or where that is "", its content is.
 
     Raises OtherFile.
     """
-    digest = check_file(path, sha256, size)
+    digest = check_file(path, sha256, size, md5)
     if not sha256:
         _check_content(path, name)
     return digest

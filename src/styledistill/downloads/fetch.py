@@ -58,6 +58,7 @@ def fetch_file(
     sha256: str,
     size: int | None = None,
     *,
+    md5: str | None = None,
     attempts: int = 6,
     pause: float = 2.0,
     timeout: float = 60.0,
@@ -66,14 +67,14 @@ def fetch_file(
     """Download `url` (http, https) to `path`, unless it is there; the file's sha256, checked either way.
 
     sha256: the whole of it or its first digits; "" where nobody knows it: the content must then fit the name, and no
-    web page is taken for it. size: in bytes, where it is known. What has come lies in `<path>.part`, and a later call
-    goes on there. attempts, pause, timeout: see `Patience`. headers: sent along, such as a token; another host than
-    that of `url` never sees them.
+    web page is taken for it. size (bytes) and md5: where they are known. What has come lies in `<path>.part`, and a
+    later call goes on there. attempts, pause, timeout: see `Patience`. headers: sent along, such as a token; another
+    host than that of `url` never sees them.
     Raises UserError, whose line says what to do.
     """
     path = Path(path)
     if path.is_file():
-        return check_download(path, path.name, sha256, size)
+        return check_download(path, path.name, sha256, size, md5)
     if not url.startswith(("http://", "https://")):
         raise UserError(f"{url}: not an address that can be downloaded; it must begin with https:// or http://")
     part = path.with_name(f"{path.name}.part")
@@ -85,7 +86,7 @@ def fetch_file(
                 patience = Patience(attempts, pause, timeout)
                 _bring(url, file, path, size, patience, headers or {}, pages=bool(sha256))
                 try:
-                    digest = check_download(part, path.name, sha256, size)
+                    digest = check_download(part, path.name, sha256, size, md5)
                     part.replace(path)
                     return digest
                 except OtherFile as error:
@@ -95,7 +96,7 @@ def fetch_file(
                     announce(f"{path.name}: {error.reason}; what an earlier run had left did not fit, begins anew")
     except OSError as error:  # those of the network are caught where they arise
         raise UserError(f"{path}: cannot be written ({error.strerror or error})") from error
-    return check_download(path, path.name, sha256, size)
+    return check_download(path, path.name, sha256, size, md5)
 
 
 @contextmanager

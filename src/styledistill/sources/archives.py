@@ -23,7 +23,7 @@ from ..core.errors import BadPicture, UserError
 from ..core.files import canonical_json, read_json, sha256_bytes, write_text
 from ..core.progress import Meter, announce, megabytes
 from ..downloads import hub
-from ..downloads.check import check_file, check_md5
+from ..downloads.check import check_file
 from ..downloads.fetch import fetch_file, mirrored
 from ..downloads.lock import alone, pin, pinned
 from ..downloads.ranges import LocalPieces, Pieces, RemotePieces
@@ -276,20 +276,18 @@ class Archives:
             return path
         path = self.folder / "whole" / PurePosixPath(urlsplit(archive.address).path).name
         known = archive.sha256 or pinned(self._downloads, archive.address) or ""
-        if not path.is_file():
-            digest = fetch_file(archive.url, path, known, archive.size, headers=self._headers())
-            if archive.md5 is not None:
-                check_md5(path, archive.md5)
-            pin(self._downloads, {archive.address: digest})
-            return path
-        _check_once(path, known, archive.size, path.stat().st_mtime_ns)
+        if path.is_file():
+            digest = _checked_once(path, known, archive.size, archive.md5, path.stat().st_mtime_ns)
+        else:
+            digest = fetch_file(archive.url, path, known, archive.size, md5=archive.md5, headers=self._headers())
+        pin(self._downloads, {archive.address: digest})
         return path
 
 
 @cache
-def _check_once(path: Path, sha256: str, size: int | None, _changed: int) -> None:
+def _checked_once(path: Path, sha256: str, size: int | None, md5: str | None, _changed: int) -> str:
     """Gigabytes are hashed once in a process."""
-    check_file(path, sha256, size)
+    return check_file(path, sha256, size, md5)
 
 
 def _globbed(place: str) -> list[Path]:
