@@ -81,6 +81,11 @@ class ListedSource(SourceSection):
     spares: Probability = Field(
         0.2, description="pictures kept ready beside those of each block, as a part of them, should some be bad"
     )
+    whole: bool = Field(
+        False,
+        description="download zip and parquet files as a whole and not only what the run takes of them; each is then "
+        "checked by the sha256 or md5 that is known of it, which pieces of a file cannot be",
+    )
 
 
 class ArchiveSource(ListedSource):
@@ -90,7 +95,6 @@ class ArchiveSource(ListedSource):
     address: str = Field(
         min_length=1, description="path or http(s) address; {00..19} and, in paths, * stand for several archives"
     )
-    whole: bool = Field(False, description="download a zip as a whole and not only the pictures that the run takes")
     sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$", description="of one archive; checked where it is whole")
     md5: str | None = Field(None, pattern=r"^[0-9a-f]{32}$", description="of one archive; checked where it is whole")
     bytes: Positive | None = Field(None, description="size of one archive")

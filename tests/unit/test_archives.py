@@ -349,6 +349,55 @@ def test_a_hub_data_set_of_tars_is_fetched_by_the_file(endpoint):
     assert len(names) == 3 and source.store.read(names[2]) == picture(2, form="WEBP")
 
 
+def altered(data: bytes, cell: bytes) -> bytes:
+    """The file with one byte of a cell's picture changed: a JPEG that decodes to other pixels."""
+    place = data.index(cell) + len(cell) * 3 // 4
+    return data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
+
+
+def served(cells: list[bytes], hurt: int, **settings) -> dict[str, bytes]:
+    """A hub that tells the sha256 of the right file and sends another one."""
+    right = parquet(cells, 2, compression="none", **settings)
+    files = hub("own/set", {"a.parquet": right})
+    return {path: altered(data, cells[hurt]) if data is right else data for path, data in files.items()}
+
+
+def test_page_checksums_of_parquet_are_looked_at_where_there_are_any(endpoint):
+    cells = [picture(n) for n in range(4)]
+    with serving(served(cells, 1, write_page_checksum=True)) as server:
+        endpoint(server)
+        source = Archives(HubSource(kind="hub", repo="own/set"))
+        with pytest.raises(UserError, match=r"row group 0 cannot be read \(.*CRC") as fault:
+            source.bring(["a.parquet/0"])
+        source.bring(["a.parquet/3"])
+    assert "\n" not in str(fault.value) and "a.parquet/0" not in source.store
+    assert source.store.read("a.parquet/3") == cells[3]
+    assert not [what for what in read_json(archives.FOLDER / "lock.json") if what.endswith("#rows")]
+
+
+def test_rows_that_nothing_can_be_checked_by_are_said_to_be_so_and_a_whole_file_is_checked(endpoint, capfd):
+    cells = [picture(n) for n in range(4)]
+    with serving(served(cells, 1)) as server:
+        endpoint(server)
+        rows = Archives(HubSource(kind="hub", repo="own/set"))
+        rows.bring(["a.parquet/1"])
+        assert rows.store.read("a.parquet/1") != cells[1]
+        lock = read_json(archives.FOLDER / "lock.json")
+        assert lock[f"hf://datasets/own/set@{COMMIT}/a.parquet#rows"].startswith("unchecked: ")
+        assert "a.parquet: nothing says what its rows must be" in capfd.readouterr().err
+
+        whole = HubSource(kind="hub", repo="own/set", whole=True)
+        with pytest.raises(UserError, match=r"a\.parquet: not the file wanted \(sha256 is"):
+            Archives(whole).names()
+        path = f"/datasets/own/set/resolve/{COMMIT}/a.parquet"
+        server.data[path] = parquet(cells, 2, compression="none")
+        # The pictures of the whole file are held against those that were taken unchecked.
+        with pytest.raises(UserError, match=r"own/set#a\.parquet/1: not what it was"):
+            Archives(whole).bring(["a.parquet/1"])
+        Archives(whole).bring(["a.parquet/0"])
+    assert Archives(whole).store.read("a.parquet/0") == cells[0]
+
+
 def test_a_column_that_is_not_there_is_told_the_others(endpoint):
     with serving(hub("own/set", {"a.parquet": parquet([picture(1)], 1)})) as server:
         endpoint(server)

@@ -8,6 +8,7 @@ import json
 import tarfile
 import zipfile
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -50,17 +51,24 @@ def tarred(members: Mapping[str, bytes], mode: str = "w") -> bytes:
     return buffer.getvalue()
 
 
-def parquet(cells: list[bytes], rows_per_group: int, column: str = "image") -> bytes:
-    """A data set's parquet file as the hub's own tools write it."""
+def parquet(cells: list[bytes], rows_per_group: int, column: str = "image", **settings: Any) -> bytes:
+    """A data set's parquet file as the hub's own tools write it; settings are those of pyarrow's writer."""
     buffer = io.BytesIO()
     table = pa.table({column: [{"bytes": cell, "path": None} for cell in cells], "label": list(range(len(cells)))})
-    pq.write_table(table, buffer, row_group_size=rows_per_group)
+    pq.write_table(table, buffer, row_group_size=rows_per_group, **settings)
     return buffer.getvalue()
 
 
 def hub(repo: str, files: Mapping[str, bytes]) -> dict[str, bytes]:
-    """What a hub serves for a data set whose branch `main` is at COMMIT."""
-    siblings = [{"rfilename": name, "size": len(data)} for name, data in files.items()]
+    """What a hub serves for a data set whose branch `main` is at COMMIT; of each file it tells size and sha256."""
+    siblings = [
+        {
+            "rfilename": name,
+            "size": len(data),
+            "lfs": {"size": len(data), "sha256": hashlib.sha256(data).hexdigest(), "pointerSize": 134},
+        }
+        for name, data in files.items()
+    ]
     facts = json.dumps({"id": repo, "sha": COMMIT, "siblings": siblings, "tags": [], "downloads": 0}).encode()
     served = {f"/api/datasets/{repo}/revision/{revision}": facts for revision in ("main", COMMIT)}
     return served | {f"/datasets/{repo}/resolve/{COMMIT}/{name}": data for name, data in files.items()}

@@ -37,12 +37,14 @@ from .members import (
     list_parquet,
     list_tar,
     list_zip,
+    pages_checked,
 )
 from .store import Store
 
 FOLDER = Path("resources/downloads")  # below the working directory
 _TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 _FOOTERS_AT_ONCE = 8
+_UNCHECKED = "unchecked: rows of a file without checksums, pinned as they first came"
 
 Listed = ArchiveSource | HubSource
 
@@ -95,6 +97,8 @@ class Archives:
     def __init__(self, source: Listed, folder: Path = FOLDER) -> None:
         self.source, self._downloads = source, folder
         facts = source.model_dump(include={"kind", "address", "repo", "revision", "files", "column", "pictures"})
+        if isinstance(source, HubSource) and source.whole:
+            facts["whole"] = True  # its pictures are checked, and replace none that are not
         head = source.repo.replace("/", "--") if isinstance(source, HubSource) else PurePosixPath(source.address).name
         head = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in head)
         self.folder = folder / f"{head[:60]}-{sha256_bytes(canonical_json(facts).encode())[:8]}"
@@ -149,11 +153,24 @@ class Archives:
         pins: dict[str, str] = {}
         try:
             for archive, chosen in plan:
+                pins |= self._unchecked(archive, chosen)
                 for picture, data in self._extract(archive, chosen, lacking, meter):
                     pins |= self._keep(picture, data)
         finally:
             pin(self._downloads, pins)  # what came before a failure is kept, and so is its pin
         meter.close()
+
+    def _unchecked(self, archive: Archive, groups: Sequence[Member]) -> dict[str, str]:
+        """What the lock says of rows that come by the piece, with nothing to check them by the first time."""
+        if archive.form != "parquet" or not archive.remote or self.source.whole:
+            return {}
+        if pages_checked(self._pieces(archive), groups[0]):
+            return {}
+        announce(
+            f"{archive.name or archive.address}: nothing says what its rows must be (no checksums in it, and a hash of "
+            f"the whole says nothing of a piece); they are pinned as they come now. `whole: true` of the source checks."
+        )
+        return {f"{archive.address}#rows": _UNCHECKED}
 
     def _keep(self, picture: str, data: bytes | BadPicture) -> dict[str, str]:
         if isinstance(data, BadPicture):
@@ -225,7 +242,7 @@ class Archives:
     # --- bytes ---------------------------------------------------------------------------------------------------
 
     def _cost(self, archive: Archive, members: Sequence[Member]) -> int:
-        come = not archive.remote or archive.form == "tar" or self._asked_whole
+        come = not archive.remote or archive.form == "tar" or self.source.whole
         return 0 if come else sum(member.stop - member.start for member in members)
 
     def _extract(
@@ -246,7 +263,7 @@ class Archives:
             path = self._whole(archive)
             found = [(members[0].name, path.read_bytes())]
         else:
-            found = extract_zip(self._pieces(archive, meter), members, archive.remote and not self._asked_whole)
+            found = extract_zip(self._pieces(archive, meter), members, archive.remote and not self.source.whole)
         for name, data in found:
             yield _id(archive, name), data
 
@@ -254,12 +271,8 @@ class Archives:
     def _column(self) -> str:
         return self.source.column if isinstance(self.source, HubSource) else "image"
 
-    @property
-    def _asked_whole(self) -> bool:
-        return isinstance(self.source, ArchiveSource) and self.source.whole
-
     def _pieces(self, archive: Archive, meter: Meter | None = None) -> Pieces:
-        if not archive.remote or self._asked_whole:
+        if not archive.remote or self.source.whole:
             return LocalPieces(self._whole(archive))
         count = (lambda _: None) if meter is None else meter.advance
         return RemotePieces(archive.url, archive.size, headers=self._headers(), on_bytes=count)
