@@ -95,9 +95,13 @@ class ArchiveSource(ListedSource):
     address: str = Field(
         min_length=1, description="path or http(s) address; {00..19} and, in paths, * stand for several archives"
     )
-    sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$", description="of one archive; checked where it is whole")
-    md5: str | None = Field(None, pattern=r"^[0-9a-f]{32}$", description="of one archive; checked where it is whole")
-    bytes: Positive | None = Field(None, description="size of one archive")
+    sha256: str | None = Field(
+        None, pattern=r"^[0-9a-f]{64}$", description="of one archive; checked where all of it is here"
+    )
+    md5: str | None = Field(
+        None, pattern=r"^[0-9a-f]{32}$", description="of one archive; checked where all of it is here"
+    )
+    bytes: Positive | None = Field(None, description="size of one archive; checked as they are")
 
 
 class HubSource(ListedSource):

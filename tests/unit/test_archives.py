@@ -16,10 +16,11 @@ from serving import serving
 
 from styledistill.config import ArchiveSource, HubSource
 from styledistill.core.errors import BadPicture, UserError
-from styledistill.core.files import read_json
+from styledistill.core.files import read_json, sha256_bytes, write_json
 from styledistill.downloads import hub as hubs
 from styledistill.downloads.fetch import Patience
 from styledistill.downloads.ranges import PieceFile, RemotePieces
+from styledistill.plan import preflight
 from styledistill.sources import archives
 from styledistill.sources.archives import Archives
 
@@ -304,6 +305,58 @@ def test_a_picture_that_changes_on_the_disk_is_noticed_and_fetched_again(tmp_pat
         source.store.read("photos/01.jpg")
     source.bring(["photos/01.jpg"])
     assert source.store.read("photos/01.jpg") == picture(1)
+
+
+@pytest.mark.parametrize("wrong", [{"bytes": 7}, {"sha256": "1" * 64}, {"md5": "0" * 32}])
+def test_an_archive_put_in_place_by_hand_is_checked_too(tmp_path, wrong):
+    data = zipped(pictures(2))
+    (tmp_path / "set.zip").write_bytes(data)
+    right = {"bytes": len(data), "sha256": sha256_bytes(data), "md5": hashlib.md5(data).hexdigest()}
+    for _ in range(2):
+        with pytest.raises(UserError, match=r"set\.zip: not the archive that the source describes \(.*expected"):
+            Archives(archive(tmp_path / "set.zip", **right | wrong)).names()
+    assert Archives(archive(tmp_path / "set.zip", **right)).names() == ["photos/00.jpg", "photos/01.jpg"]
+    with pytest.raises(UserError, match="not the archive that the source describes"):
+        Archives(archive("./set.zip", **right | wrong)).names()  # written otherwise, it is the same
+    # What is asked for later is checked as well.
+    with pytest.raises(UserError, match="not the archive that the source describes"):
+        Archives(archive(tmp_path / "set.zip", **right | wrong)).bring(["photos/00.jpg"])
+
+
+def test_a_repaired_zip_has_its_pictures_back(tmp_path):
+    right = zipped({"good.jpg": picture(1), "hurt.jpg": picture(2)}, zipfile.ZIP_STORED)
+    (tmp_path / "set.zip").write_bytes(altered(right, picture(2)))
+    source = archive(tmp_path / "set.zip")
+    Archives(source).bring(["good.jpg", "hurt.jpg"])
+    listing = preflight.listing(source)
+    with pytest.raises(BadPicture):
+        Archives(source).store.read("hurt.jpg")
+    assert Archives(source).listed
+    (tmp_path / "set.zip").write_bytes(right)
+    assert not Archives(source).listed and preflight.listing(source) != listing
+    assert Archives(source).names() == ["good.jpg", "hurt.jpg"]
+    Archives(source).bring(["good.jpg", "hurt.jpg"])
+    assert Archives(source).store.read("hurt.jpg") == picture(2)
+
+
+@pytest.mark.parametrize(("name", "pack"), [("set.zip", zipped), ("set.tar", tarred)])
+def test_another_archive_in_place_of_one_is_taken_once_its_owner_says_so(tmp_path, name, pack):
+    (tmp_path / name).write_bytes(pack({"a.jpg": picture(1), "b.jpg": picture(2)}))
+    source = archive(tmp_path / name)
+    Archives(source).bring(["a.jpg", "b.jpg"])
+    new = {"a.jpg": picture(3, 60), "b.jpg": picture(4, 60)}
+    (tmp_path / name).write_bytes(pack(new))
+    for _ in range(2):
+        with pytest.raises(UserError, match=r"#list: not what it was.*remove its line there"):
+            Archives(source).bring(["a.jpg", "b.jpg"])
+    lock = archives.FOLDER / "lock.json"
+    lines = read_json(lock)
+    del lines[f"{Archives(source).folder.name}#list"]
+    write_json(lock, lines)
+    assert Archives(source).bring(["a.jpg", "b.jpg"]) == {"pictures": 2, "fetched": 2}
+    assert {picture: Archives(source).store.read(picture) for picture in new} == new
+    (tmp_path / name).unlink()  # to free the disk: what was taken of it is here
+    assert Archives(source).listed and Archives(source).bring(["a.jpg"])["fetched"] == 0
 
 
 # --- the hub ----------------------------------------------------------------------------------------------------

@@ -72,6 +72,15 @@ def _mirrored(new: Iterable[str]) -> dict[str, str]:
     return {f"mirror of {what}": mirror for what in files} if mirror else {}
 
 
+def forget(folder: Path, beginning: str) -> None:
+    """Take out of the lock what begins so: it was pinned of something that has given way to another."""
+    with alone(folder):
+        known = _read(folder)
+        kept = {what: value for what, value in known.items() if not what.startswith(beginning)}
+        if kept != known:
+            write_json(folder / NAME, kept)
+
+
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
     """One process at a time works in `folder` while each of them says so; others wait."""

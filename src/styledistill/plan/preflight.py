@@ -87,13 +87,10 @@ def gpus() -> int:
 
 
 def listing(source: Source) -> str:
-    """A hash of names, sizes and times of the files of a folder; empty for other sources, and where no folder is yet.
+    """A hash of names, sizes and times of a source's files, a folder's or archives of this disk; empty without any.
 
     A parameter of the rule that lists the source: a picture that was added, removed or changed is noticed by it, as
     Snakemake would notice a changed input.
     """
-    if not isinstance(source, FolderSource) or not Path(source.path).is_dir():
-        return ""
-    found = ((path, path.stat()) for path in Path(source.path).glob(source.pattern) if path.is_file())
-    files = sorted((str(path.relative_to(source.path)), facts.st_size, facts.st_mtime_ns) for path, facts in found)
-    return sha256_bytes(canonical_json(files).encode())[:16]
+    files = registry.stamp(source)
+    return sha256_bytes(canonical_json(files).encode())[:16] if files else ""

@@ -2,7 +2,8 @@
 
 The list of an archive's pictures is asked for once and kept in `resources/downloads/<source>/list.json`; what it says
 is pinned in the lock. Pictures come in batches into the store beside it, and are read from there alone: whoever crops
-needs no network.
+needs no network. An archive of this disk may be replaced by its owner: by its size and time that is noticed, and its
+list and its pictures are made anew.
 """
 
 from __future__ import annotations
@@ -10,10 +11,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path, PurePosixPath
+from shutil import rmtree
+from typing import Any
 from urllib.parse import urlsplit
 
 import braceexpand
@@ -23,9 +27,9 @@ from ..core.errors import BadPicture, UserError
 from ..core.files import canonical_json, read_json, sha256_bytes, write_text
 from ..core.progress import Meter, announce, megabytes
 from ..downloads import hub
-from ..downloads.check import check_file
+from ..downloads.check import OtherFile, check_file
 from ..downloads.fetch import fetch_file, mirrored
-from ..downloads.lock import alone, pin, pinned
+from ..downloads.lock import alone, forget, pin, pinned
 from ..downloads.ranges import LocalPieces, Pieces, RemotePieces
 from .members import (
     Extracted,
@@ -65,7 +69,7 @@ class Archive:
     @property
     def remote(self) -> bool:
         """Whether it lies on a server."""
-        return self.address.startswith(("http://", "https://", "hf://"))
+        return self.address.startswith("hf://") or _on_server(self.address)
 
     @property
     def url(self) -> str:
@@ -106,13 +110,35 @@ class Archives:
 
     @property
     def listed(self) -> bool:
-        """Whether the list is here, so that `names` needs no network."""
-        return (self.folder / "list.json").is_file()
+        """Whether the list is here and of the archives that are here, so that `names` only reads it."""
+        return (self.folder / "list.json").is_file() and not self._replaced
+
+    @property
+    def stamp(self) -> list[list[Any]]:
+        """Name, size and time of each archive of this disk, and what it is checked by; nothing for those on servers.
+
+        Empty too while none is there: pictures that were taken before are as good as ever.
+        """
+        if isinstance(self.source, HubSource) or _on_server(self.source.address):
+            return []
+        files = [path for path in _places(self.source.address) if path.is_file()]
+        facts = [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in files]
+        return [*facts, [self.source.bytes, self.source.sha256, self.source.md5]] if facts else []
+
+    @property
+    def _replaced(self) -> bool:
+        """Whether an archive of this disk is another one than that which was listed."""
+        if not (self.folder / "list.json").is_file() or not (stamp := self.stamp):
+            return False
+        made_of = self.folder / "made_of.json"
+        return not made_of.is_file() or read_json(made_of) != stamp
 
     def names(self) -> list[str]:
         """Ids of all pictures that fit the pattern, sorted; the list is fetched where it is not here."""
         pattern, found = self.source.pattern, []
-        for archive, members in self._list():
+        with nullcontext() if self.listed else alone(self.folder):
+            lists = self._list()
+        for archive, members in lists:
             names = _rows(members) if archive.form == "parquet" else (member.name for member in members)
             found += [_id(archive, name) for name in names if fnmatchcase(name, pattern) or archive.form == "parquet"]
         if not found:
@@ -131,8 +157,9 @@ class Archives:
         """
         wanted = set(pictures)
         lacking = self._lacking(wanted)
-        if lacking:
+        if lacking or self._replaced:
             with alone(self.folder):  # another job may be bringing just these
+                self._list()  # which leaves no pictures of an archive that has been replaced
                 if lacking := self._lacking(wanted):
                     self._bring(lacking, len(wanted), label or self.source_name)
         return {"pictures": len(wanted), "fetched": len(lacking)}
@@ -159,6 +186,11 @@ class Archives:
         finally:
             pin(self._downloads, pins)  # what came before a failure is kept, and so is its pin
         meter.close()
+        if absent := self._lacking(lacking):
+            raise UserError(
+                f"{self.source_name}: {min(absent)!r} is not where it was when the archive was listed. Has it changed? "
+                f"Remove {self.folder / 'list.json'} and run again."
+            )
 
     def _unchecked(self, archive: Archive, groups: Sequence[Member]) -> dict[str, str]:
         """What the lock says of rows that come by the piece, with nothing to check them by the first time."""
@@ -186,14 +218,23 @@ class Archives:
 
     def _list(self) -> list[tuple[Archive, list[Member]]]:
         path = self.folder / "list.json"
-        if not path.is_file():
-            archives = self._archives()
-            found = [{"archive": asdict(archive), "members": members} for archive, members in self._lists(archives)]
-            pin(self._downloads, {f"{self.folder.name}#list": sha256_bytes(canonical_json(found).encode())})
-            write_text(path, canonical_json(found))
+        if not self.listed:
+            self._make_list(path)
         return [
             (Archive(**entry["archive"]), [Member(*member) for member in entry["members"]]) for entry in read_json(path)
         ]
+
+    def _make_list(self, path: Path) -> None:
+        stamp, what = self.stamp, f"{self.folder.name}#list"
+        archives = self._archives()
+        found = [{"archive": asdict(archive), "members": members} for archive, members in self._lists(archives)]
+        if stamp and pinned(self._downloads, what) is None:  # new, or its owner has said that another one is right
+            forget(self._downloads, f"{self.source_name}#")
+        pin(self._downloads, {what: sha256_bytes(canonical_json(found).encode())})
+        if stamp:
+            rmtree(self.store.folder, ignore_errors=True)  # what an archive before this one left, bad pictures too
+        write_text(path, canonical_json(found))
+        write_text(self.folder / "made_of.json", canonical_json(stamp))
 
     def _archives(self) -> list[Archive]:
         if isinstance(self.source, HubSource):
@@ -205,10 +246,11 @@ class Archives:
             places = (hub.address(self.source.repo, commit, file.name) for file in files)
             return [Archive(f.name, place, f.size, f.sha256) for f, place in zip(files, places, strict=True)]
         address = self.source.address
-        places = list(braceexpand.braceexpand(address)) if "{" in address else [address]
-        if not places[0].startswith(("http://", "https://")):
-            places = [str(found) for place in places for found in _globbed(place)]
-        several = len(places) > 1 or places != [address]
+        places = _braced(address) if _on_server(address) else [str(place) for place in _places(address)]
+        if not places:
+            advice = "Put the archives there, or set the source's address to yours."
+            raise UserError(f"{address}: no such file. {advice}")
+        several = any(letter in address for letter in "{*?[")
         checks = (self.source.bytes, self.source.sha256, self.source.md5) if not several else (None, None, None)
         names = [PurePosixPath(place).name if several else "" for place in places]
         if len(set(names)) != len(names):
@@ -233,6 +275,8 @@ class Archives:
         """An archive with its size, and its pictures."""
         if archive.form == "picture":
             return archive, [Member(PurePosixPath(urlsplit(archive.address).path).name, 0, archive.size or 0, [])]
+        if not archive.remote:
+            _check_local(archive)
         if archive.form == "tar":
             return archive, list_tar(self._whole(archive))
         pieces = self._pieces(archive)
@@ -297,20 +341,43 @@ class Archives:
         return path
 
 
+def _check_local(archive: Archive) -> None:
+    """An archive that lies here by its owner's hand, against what the configuration says of it."""
+    if (archive.size, archive.sha256, archive.md5) == (None, None, None) or not Path(archive.address).is_file():
+        return
+    try:
+        check_file(archive.address, archive.sha256 or "", archive.size, archive.md5)
+    except OtherFile as error:
+        raise UserError(
+            f"{archive.address}: not the archive that the source describes ({error.reason}). Put the right one there, "
+            f"or mend the source's bytes, sha256 or md5."
+        ) from error
+
+
 @cache
 def _checked_once(path: Path, sha256: str, size: int | None, md5: str | None, _changed: int) -> str:
     """Gigabytes are hashed once in a process."""
     return check_file(path, sha256, size, md5)
 
 
+def _on_server(address: str) -> bool:
+    return address.startswith(("http://", "https://"))
+
+
+def _braced(address: str) -> list[str]:
+    return list(braceexpand.braceexpand(address)) if "{" in address else [address]
+
+
+def _places(address: str) -> list[Path]:
+    """The files of this disk that an address means; those of a pattern that are there."""
+    return [found for place in _braced(address) for found in _globbed(place)]
+
+
 def _globbed(place: str) -> list[Path]:
     if not any(letter in place for letter in "*?["):
         return [Path(place)]
     root = Path(place).anchor or "."
-    found = sorted(Path(root).glob(place.removeprefix(Path(place).anchor)))
-    if not found:
-        raise UserError(f"{place}: no such file. Put the archives there, or set the source's address to yours.")
-    return found
+    return sorted(Path(root).glob(place.removeprefix(Path(place).anchor)))
 
 
 def _some_groups(lists: list[tuple[Archive, list[Member]]], limit: int) -> Iterator[tuple[Archive, list[Member]]]:

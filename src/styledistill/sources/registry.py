@@ -72,6 +72,14 @@ def needs_network(source: config.Source) -> bool:
     )
 
 
+def stamp(source: config.Source) -> list[list[Any]]:
+    """Name, size and time of each file of this disk from which a source's pictures come; none where none is."""
+    if isinstance(source, config.FolderSource) and Path(source.path).is_dir():
+        found = ((path, path.stat()) for path in Path(source.path).glob(source.pattern) if path.is_file())
+        return sorted([str(path.relative_to(source.path)), facts.st_size, facts.st_mtime_ns] for path, facts in found)
+    return Archives(source).stamp if isinstance(source, config.ArchiveSource) else []
+
+
 def known(source: config.Source) -> bool:
     """Whether `names` can be asked at no cost: the list of an archive is made once, by a job."""
     return not listed(source) or Archives(source).listed
