@@ -7,6 +7,8 @@ import io
 import tarfile
 import zipfile
 import zlib
+from contextlib import suppress
+from shutil import rmtree
 
 import huggingface_hub.constants
 import numpy as np
@@ -23,6 +25,7 @@ from styledistill.downloads.ranges import PieceFile, RemotePieces
 from styledistill.plan import preflight
 from styledistill.sources import archives
 from styledistill.sources.archives import Archives
+from styledistill.sources.store import Store
 
 QUICK = Patience(attempts=4, pause=0.01, timeout=5)
 
@@ -357,6 +360,102 @@ def test_another_archive_in_place_of_one_is_taken_once_its_owner_says_so(tmp_pat
     assert {picture: Archives(source).store.read(picture) for picture in new} == new
     (tmp_path / name).unlink()  # to free the disk: what was taken of it is here
     assert Archives(source).listed and Archives(source).bring(["a.jpg"])["fetched"] == 0
+
+
+@pytest.mark.parametrize("form", ["zip", "tar"])
+def test_of_two_members_of_one_name_the_last_one_counts_as_for_tar_and_unzip(tmp_path, form):
+    path = tmp_path / f"set.{form}"
+    if form == "zip":
+        with zipfile.ZipFile(path, "w") as written, pytest.warns(UserWarning, match="Duplicate name"):
+            for seed in range(9):
+                written.writestr("a.jpg", picture(seed))
+    else:
+        path.write_bytes(tarred({"a.jpg": picture(0)}))
+        for seed in range(1, 9):
+            with tarfile.open(path, "a") as written:
+                member = tarfile.TarInfo("a.jpg")
+                member.size = len(picture(seed))
+                written.addfile(member, io.BytesIO(picture(seed)))
+    source = Archives(archive(path))
+    assert source.names() == ["a.jpg"]
+    source.bring(["a.jpg"])
+    assert source.store.read("a.jpg") == picture(8)
+    assert source.store.count()[0] == 1
+
+
+def test_the_store_keeps_one_thing_of_a_picture(tmp_path):
+    store = Store(tmp_path)
+    for seed in range(5):
+        store.put("a", picture(seed))
+        store.put_bad("b", "broken")
+        store.put("b", picture(seed))
+    assert (store.read("a"), store.read("b"), store.count()[0]) == (picture(4), picture(4), 2)
+    store.put_bad("a", "broken")
+    with pytest.raises(BadPicture, match="broken"):
+        store.read("a")
+
+
+def hurt(data: bytes, count: int):
+    """Copies of `data`, cut or with a changed bit, at places all over it."""
+    for number in range(count):
+        place = (number * len(data) + len(data) // 3) // count
+        yield data[:place]
+        for bit in (0, 7):
+            yield data[:place] + bytes([data[place] ^ 1 << bit]) + data[place + 1 :]
+
+
+FORMS = {
+    "zip": zipped,
+    "stored.zip": lambda members: zipped(members, zipfile.ZIP_STORED),
+    "tar": tarred,
+    **{f"tar.{kind}": lambda members, kind=kind: tarred(members, f"w:{kind}") for kind in ("gz", "bz2", "xz")},
+    "parquet": lambda members: parquet([*members.values()], 2, write_page_checksum=True),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_damaged_archive_gives_right_pictures_or_one_line(tmp_path, monkeypatch, form):
+    """Whatever the place: no traceback, and where the form has checksums (plain tar has none), no wrong picture."""
+    monkeypatch.setattr(archives, "announce", lambda line: None)
+    members = {f"{number}.jpg": picture(number, 20, 16) for number in range(3)}
+    known = {*members.values()}
+    path = tmp_path / f"set.{form}"
+    refused = 0
+    for data in hurt(FORMS[form](members), 20):
+        path.write_bytes(data)
+        rmtree("resources", ignore_errors=True)
+        source = Archives(archive(path))
+        try:
+            names = source.names()
+            source.bring(names)
+        except UserError as fault:
+            assert "\n" not in str(fault)
+            refused += 1
+            continue
+        for name in names:
+            with suppress(BadPicture):
+                assert source.store.read(name) in known or form == "tar"
+    assert refused >= 8  # those that are cut; half of so small a tar is what fills its last record
+
+
+def test_a_tar_that_ends_early_or_in_the_middle_is_not_taken_for_a_short_one(tmp_path):
+    data = tarred(pictures(4))
+    place = data.index(b"photos/02.jpg")
+    (tmp_path / "set.tar").write_bytes(data[:place])
+    with pytest.raises(UserError, match=rf"no mark of its end at byte {place:,}\)\. Is it whole"):
+        Archives(archive(tmp_path / "set.tar")).names()
+    (tmp_path / "set.tar").write_bytes(data[:place] + b"q" + data[place + 1 :])
+    with pytest.raises(UserError, match=rf"a damaged header at byte {place:,}\)\. Is it whole"):
+        Archives(archive(tmp_path / "set.tar")).names()
+
+
+def test_a_zip_whose_table_points_behind_its_end_is_refused_in_one_line(tmp_path):
+    data = bytearray(zipped({"a.jpg": picture(1)}))
+    place = data.index(b"PK\x01\x02") + 42  # offset of the member's header
+    data[place : place + 4] = (len(data) + 5).to_bytes(4, "little")
+    (tmp_path / "set.zip").write_bytes(data)
+    with pytest.raises(UserError, match=r"'a\.jpg' would begin behind its end\)\. Is it whole"):
+        Archives(archive(tmp_path / "set.zip")).names()
 
 
 # --- the hub ----------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ is unpacked under its own name, so no name can lead out of a folder; archives th
 
 from __future__ import annotations
 
+import lzma
 import re
 import struct
 import tarfile
@@ -13,6 +14,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,10 +24,13 @@ from ..downloads.ranges import PieceFile, Pieces
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 MAX_BYTES = 1 << 28  # a member that unpacks to more is no picture
+_PIECE = 1 << 20
 _AT_ONCE = 8  # requests to one server
 _LOCAL_HEADER = struct.Struct("<4s5H3L2H")  # PKWARE's APPNOTE.TXT, section 4.3.7
 _PAGE_HEAD = 32  # bytes that hold the first fields of a parquet page's header
 _NEXT_NUMBER = b"\x15"  # the field after the one before (1 << 4), an i32 (5)
+# What the readers of archives raise besides their own errors where bytes are not what they should be.
+_DAMAGED = (OSError, EOFError, ValueError, ArithmeticError, LookupError, NotImplementedError, struct.error)
 _READ = {zipfile.ZIP_STORED: lambda raw, size: raw, zipfile.ZIP_DEFLATED: lambda raw, size: _inflate(raw, size)}
 
 # Names of no encoding are told apart by their bytes, written out.
@@ -57,6 +62,16 @@ def _refuse_climbing(archive: str, name: str) -> None:
         raise UserError(f"{archive}: refused, because it holds a path that climbs out of its folder ({name!r}).")
 
 
+def _last_of_each_name(members: Iterable[Member]) -> list[Member]:
+    """An archive to which a newer picture of a known name was appended means that one; so tar and unzip take it."""
+    return list({member.name: member for member in members}.values())
+
+
+def _one_line(error: Exception) -> str:
+    """The first line of what a library says; some tell all their attempts."""
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(":")
+
+
 # --- zip --------------------------------------------------------------------------------------------------------
 
 
@@ -65,13 +80,17 @@ def list_zip(pieces: Pieces) -> list[Member]:
     try:
         with zipfile.ZipFile(PieceFile(pieces)) as archive:
             entries, end = archive.infolist(), archive.start_dir
-    except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
-        raise UserError(f"{pieces.name}: cannot be read as a zip ({error}). Is it whole?") from error
+    except (zipfile.BadZipFile, *_DAMAGED) as error:
+        raise UserError(f"{pieces.name}: cannot be read as a zip ({_one_line(error)}). Is it whole?") from error
     for entry in entries:
         _refuse_climbing(pieces.name, entry.filename)
+        if not 0 <= entry.header_offset < end:
+            raise UserError(
+                f"{pieces.name}: cannot be read as a zip ({entry.filename!r} would begin behind its end). Is it whole?"
+            )
     places = sorted({entry.header_offset for entry in entries} | {end})
     behind = dict(pairwise(places))
-    return [
+    return _last_of_each_name(
         Member(
             entry.filename,
             entry.header_offset,
@@ -80,7 +99,7 @@ def list_zip(pieces: Pieces) -> list[Member]:
         )
         for entry in entries
         if is_picture(entry.filename)
-    ]
+    )
 
 
 def extract_zip(pieces: Pieces, members: Iterable[Member], remote: bool) -> Iterator[Extracted]:
@@ -149,25 +168,46 @@ def _side_by_side(one: Callable[[Member], Extracted], members: Iterable[Member])
 
 
 def list_tar(path: Path) -> list[Member]:
-    """The pictures of a tar on this disk, packed or not. Raises UserError."""
+    """The pictures of a tar on this disk, packed or not, read to its end: a packed one has its checksums behind.
+
+    Raises UserError, also for a damaged header in the middle, at which readers of tars end as if no more came.
+    """
     members = []
+    with _opened(path) as archive:
+        for place in archive:
+            _refuse_climbing(str(path), place.name)
+            if place.isreg() and is_picture(place.name) and not place.sparse:
+                members.append(Member(place.name, place.offset_data, place.offset_data + place.size, []))
+        file = archive.fileobj
+        assert file is not None, "open"
+        file.seek(archive.offset)
+        mark = file.read(tarfile.BLOCKSIZE)
+        if mark != bytes(tarfile.BLOCKSIZE):
+            what = "a damaged header" if mark else "no mark of its end"
+            raise tarfile.ReadError(f"{what} at byte {archive.offset:,}")
+        while file.read(_PIECE):
+            pass
+    return _last_of_each_name(members)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tarfile.TarFile]:
+    """A tar whose faults are UserErrors, while it is opened and while it is read."""
     try:
         with tarfile.open(path, **_NAMES) as archive:
-            for place in archive:
-                _refuse_climbing(str(path), place.name)
-                if place.isreg() and is_picture(place.name) and not place.sparse:
-                    members.append(Member(place.name, place.offset_data, place.offset_data + place.size, []))
-    except (tarfile.TarError, EOFError, zlib.error) as error:
-        raise UserError(f"{path}: cannot be read as a tar ({error}). Is it whole?") from error
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
-    return members
+            yield archive
+    except UserError:
+        raise
+    except (tarfile.TarError, zlib.error, lzma.LZMAError, *_DAMAGED) as error:
+        if isinstance(error, OSError) and error.strerror:  # of the system: no permission, say
+            raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+        raise UserError(f"{path}: cannot be read as a tar ({_one_line(error)}). Is it whole?") from error
 
 
 def extract_tar(path: Path, members: Iterable[Member]) -> Iterator[Extracted]:
     """The members' bytes, in the order of the file: a packed tar is unpacked once."""
     wanted = {(member.name, member.start) for member in members}
-    with tarfile.open(path, **_NAMES) as archive:
+    with _opened(path) as archive:
         for place in archive:
             if (place.name, place.offset_data) in wanted:
                 if place.size > MAX_BYTES:
@@ -234,9 +274,11 @@ def extract_parquet(
         first = sum(file.metadata.row_group(before).num_rows for before in range(number))
         try:
             cells = file.read_row_group(number, columns=[column], use_threads=False).column(column)
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, *_DAMAGED) as error:
             reason = " ".join(str(error).split())
-            raise UserError(f"{pieces.name}: row group {number} cannot be read ({reason}). Run again.") from error
+            raise UserError(
+                f"{pieces.name}: row group {number} cannot be read ({reason}). Run again, or get it anew."
+            ) from error
         for row in rows:
             yield first + row, _bytes_of(cells[row].as_py())
 
@@ -254,5 +296,5 @@ def _parquet(pieces: Pieces) -> Any:
         # Only the columns asked for are read, each chunk with one request.
         file = pa.PythonFile(PieceFile(pieces), mode="r")
         return pq.ParquetFile(file, pre_buffer=False, page_checksum_verification=True)
-    except (pa.ArrowException, OSError) as error:
-        raise UserError(f"{pieces.name}: cannot be read as parquet ({error}). Is it whole?") from error
+    except (pa.ArrowException, *_DAMAGED) as error:
+        raise UserError(f"{pieces.name}: cannot be read as parquet ({_one_line(error)}). Is it whole?") from error

@@ -25,12 +25,14 @@ class Store:
         return self._found(picture) is not None
 
     def put(self, picture: str, data: bytes) -> None:
-        """Keep the bytes of a picture."""
-        write_bytes(self._path(picture, sha256_bytes(data)[:_DIGITS]), data)
+        """Keep the bytes of a picture, and nothing else of it."""
+        self._alone(path := self._path(picture, sha256_bytes(data)[:_DIGITS]), picture)
+        write_bytes(path, data)
 
     def put_bad(self, picture: str, reason: str) -> None:
         """Keep the reason why there are none."""
-        write_text(self._path(picture, _BAD), reason)
+        self._alone(path := self._path(picture, _BAD), picture)
+        write_text(path, reason)
 
     def read(self, picture: str) -> bytes:
         """The bytes of a picture. Raises BadPicture with the reason, UserError where it is absent or has changed."""
@@ -58,4 +60,9 @@ class Store:
 
     def _found(self, picture: str) -> Path | None:
         path = self._path(picture, "*")
-        return next(path.parent.glob(path.name), None)
+        return min(path.parent.glob(path.name), default=None)
+
+    def _alone(self, path: Path, picture: str) -> None:
+        for other in path.parent.glob(self._path(picture, "*").name):
+            if other != path:
+                other.unlink(missing_ok=True)
