@@ -103,6 +103,36 @@ def test_every_kind_of_pixels_becomes_rgb(tmp_path):
     assert (np.asarray(open_rgb(tmp_path / "clear.png")) == 255).all()
 
 
+def _grey(tmp_path, name, levels) -> np.ndarray:
+    Image.fromarray(levels).save(tmp_path / name)
+    return np.asarray(open_rgb(tmp_path / name))[0, :, 0]
+
+
+@pytest.mark.parametrize(("name", "kind"), [("a.png", np.uint16), ("a.tif", np.uint16), ("a.tif", np.int32)])
+def test_dark_pictures_of_16_bits_stay_dark(tmp_path, name, kind):
+    """None of their levels is above 255, and they are of 16 bits all the same."""
+    assert _grey(tmp_path, name, np.array([[0, 100, 199, 255]], kind)).tolist() == [0, 0, 1, 1]
+
+
+def test_16_bits_of_a_portable_grey_map(tmp_path):
+    (tmp_path / "dark.pgm").write_bytes(b"P5 4 1 65535\n" + np.array([0, 100, 199, 51_400], ">u2").tobytes())
+    assert np.asarray(open_rgb(tmp_path / "dark.pgm"))[0, :, 0].tolist() == [0, 0, 1, 200]
+
+
+def test_floating_point_grey_has_its_white_at_one(tmp_path):
+    assert _grey(tmp_path, "a.tif", np.array([[0, 0.1, 0.5, 1]], np.float32)).tolist() == [0, 26, 128, 255]
+    assert _grey(tmp_path, "dark.tif", np.array([[0, 0.1, 0.2]], np.float32)).tolist() == [0, 26, 51]
+    assert _grey(tmp_path, "sharpened.tif", np.array([[-0.1, 0.2, 1.2]], np.float32)).tolist() == [0, 51, 255]
+
+
+@pytest.mark.parametrize("level", [254.0, -3.0, np.nan, np.inf])
+def test_a_scale_that_nobody_knows_is_no_picture(tmp_path, level):
+    with pytest.raises(BadPicture, match=r"grey levels from .* only 0 to 1 have a known white"):
+        _grey(tmp_path, "a.tif", np.array([[0, level]], np.float32))
+    with pytest.raises(BadPicture, match="only 0 to 65535 have a known white"):
+        _grey(tmp_path, "b.tif", np.array([[0, 70_000]], np.int32))
+
+
 # sRGB's primaries in ICC's space (D50), as sRGB's own profiles hold them.
 R, G, B = (0.43607, 0.22249, 0.01392), (0.38515, 0.71687, 0.09708), (0.14307, 0.06061, 0.7141)
 

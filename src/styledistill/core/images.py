@@ -19,6 +19,8 @@ from .png import png_bytes
 # A picture beyond this many pixels is refused before it is decoded ("decompression bomb").
 MAX_PIXELS = 120_000_000
 
+_OVERSHOOT = 0.5  # of white, in pictures of floating-point numbers
+
 # Colour space of an ICC profile -> the mode in which pixels go through it, and how modes begin that it fits.
 _PROFILED = {"RGB": ("RGB", ("RGB", "P")), "GRAY": ("L", ("L", "1", "I", "F")), "CMYK": ("CMYK", ("CMYK",))}
 
@@ -26,7 +28,8 @@ _PROFILED = {"RGB": ("RGB", ("RGB", "P")), "GRAY": ("L", ("L", "1", "I", "F")), 
 def open_rgb(source: Path | str | bytes) -> Image.Image:
     """Decode a picture: EXIF orientation applied, transparency laid on white, converted to 8-bit sRGB.
 
-    source: a path, or the bytes of an encoded picture. Raises BadPicture with the reason.
+    source: a path, or the bytes of an encoded picture. Grey of 16 bits has its white at 65535, grey of floating-point
+    numbers at 1. Raises BadPicture with the reason.
     """
     name = "" if isinstance(source, bytes) else f"{source}: "
     try:
@@ -52,14 +55,27 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     through = through if image.mode.startswith(kinds) else None
     if through == "CMYK":
         return _to_srgb(image, profile)
-    if image.mode.startswith("I") or image.mode == "F":  # 16-bit grey; Pillow would clip it at 255
-        levels = np.asarray(image, dtype=np.float64)
-        top = 65535.0 if levels.max() > 255 else 255.0
-        image = Image.fromarray(np.uint8(np.rint(np.clip(levels / top, 0, 1) * 255)))
+    if image.mode.startswith("I") or image.mode == "F":
+        image = _to_grey(image)
     if image.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in image.info:
         rgba = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
     return _to_srgb(image.convert(through), profile) if through else image.convert("RGB")
+
+
+def _to_grey(image: Image.Image) -> Image.Image:
+    """Deep grey levels as 8 bits: Pillow would clip them at 255.
+
+    Which level is white follows from the kind of number and never from the picture, for a dark one has no white:
+    65535 of integers, 1 of floating-point numbers, as programs write both. A little beyond (what sharpening leaves) is
+    cut off. Other scales are refused: nothing in such a file tells its white. Raises BadPicture.
+    """
+    levels = np.asarray(image, dtype=np.float64)
+    top, beyond = (1.0, _OVERSHOOT) if image.mode == "F" else (65535.0, 0.0)
+    low, high = float(levels.min()), float(levels.max())
+    if not (-beyond * top <= low and high <= (1 + beyond) * top):  # so that NaN is refused too
+        raise BadPicture(f"grey levels from {low:.6g} to {high:.6g}, of which only 0 to {top:.0f} have a known white")
+    return Image.fromarray(np.uint8(np.rint(np.clip(levels / top, 0, 1) * 255)))
 
 
 def _profile(data: bytes | None) -> ImageCms.ImageCmsProfile | None:
