@@ -75,6 +75,21 @@ def test_a_named_golden_picture_that_a_block_takes_is_refused_with_free_ones():
     assert orders["scenes"][5] in str(caught.value)
 
 
+def test_a_named_golden_picture_in_the_middle_is_not_counted_a_second_time():
+    orders = _orders()
+    middle = golden_members(Golden(contents={"faces": 1}, styles={"art": 1}), orders)[1].picture
+    for golden in (
+        Golden(contents={"art": [middle]}, styles={"art": 1}),
+        Golden(contents={"art": [middle]}, styles={"art": [middle]}),
+    ):
+        with pytest.raises(
+            UserError, match=rf"golden\.styles\.art: {middle} would be in the golden set twice"
+        ) as fault:
+            check(_blocks(1, 1), golden, orders)
+        assert "\n" not in str(fault.value)
+    check(_blocks(1, 1), Golden(contents={"art": [middle]}, styles={"art": [orders["art"][8]]}), orders)
+
+
 def test_one_file_under_two_names_is_noticed_by_its_hash():
     orders = _orders()
     golden = Golden(contents={"scenes": 1}, styles={"art": 1})

@@ -136,7 +136,7 @@ def check(
     hashes: Mapping[tuple[str, str], str] | None = None,
     shares: Mapping[str, float] = {},
 ) -> None:
-    """Raises UserError when windows meet: a source too small, or a golden picture that is also in a block.
+    """Raises UserError when windows meet: a source too small, a golden picture that is also in a block or there twice.
 
     hashes: sha256 by (source, picture), so that one file under two names is noticed; ids count where it is unknown.
     """
@@ -170,6 +170,12 @@ def _own(
         return hashes.get((member.source, picture)) or (member.source, picture)
 
     mine = key(member.picture)
+    if owners.get(mine) == owner:
+        raise UserError(
+            f"{section}.{member.role}s.{member.source}: {member.picture} would be in {owner} twice. A picture that is "
+            f"named there must not be named again, nor lie in the middle of the source's order where {section} also "
+            f"takes pictures of it by their number: take those by their names too."
+        )
     if mine in owners:
         free = [picture for picture in orders[member.source] if key(picture) not in owners]
         raise UserError(
