@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 import tarfile
 import zipfile
 import zlib
@@ -17,6 +18,7 @@ from archived import COMMIT, hub, parquet, picture, pictures, tarred, zipped
 from serving import serving
 
 from styledistill.config import ArchiveSource, HubSource
+from styledistill.core import progress
 from styledistill.core.errors import BadPicture, UserError
 from styledistill.core.files import read_json, sha256_bytes, write_json
 from styledistill.downloads import hub as hubs
@@ -201,6 +203,58 @@ def test_a_mirror_has_archives_under_their_own_names_and_pictures_in_their_folde
         assert single.names() == ["00.png", "01.png"]
         single.bring(["01.png"])
     assert single.store.read("01.png") == picture(8)
+
+
+LARGE = {f"{number}.png": np.random.default_rng(number).bytes(200_000) for number in range(3)}
+
+
+@pytest.mark.parametrize(
+    ("served", "address", "settings"),
+    [
+        ({"/set.tar": tarred(LARGE)}, "set.tar", {}),
+        ({"/set.zip": zipped(LARGE)}, "set.zip", {"whole": True}),
+        ({"/0.tar": tarred(LARGE)}, "{0..0}.tar", {}),
+    ],
+)
+def test_a_whole_archive_says_how_large_it_is_before_it_comes(capfd, served, address, settings):
+    with serving(served) as server:
+        source = Archives(archive(f"{server.address}/{address}", **settings))
+        names = source.names()
+        first, *then = capfd.readouterr().err.splitlines()
+        assert re.fullmatch(r"http.*: 0\.6 MB to fetch: one whole file, whose pictures are then listed", first)
+        assert any("0.6 MB of 0.6 MB" in line for line in then)
+        source.bring(names)
+        assert "3 of 3 pictures are not here; 0.0 MB to fetch" in capfd.readouterr().err  # they are in what has come
+        for kept in [*source.folder.rglob("*.tar"), *source.folder.rglob("*.zip"), *source.store.folder.rglob("*.*")]:
+            kept.unlink()
+        source.bring(names)
+        first, *then = capfd.readouterr().err.splitlines()
+        assert "3 of 3 pictures are not here; 0.6 MB to fetch" in first
+        assert "0.6 MB of 0.6 MB" in then[-1]
+
+
+def test_single_pictures_say_how_large_they_are_before_they_come(capfd):
+    with serving({f"/{name}": data for name, data in LARGE.items()}) as server:
+        source = Archives(archive(f"{server.address}/{{0..2}}.png"))
+        source.names()
+        assert server.asked == [] and not capfd.readouterr().err
+        source.bring(["0.png", "2.png"])
+        first, *then = capfd.readouterr().err.splitlines()
+        assert "2 of 2 pictures are not here; 0.4 MB to fetch" in first and "0.4 MB of 0.4 MB" in then[-1]
+        server.lengths = False
+        source.bring(["1.png"])
+    assert "0.0 MB to fetch (without 1 whose size no server tells)" in capfd.readouterr().err
+    assert source.store.read("1.png") == LARGE["1.png"]
+
+
+def test_progress_tells_bytes_rate_and_time_left(capfd, monkeypatch):
+    monkeypatch.setattr(progress, "_LOG_SECONDS", 0)
+    line = re.compile(r"photos: 0\.\d MB of 0\.6 MB in \d+ s, [\d,]+\.\d MB/s, \d+ s left")
+    with serving(zipped(LARGE)) as server:
+        Archives(archive(f"{server.address}/set.zip")).bring(LARGE, "photos")
+    said = capfd.readouterr().err.splitlines()
+    assert any(line.fullmatch(one) for one in said)
+    assert re.fullmatch(r"photos: 0\.6 MB of 0\.6 MB in \d+ s, [\d,]+\.\d MB/s", said[-1])
 
 
 # --- archives of this disk --------------------------------------------------------------------------------------
@@ -490,7 +544,7 @@ def test_enough_pictures_are_taken_in_row_groups_spread_over_all_files(endpoint)
     assert len({name.split("/")[0] for name in more}) > 2
 
 
-def test_a_hub_data_set_of_tars_is_fetched_by_the_file(endpoint):
+def test_a_hub_data_set_of_tars_is_fetched_by_the_file(endpoint, capfd):
     files = {f"{n:05d}.tar": tarred({f"{n}{k}.webp": picture(k, form="WEBP") for k in range(3)}) for n in range(4)}
     with serving(hub("own/set", files)) as server:
         endpoint(server)
@@ -498,6 +552,8 @@ def test_a_hub_data_set_of_tars_is_fetched_by_the_file(endpoint):
         names = source.names()
         source.bring(names)
         assert len({path for path, _ in server.asked if path.endswith(".tar")}) == 1
+    first = capfd.readouterr().err.splitlines()[0]
+    assert re.fullmatch(r"own/set: 0\.0 MB to fetch: one whole file, \d{5}\.tar, for 2 pictures", first)
     assert len(names) == 3 and source.store.read(names[2]) == picture(2, form="WEBP")
 
 
@@ -548,6 +604,15 @@ def test_rows_that_nothing_can_be_checked_by_are_said_to_be_so_and_a_whole_file_
             Archives(whole).bring(["a.parquet/1"])
         Archives(whole).bring(["a.parquet/0"])
     assert Archives(whole).store.read("a.parquet/0") == cells[0]
+
+
+def test_files_of_one_name_in_several_folders_of_the_hub_are_not_confused(endpoint):
+    files = {f"{part}/0.tar": tarred({"a.jpg": picture(n)}) for n, part in enumerate(("one", "two"))}
+    with serving(hub("own/set", files)) as server:
+        endpoint(server)
+        source = Archives(HubSource(kind="hub", repo="own/set", files="*.tar"))
+        source.bring(source.names())
+    assert [source.store.read(f"{part}/0.tar/a.jpg") for part in ("one", "two")] == [picture(0), picture(1)]
 
 
 def test_a_column_that_is_not_there_is_told_the_others(endpoint):

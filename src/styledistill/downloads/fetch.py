@@ -207,12 +207,28 @@ class _SameHost(HTTPRedirectHandler):
         return new
 
 
-def open_url(url: str, span: str | None, timeout: float, headers: Mapping[str, str]) -> http.client.HTTPResponse | None:
+def size_there(url: str, headers: Mapping[str, str]) -> int | None:
+    """Bytes of a file on a server, asked for once; None where it does not tell, or does not answer now."""
+    try:
+        answer = open_url(url, None, Patience().timeout, headers, "HEAD")
+    except (Cut, UserError):
+        return None  # whoever fetches the file says what is wrong, with more patience
+    if answer is None:
+        return None
+    with answer:
+        return int(answer.headers["Content-Length"] or 0) or None
+
+
+def open_url(
+    url: str, span: str | None, timeout: float, headers: Mapping[str, str], method: str = "GET"
+) -> http.client.HTTPResponse | None:
     """The answer to a request for `span` (a Range header) or, where the server will not, for all; None: nothing there.
 
     Raises Cut for what may pass and UserError for what will not.
     """
-    request = Request(url, headers={"User-Agent": "styledistill", **headers} | ({"Range": span} if span else {}))
+    request = Request(
+        url, headers={"User-Agent": "styledistill", **headers} | ({"Range": span} if span else {}), method=method
+    )
     try:
         return build_opener(_SameHost).open(request, timeout=timeout)
     except HTTPError as error:

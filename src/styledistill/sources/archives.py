@@ -28,7 +28,7 @@ from ..core.files import canonical_json, read_json, sha256_bytes, write_text
 from ..core.progress import Meter, announce, megabytes
 from ..downloads import hub
 from ..downloads.check import OtherFile, check_file
-from ..downloads.fetch import fetch_file, mirrored
+from ..downloads.fetch import fetch_file, mirrored, size_there
 from ..downloads.lock import alone, forget, pin, pinned
 from ..downloads.ranges import LocalPieces, Pieces, RemotePieces
 from .members import (
@@ -174,8 +174,9 @@ class Archives:
         known = {picture for archive, chosen in plan for picture in _ids(archive, chosen, lacking)}
         if unknown := lacking - known:
             raise UserError(f"{self.source_name}: there is no picture {min(unknown)!r}.")
-        total = sum(self._cost(archive, chosen) for archive, chosen in plan)
-        announce(f"{label}: {len(lacking):,} of {wanted:,} pictures are not here; {megabytes(total)} to fetch")
+        total, unknown = self._total([archive for archive, _ in plan])
+        total += sum(member.stop - member.start for archive, chosen in plan for member in self._pieced(archive, chosen))
+        announce(f"{label}: {len(lacking):,} of {wanted:,} pictures are not here; {megabytes(total)} to fetch{unknown}")
         meter = Meter(unit="byte", total=total, label=label)
         pins: dict[str, str] = {}
         try:
@@ -263,10 +264,12 @@ class Archives:
             taken = 0
             for archive in sorted(archives, key=lambda one: _spread(one.name)):
                 if taken < limit:
+                    self._announce_whole([archive], f"{archive.name}, for {limit - taken:,} pictures")
                     known, members = self._opened(archive)
                     taken += len(members)
                     yield known, members
             return
+        self._announce_whole([one for one in archives if one.form != "picture"], "whose pictures are then listed")
         with ThreadPoolExecutor(_FOOTERS_AT_ONCE) as pool:
             lists = list(pool.map(self._opened, archives))
         yield from lists if limit is None else _some_groups(lists, limit)
@@ -285,13 +288,38 @@ class Archives:
 
     # --- bytes ---------------------------------------------------------------------------------------------------
 
-    def _cost(self, archive: Archive, members: Sequence[Member]) -> int:
-        come = not archive.remote or archive.form == "tar" or self.source.whole
-        return 0 if come else sum(member.stop - member.start for member in members)
+    def _comes_whole(self, archive: Archive) -> bool:
+        """Whether it is on a server, not here, and wanted as a whole file."""
+        whole = archive.form in ("tar", "picture") or self.source.whole
+        return archive.remote and whole and not self._place(archive).is_file()
+
+    def _pieced(self, archive: Archive, members: Sequence[Member]) -> Sequence[Member]:
+        """Those that come by range requests."""
+        whole = archive.form in ("tar", "picture") or self.source.whole
+        return members if archive.remote and not whole else ()
+
+    def _size(self, archive: Archive) -> int | None:
+        return archive.size or size_there(archive.url, self._headers())
+
+    def _total(self, archives: Sequence[Archive]) -> tuple[int, str]:
+        """Bytes of the whole files to come, and words for those of which no server tells the size."""
+        with ThreadPoolExecutor(_FOOTERS_AT_ONCE) as pool:
+            sizes = list(pool.map(self._size, [archive for archive in archives if self._comes_whole(archive)]))
+        unknown = sizes.count(None)
+        return sum(filter(None, sizes)), f" (without {unknown} whose size no server tells)" if unknown else ""
+
+    def _announce_whole(self, archives: Sequence[Archive], why: str) -> None:
+        """Whole archives come while their pictures are listed: say so before."""
+        if count := sum(map(self._comes_whole, archives)):
+            total, unknown = self._total(archives)
+            files = "one whole file" if count == 1 else f"{count} whole files"
+            announce(f"{self.source_name}: {megabytes(total)} to fetch{unknown}: {files}, {why}")
 
     def _extract(
         self, archive: Archive, members: list[Member], lacking: set[str], meter: Meter
     ) -> Iterator[tuple[str, bytes | BadPicture]]:
+        if self._comes_whole(archive):
+            meter.advance(self._whole(archive).stat().st_size)
         if archive.form == "parquet":
             groups = {}
             for group in members:
@@ -324,6 +352,11 @@ class Archives:
     def _headers(self) -> dict[str, str]:
         return hub.headers() if isinstance(self.source, HubSource) else {}
 
+    def _place(self, archive: Archive) -> Path:
+        # Files of a hub may be of one name in several folders; of archives such are refused.
+        name = archive.name.replace("/", "--") or PurePosixPath(urlsplit(archive.address).path).name
+        return self.folder / "whole" / name
+
     def _whole(self, archive: Archive) -> Path:
         """The archive as a file of this disk; fetched where it lies on a server, and checked once."""
         if not archive.remote:
@@ -331,7 +364,7 @@ class Archives:
             if not path.is_file():
                 raise UserError(f"{path}: no such file. Put the archive there, or set the source's address to yours.")
             return path
-        path = self.folder / "whole" / PurePosixPath(urlsplit(archive.address).path).name
+        path = self._place(archive)
         known = archive.sha256 or pinned(self._downloads, archive.address) or ""
         if path.is_file():
             digest = _checked_once(path, known, archive.size, archive.md5, path.stat().st_mtime_ns)
