@@ -11,28 +11,34 @@ from styledistill.core.images import open_rgb
 from styledistill.core.progress import announce, progress
 from styledistill.core.record import run_record
 from styledistill.plan import tables
-from styledistill.plan.duplicates import Duplicate, Shown, duplicates, looks, refuse_known
+from styledistill.plan.duplicates import Duplicate, Shown, duplicates, looks, refuse_new
 from styledistill.plan.settled import shown
 
 
 @click.command()
 @click.argument("blocks", type=Readable, nargs=-1, required=True)
-@click.option("--golden", type=Readable, help="Table of the golden set: refuse a picture of it that a block has too.")
+@click.option("--golden", type=Readable, required=True, help="Table of the golden set, which keeps its pictures.")
+@click.option("--left-out", type=Readable, help="The table of an earlier call: refuse golden pictures that it lacks.")
 @click.option("--images", type=Folder, required=True, help="Folder of the crops (results/<run>/images).")
 @click.option("--out", type=Writable, required=True, help="CSV: source, picture, reason, split, block, name.")
-def main(blocks: tuple[Path, ...], golden: Path | None, images: Path, out: Path) -> None:
-    """Compare the crops of BLOCKS (blocks/<split>/0007.csv); where two splits share a picture, training gives way."""
+def main(blocks: tuple[Path, ...], golden: Path, left_out: Path | None, images: Path, out: Path) -> None:
+    """Compare the crops of BLOCKS (blocks/<split>/0007.csv) and of the golden set.
+
+    Where two share a picture, training gives way to validation, and both to the golden set.
+    """
     with user_errors(), run_record(out.with_suffix(".run.json"), "duplicates", {"blocks": len(blocks)}):
         crops = [
+            ("golden", "", row, images / "golden" / f"{row.name}.png") for row in tables.read(golden, tables.BlockRow)
+        ]
+        crops += [
             (table.parent.name, table.stem, row, images / table.parent.name / table.stem / f"{row.name}.png")
             for table in blocks
             for row in tables.read(table, tables.BlockRow)
         ]
         pictures = _seen(progress(crops, unit="picture", label="compare"))
-        if golden:
-            rows = tables.read(golden, tables.BlockRow)
-            refuse_known(_seen(("golden", "", row, images / "golden" / f"{row.name}.png") for row in rows), pictures)
-        found = [] if golden else duplicates(pictures)
+        if left_out:
+            refuse_new(pictures, tables.read(left_out, Duplicate), left_out)
+        found = [] if left_out else duplicates(pictures)
         for row in found:
             announce(f"left out of {row.split}: {shown(row.picture)} of {row.source}: {row.reason}")
         tables.write(out, Duplicate._fields, found)

@@ -5,11 +5,14 @@ import json
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image, ImageFilter
 
+import duplicates as script
 from styledistill.core.errors import UserError
-from styledistill.core.images import encode_png, open_rgb, square_crop
-from styledistill.plan.duplicates import Shown, duplicates, looks, refuse_known
+from styledistill.core.images import encode_png, open_rgb, save_png, square_crop
+from styledistill.plan.duplicates import Duplicate, Shown, duplicates, looks, refuse_new
+from styledistill.plan.tables import BlockRow, read, write
 from styledistill.shards.write import Pair, write_manifest, write_shard
 from styledistill.sources import drawings, photographs
 
@@ -69,11 +72,53 @@ def test_validation_goes_before_training_and_a_split_may_repeat_itself():
 
 
 @pytest.mark.parametrize("split", ["train", "val"])
-def test_a_golden_picture_that_looks_like_one_of_a_block_is_refused_by_name(split):
-    golden = [shown("golden", "c2", photograph("coffee"), "")]
-    refuse_known(golden, [shown(split, "c03", photograph("rocket")), shown("train", "c04", photograph("chelsea"))])
-    with pytest.raises(UserError, match=rf"golden: c2\.jpg of photos looks like c03\.jpg .* {split} block 0000"):
-        refuse_known(golden, [shown(split, "c03", jpeg(photograph("coffee")))])
+def test_a_picture_of_a_block_gives_way_to_a_golden_one(split):
+    golden = shown("golden", "c2", photograph("coffee"), "")
+    copy, other = shown(split, "c03", jpeg(photograph("coffee"))), shown("train", "c04", photograph("chelsea"))
+    (found,) = duplicates([golden, copy, other])
+    assert (found.split, found.block, found.name) == (split, "0000", "c03")
+    assert "looks like c2.jpg of photos in the golden set; its pairs are replaced" in found.reason
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_a_golden_picture_that_students_have_learnt_from_is_refused_by_name(split, tmp_path):
+    table = tmp_path / "duplicates.excluded.csv"
+    golden = shown("golden", "c2", photograph("coffee"), "")
+    refuse_new([golden, shown(split, "c03", photograph("rocket"))], [], table)
+    copy = shown(split, "c03", jpeg(photograph("coffee")))
+    with pytest.raises(
+        UserError, match=rf"golden: c2\.jpg of photos looks like c03\.jpg .* {split} block 0000"
+    ) as fault:
+        refuse_new([golden, copy], [], table)
+    assert f"or remove {table}" in str(fault.value) and "\n" not in str(fault.value)
+    refuse_new([golden, copy], duplicates([golden, copy]), table)  # no student has seen what was left out
+
+
+def test_the_script_leaves_out_copies_of_golden_pictures_and_refuses_later_ones(tmp_path):
+    images, tables = tmp_path / "images", {}
+    for folder, name, picture in (
+        ("golden", "c0", photograph("coffee")),
+        ("train/0000", "c00", jpeg(photograph("coffee"))),
+        ("train/0000", "c01", photograph("rocket")),
+        ("val/0000", "c00", photograph("chelsea")),
+    ):
+        save_png(picture, images / folder / f"{name}.png")
+        tables.setdefault(folder, []).append(BlockRow(name, "content", "photos", f"{folder} {name}.jpg", "0" * 64))
+    for folder, rows in tables.items():
+        write(tmp_path / f"{folder}.csv", BlockRow._fields, rows)
+
+    def run(*more):
+        blocks = [str(tmp_path / f"{folder}.csv") for folder in ("train/0000", "val/0000")]
+        options = ["--golden", tmp_path / "golden.csv", "--images", images, *more]
+        return CliRunner().invoke(script.main, [*blocks, *map(str, options)])
+
+    assert run("--out", tmp_path / "out.csv").exit_code == 0
+    assert [(one.split, one.name) for one in read(tmp_path / "out.csv", Duplicate)] == [("train", "c00")]
+    later = ["--left-out", tmp_path / "out.csv", "--out", tmp_path / "alone.csv"]
+    assert run(*later).exit_code == 0 and read(tmp_path / "alone.csv", Duplicate) == []
+    save_png(photograph("rocket"), images / "golden" / "c0.png")
+    refused = run(*later)
+    assert refused.exit_code == 1 and "train/0000 c01.jpg of photos, which is in train block 0000" in refused.output
 
 
 def test_pairs_of_a_copy_are_replaced_by_later_ones(tmp_path):

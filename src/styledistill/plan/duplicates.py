@@ -8,7 +8,8 @@ other pictures in 40 or more; drawn faces, which are alike by design, in 10 and 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -58,21 +59,24 @@ def duplicates(pictures: Sequence[Shown]) -> list[Duplicate]:
     return [_left_out(one, other) for one, other in _alike(pictures)]
 
 
-def refuse_known(golden: Sequence[Shown], blocks: Sequence[Shown]) -> None:
-    """Raise UserError for a golden picture that looks like one of a block.
+def refuse_new(pictures: Sequence[Shown], left_out: Collection[Duplicate], table: Path) -> None:
+    """Raise UserError for a picture of a block that looks like a golden one and is not among those left out.
 
-    Other than validation, the golden set may not push pairs out of a training that is done: it has to give way itself.
+    It is none of the first run, whose manifests pass such pictures over. A golden set chosen later may not push pairs
+    out of a training that is done unless its owner says so. table: the file with `left_out`.
     """
-    for one, other in _alike([*golden, *blocks]):
-        if other.split == "golden":
+    known = {(one.split, one.block, one.name) for one in left_out}
+    for one, other in _alike(pictures):
+        if other.split == "golden" and (one.split, one.block, one.name) not in known:
             raise UserError(
                 f"golden: {shown(other.picture)} of {other.source} looks like {shown(one.picture)} of {one.source}, "
-                f"which is in {one.split} block {one.block}. Choose another golden picture, by its name."
+                f"which is in {one.split} block {one.block}, and the students may have learnt from it. Choose another "
+                f"golden picture, or remove {table}: the next run passes its pairs over, and trains anew."
             )
 
 
 def _left_out(one: Shown, other: Shown) -> Duplicate:
-    where = f"{other.split} block {other.block}"
+    where = f"{other.split} block {other.block}" if other.block else "the golden set"
     reason = f"looks like {other.picture} of {other.source} in {where}; its pairs are replaced by later ones"
     return Duplicate(one.source, one.picture, reason, one.split, one.block, one.name)
 
