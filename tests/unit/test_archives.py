@@ -22,6 +22,7 @@ from styledistill.core import progress
 from styledistill.core.errors import BadPicture, UserError
 from styledistill.core.files import read_json, sha256_bytes, write_json
 from styledistill.downloads import hub as hubs
+from styledistill.downloads import ranges
 from styledistill.downloads.fetch import Patience
 from styledistill.downloads.ranges import PieceFile, RemotePieces
 from styledistill.plan import preflight
@@ -102,6 +103,28 @@ def test_a_piece_goes_on_where_it_was_cut():
     with serving(data, script=["cut", "cut"]) as server:
         assert RemotePieces(f"{server.address}/x", len(data), patience=QUICK).read(1000, 9000) == data[1000:9000]
     assert [span for _, span in server.asked] == ["bytes=1000-8999", "bytes=5000-8999", "bytes=7000-8999"]
+
+
+def test_what_a_killed_process_had_of_a_row_group_is_not_asked_for_again(endpoint, monkeypatch):
+    monkeypatch.setattr(ranges, "_LARGE", 100_000)
+    cells = [np.random.default_rng(n).bytes(60_000) for n in range(4)]
+    with serving(hub("own/set", {"a.parquet": parquet(cells, 2)})) as server:
+        endpoint(server)
+        source = Archives(HubSource(kind="hub", repo="own/set"))
+        source.names()
+        server.asked.clear()
+        server.script[:] = ["right", "right", "cut", (404, {})]  # the footer, whether pages are checked, the rows
+        with pytest.raises(UserError, match="HTTP 404"):
+            source.bring(["a.parquet/3"])
+        (part,) = source.folder.rglob("*.part")
+        assert part.stat().st_size > 50_000
+        server.asked.clear()
+        source.bring(["a.parquet/3"])
+        assert source.store.read("a.parquet/3") == cells[3]
+        asked = [[int(end) for end in span.removeprefix("bytes=").split("-")] for _, span in server.asked if span]
+    begin, end = map(int, part.stem.split("-"))
+    assert [first for first, last in asked if last == end - 1] == [begin + (end - begin) // 2]
+    assert not list(source.folder.rglob("*.part"))
 
 
 def test_wrong_bytes_are_asked_for_once_more_and_then_refused():

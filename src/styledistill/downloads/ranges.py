@@ -1,7 +1,9 @@
 """Pieces of a file that lies on a server or on this disk, and a seekable file made of them.
 
 From an archive of gigabytes only the table of contents and the wanted members come (HTTP range requests, RFC 9110
-section 14); what is cut is asked for again from where it ended.
+section 14); what is cut is asked for again from where it ended. A large piece (the pictures of a row group of a
+parquet file have hundreds of MB) is kept on the disk while it comes, so that a killed process loses next to nothing of
+it; of small ones, a photograph in a zip, the few that were on their way are lost.
 """
 
 from __future__ import annotations
@@ -9,14 +11,16 @@ from __future__ import annotations
 import io
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from ..core.errors import UserError
 from .fetch import Cut, Patience, keep_trying, open_url, received
 
 _AHEAD = 1 << 16  # bytes: the end of a zip and the footer of most parquet files fit into one request
+_LARGE = 1 << 23  # bytes: such a piece is kept while it comes
 _TOTAL = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 
 
@@ -53,8 +57,9 @@ class LocalPieces:
 class RemotePieces:
     """A file on a server that answers range requests; used by several threads at once.
 
-    size: in bytes, else it is asked for at once. on_bytes: told how many have come. Raises UserError where the server
-    sends no ranges or another file than the one that it began with.
+    size: in bytes, else it is asked for at once. on_bytes: told how many have come. parts: folder for what has come of
+    large pieces; one process at a time may use it. Raises UserError where the server sends no ranges or another file
+    than the one that it began with.
     """
 
     def __init__(
@@ -65,29 +70,46 @@ class RemotePieces:
         headers: Mapping[str, str] | None = None,
         patience: Patience | None = None,
         on_bytes: Callable[[int], None] = lambda count: None,
+        parts: Path | None = None,
     ) -> None:
         self.name, self._url = url, url
         self._headers, self._patience, self._on_bytes = headers or {}, patience or Patience(), on_bytes
-        self._known = size is not None
+        self._parts, self._known = parts, size is not None
         self.size = 0 if size is None else size
         if size is None:
             self.read(0, 1)
 
     def read(self, start: int, stop: int) -> bytes:
         """The bytes from `start` up to `stop`, however often the transfer is cut. Raises UserError."""
-        come = bytearray()
-        keep_trying(
-            lambda: self._receive(come, start, stop),
-            lambda: len(come),
-            f"{self._url}: could not be read",
-            self._url.rpartition("/")[2],
-            "Run again: what has come is kept.",
-            self._patience,
-        )
-        return bytes(come)
+        with self._room(start, stop) as come:
+            keep_trying(
+                lambda: self._receive(come, start, stop),
+                come.tell,
+                f"{self._url}: could not be read",
+                self._url.rpartition("/")[2],
+                "Run again: what has come is kept.",
+                self._patience,
+            )
+            come.seek(0)
+            return come.read()
 
-    def _receive(self, come: bytearray, start: int, stop: int) -> None:
-        begin = start + len(come)
+    @contextmanager
+    def _room(self, start: int, stop: int) -> Iterator[BinaryIO]:
+        """Where a piece is put together: it begins with what an earlier process left of it."""
+        if self._parts is None or stop - start < _LARGE:
+            yield io.BytesIO()
+            return
+        part = self._parts / f"{start}-{stop}.part"
+        part.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("a+b") as file:
+            if file.tell() > stop - start:
+                file.truncate(0)
+            self._on_bytes(file.tell())
+            yield file
+        part.unlink()  # it is whole, and its reader has it
+
+    def _receive(self, come: BinaryIO, start: int, stop: int) -> None:
+        begin = start + come.tell()
         if begin >= stop:
             return
         answer = open_url(self._url, f"bytes={begin}-{stop - 1}", self._patience.timeout, self._headers)
@@ -107,12 +129,13 @@ class RemotePieces:
             if int(said[3]) != self.size:
                 raise UserError(f"{self._url}: {int(said[3]):,} bytes there, expected {self.size:,}. Has it changed?")
             for piece in received(answer):
-                come += piece
+                come.write(piece)
                 self._on_bytes(len(piece))
-        if start + len(come) < stop:
+        if start + come.tell() < stop:
             raise Cut("the connection was cut")
-        if start + len(come) > stop:
-            come.clear()
+        if start + come.tell() > stop:
+            come.seek(0)
+            come.truncate()
             raise Cut("the server sent more than was asked for")
 
 

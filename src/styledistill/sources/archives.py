@@ -347,7 +347,8 @@ class Archives:
         if not archive.remote or self.source.whole:
             return LocalPieces(self._whole(archive))
         count = (lambda _: None) if meter is None else meter.advance
-        return RemotePieces(archive.url, archive.size, headers=self._headers(), on_bytes=count)
+        parts = self.folder / "parts" / sha256_bytes(archive.address.encode())[:16]
+        return RemotePieces(archive.url, archive.size, headers=self._headers(), on_bytes=count, parts=parts)
 
     def _headers(self) -> dict[str, str]:
         return hub.headers() if isinstance(self.source, HubSource) else {}
