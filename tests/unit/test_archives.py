@@ -398,6 +398,10 @@ def test_an_archive_put_in_place_by_hand_is_checked_too(tmp_path, wrong):
     assert Archives(archive(tmp_path / "set.zip", **right)).names() == ["photos/00.jpg", "photos/01.jpg"]
     with pytest.raises(UserError, match="not the archive that the source describes"):
         Archives(archive("./set.zip", **right | wrong)).names()  # written otherwise, it is the same
+    (tmp_path / "other.zip").write_bytes(data)  # what is known of an archive may be written down later
+    assert (
+        Archives(archive(tmp_path / "other.zip")).names() == Archives(archive(tmp_path / "other.zip", **right)).names()
+    )
     # What is asked for later is checked as well.
     with pytest.raises(UserError, match="not the archive that the source describes"):
         Archives(archive(tmp_path / "set.zip", **right | wrong)).bring(["photos/00.jpg"])
@@ -567,6 +571,20 @@ def test_enough_pictures_are_taken_in_row_groups_spread_over_all_files(endpoint)
     assert len({name.split("/")[0] for name in more}) > 2
 
 
+def test_of_whole_files_of_a_hub_only_those_with_wanted_rows_come(endpoint, capfd):
+    files = {f"{n}.parquet": parquet([picture(10 * n + row) for row in range(4)], 2) for n in range(3)}
+    with serving(hub("own/set", files)) as server:
+        endpoint(server)
+        source = Archives(HubSource(kind="hub", repo="own/set", whole=True))
+        names = source.names()
+        source.bring([names[5]])
+        assert [path for path, span in server.asked if span is None and path.endswith("parquet")] == [
+            f"/datasets/own/set/resolve/{COMMIT}/1.parquet"
+        ]
+    assert source.store.read(names[5]) == picture(11)
+    assert f"{len(files['1.parquet']) / 1e6:.1f} MB to fetch" in capfd.readouterr().err
+
+
 def test_a_hub_data_set_of_tars_is_fetched_by_the_file(endpoint, capfd):
     files = {f"{n:05d}.tar": tarred({f"{n}{k}.webp": picture(k, form="WEBP") for k in range(3)}) for n in range(4)}
     with serving(hub("own/set", files)) as server:
@@ -619,7 +637,7 @@ def test_rows_that_nothing_can_be_checked_by_are_said_to_be_so_and_a_whole_file_
 
         whole = HubSource(kind="hub", repo="own/set", whole=True)
         with pytest.raises(UserError, match=r"a\.parquet: not the file wanted \(sha256 is"):
-            Archives(whole).names()
+            Archives(whole).bring(["a.parquet/0"])
         path = f"/datasets/own/set/resolve/{COMMIT}/a.parquet"
         server.data[path] = parquet(cells, 2, compression="none")
         # The pictures of the whole file are held against those that were taken unchecked.

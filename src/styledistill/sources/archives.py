@@ -159,7 +159,8 @@ class Archives:
         lacking = self._lacking(wanted)
         if lacking or self._replaced:
             with alone(self.folder):  # another job may be bringing just these
-                self._list()  # which leaves no pictures of an archive that has been replaced
+                if not self.listed:
+                    self._make_list()  # which leaves no pictures of an archive that has been replaced
                 if lacking := self._lacking(wanted):
                     self._bring(lacking, len(wanted), label or self.source_name)
         return {"pictures": len(wanted), "fetched": len(lacking)}
@@ -218,14 +219,14 @@ class Archives:
     # --- lists ---------------------------------------------------------------------------------------------------
 
     def _list(self) -> list[tuple[Archive, list[Member]]]:
-        path = self.folder / "list.json"
         if not self.listed:
-            self._make_list(path)
+            self._make_list()
         return [
-            (Archive(**entry["archive"]), [Member(*member) for member in entry["members"]]) for entry in read_json(path)
+            (Archive(**entry["archive"]), [Member(*member) for member in entry["members"]])
+            for entry in read_json(self.folder / "list.json")
         ]
 
-    def _make_list(self, path: Path) -> None:
+    def _make_list(self) -> None:
         stamp, what = self.stamp, f"{self.folder.name}#list"
         archives = self._archives()
         found = [{"archive": asdict(archive), "members": members} for archive, members in self._lists(archives)]
@@ -234,7 +235,7 @@ class Archives:
         pin(self._downloads, {what: sha256_bytes(canonical_json(found).encode())})
         if stamp:
             rmtree(self.store.folder, ignore_errors=True)  # what an archive before this one left, bad pictures too
-        write_text(path, canonical_json(found))
+        write_text(self.folder / "list.json", canonical_json(found))
         write_text(self.folder / "made_of.json", canonical_json(stamp))
 
     def _archives(self) -> list[Archive]:
@@ -269,7 +270,8 @@ class Archives:
                     taken += len(members)
                     yield known, members
             return
-        self._announce_whole([one for one in archives if one.form != "picture"], "whose pictures are then listed")
+        now = [one for one in archives if one.form != "picture" and not self._listed_by_pieces(one)]
+        self._announce_whole(now, "whose pictures are then listed")
         with ThreadPoolExecutor(_FOOTERS_AT_ONCE) as pool:
             lists = list(pool.map(self._opened, archives))
         yield from lists if limit is None else _some_groups(lists, limit)
@@ -280,9 +282,10 @@ class Archives:
             return archive, [Member(PurePosixPath(urlsplit(archive.address).path).name, 0, archive.size or 0, [])]
         if not archive.remote:
             _check_local(archive)
+            archive = Archive(archive.name, archive.address)  # what it is checked by is no part of the list
         if archive.form == "tar":
             return archive, list_tar(self._whole(archive))
-        pieces = self._pieces(archive)
+        pieces = self._ranges(archive) if self._listed_by_pieces(archive) else self._pieces(archive)
         members = list_zip(pieces) if archive.form == "zip" else list_parquet(pieces, self._column)
         return replace(archive, size=pieces.size), members
 
@@ -292,6 +295,10 @@ class Archives:
         """Whether it is on a server, not here, and wanted as a whole file."""
         whole = archive.form in ("tar", "picture") or self.source.whole
         return archive.remote and whole and not self._place(archive).is_file()
+
+    def _listed_by_pieces(self, archive: Archive) -> bool:
+        """Whether its list comes by range requests even where the file is to come whole: rows of few files may do."""
+        return isinstance(self.source, HubSource) and archive.form == "parquet"
 
     def _pieced(self, archive: Archive, members: Sequence[Member]) -> Sequence[Member]:
         """Those that come by range requests."""
@@ -346,6 +353,9 @@ class Archives:
     def _pieces(self, archive: Archive, meter: Meter | None = None) -> Pieces:
         if not archive.remote or self.source.whole:
             return LocalPieces(self._whole(archive))
+        return self._ranges(archive, meter)
+
+    def _ranges(self, archive: Archive, meter: Meter | None = None) -> RemotePieces:
         count = (lambda _: None) if meter is None else meter.advance
         parts = self.folder / "parts" / sha256_bytes(archive.address.encode())[:16]
         return RemotePieces(archive.url, archive.size, headers=self._headers(), on_bytes=count, parts=parts)
