@@ -2,6 +2,8 @@
 
 One JSON, `resources/downloads/lock.json`, for all sources, weights and teachers, from what was fetched to what it was.
 It may be copied to another machine, or kept beside a paper: whoever fetches with it gets the same bytes or an error.
+Same is not right: where nothing told the right bytes when they first came (rows read out of a parquet file without
+checksums), a line `...#rows` says so.
 """
 
 from __future__ import annotations
