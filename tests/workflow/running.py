@@ -47,14 +47,15 @@ def command_line(folder: Path, *arguments: str) -> tuple[list[str], dict[str, st
     return [sys.executable, *_workflow(folder, *arguments, repository=ROOT)], environment()
 
 
-def planned(folder: Path, config: Path, repository: Path = ROOT) -> set[str]:
-    """The jobs that a run would start now, each as its rule and the values of its wildcards: "teach train 0001"."""
-    return planned_each(folder, [config], repository)[0]
+def planned(folder: Path, config: Path, *words: str, repository: Path = ROOT) -> set[str]:
+    """The jobs that `snakemake WORDS` would start now, each as its rule and its wildcards: "teach train 0001"."""
+    return planned_each(folder, [config], *words, repository=repository)[0]
 
 
-def planned_each(folder: Path, configs: Sequence[Path], repository: Path = ROOT) -> list[set[str]]:
+def planned_each(folder: Path, configs: Sequence[Path], *words: str, repository: Path = ROOT) -> list[set[str]]:
     """The same for each of several configurations."""
-    arguments = [str(repository / "src"), json.dumps([str(config) for config in configs]), *_places(folder, repository)]
+    names = json.dumps([str(config) for config in configs])
+    arguments = [str(repository / "src"), names, *_places(folder, repository), *words]
     done = _run(["-c", _PLANNED, *arguments], folder)
     said = done.stdout + done.stderr
     found = [json.loads(line.removeprefix("planned ")) for line in said.splitlines() if line.startswith("planned ")]
