@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -60,22 +61,30 @@ def test_containers_switched_on_after_a_plain_run_and_new_images_redo_nothing(ap
     assert "teach val 0000" in switched_on("--rerun-triggers", "software-env")
 
 
-def test_pictures_outside_the_project_are_seen_also_through_links_and_from_another_directory(contained, tmp_path):
-    pictures, disk, work = tmp_path / "pictures", tmp_path / "disk", tmp_path / "work"
-    for folder in (pictures, disk, work):
-        folder.mkdir()
+def test_what_lies_outside_the_project_is_seen_also_through_links_and_from_another_directory(
+    contained, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("APPTAINER_NO_MOUNT", "tmp")  # pytest's folders lie there, and it would be seen anyway
+    work, disk, outside = tmp_path / "work", tmp_path / "disk", tmp_path / "outside"
+    for folder in (work, disk / "resources", disk / "pictures", outside):
+        folder.mkdir(parents=True)
     for number in range(20):
-        Image.new("RGB", (80, 70), (12 * number, 90, 200)).save(pictures / f"{number:02d}.png")
-    # As on clusters: finished pairs and results lie on another disk.
-    (work / "resources").symlink_to(disk)
+        Image.new("RGB", (80, 70), (12 * number, 90, 200)).save(disk / "pictures" / f"{number:02d}.png")
+    with zipfile.ZipFile(outside / "faces.zip", "w") as archive:
+        for path in (disk / "pictures").iterdir():
+            archive.write(path, path.name)
+    # As on clusters: finished pairs and results lie on another disk, and pictures below a link to one.
+    (work / "resources").symlink_to(disk / "resources")
+    (tmp_path / "scratch").symlink_to(disk)
     config = yaml.safe_load(small_config(tmp_path).read_text())
-    config["sources"]["paintings"] = {"kind": "folder", "path": str(pictures)}
+    config["sources"]["paintings"] = {"kind": "folder", "path": str(tmp_path / "scratch" / "pictures")}
+    config["sources"]["faces"] = {"kind": "archive", "address": str(outside / "faces.zip")}
     (tmp_path / "outside.yaml").write_text(yaml.safe_dump(config))
     target = "results/small/teacher/val/0000/c00_s00.png"
     done = run_workflow(work, target, "--use-singularity", *LOCAL, str(tmp_path / "outside.yaml"), timeout=PATIENCE)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert Image.open(work / "results/small/images/val/0000/s00.png").size == (64, 64)
-    assert list(disk.rglob("*.png"))  # the store
+    assert list(disk.rglob("resources/**/*.png"))  # the store
 
 
 def test_data_and_report_images_carry_no_torch(contained):

@@ -20,9 +20,9 @@ def _bound(given: dict[str, str] | None = None, **changes) -> list[str]:
     return containers.environment(config.validate(values), ROOT, given or {})["APPTAINER_BIND"].split(",")
 
 
-def _sources(path: Path) -> dict:
+def _sources(place: Path | str, kind: str = "folder") -> dict:
     sources = yaml.safe_load(SMOKE.read_text())["sources"]
-    return {**sources, "paintings": {"kind": "folder", "path": str(path)}}
+    return {**sources, "paintings": {"kind": kind, {"folder": "path", "archive": "address"}[kind]: str(place)}}
 
 
 def test_the_project_and_the_paths_of_the_configuration_are_seen(tmp_path, monkeypatch):
@@ -31,6 +31,87 @@ def test_the_project_and_the_paths_of_the_configuration_are_seen(tmp_path, monke
     (tmp_path / "vgg19.pth").touch()
     bound = _bound(sources=_sources(tmp_path / "paintings"), networks={"vgg19": str(tmp_path / "vgg19.pth")})
     assert {str(ROOT), str(tmp_path / "paintings"), str(tmp_path / "vgg19.pth")} <= set(bound)
+
+
+# What a run may open, each with a way to set it to a path.
+PATHS = {
+    "FolderSource.path": lambda path: {"sources": _sources(path)},
+    "ArchiveSource.address": lambda path: {"sources": _sources(path, kind="archive")},
+    "Teacher.weights": lambda path: {"teacher": {"weights": str(path)}},
+    "Student.start": lambda path: {"student": {"start": str(path)}},
+    **{
+        f"Networks.{name}": lambda path, name=name: {"networks": {name: str(path)}}
+        for name in ("vgg19", "alexnet", "vgg16", "inception", "art_inception")
+    },
+}
+# Other words that a configuration may hold.
+WORDS = {
+    *(f"{kind}Source.{key}" for kind in ("Procedural", "Folder", "Skimage", "Archive", "Hub") for key in config.RIGHTS),
+    *(f"{kind}Source.pattern" for kind in ("Folder", "Archive", "Hub")),
+    *(f"HubSource.{key}" for key in ("repo", "revision", "files", "column")),
+    *("ArchiveSource.sha256", "ArchiveSource.md5", "DatasetSource.name", "Config.run", "Config.device"),
+}
+
+
+def _says_a_text(key: dict) -> bool:
+    return (key.get("type") == "string" and not {"enum", "const"} & set(key)) or any(
+        map(_says_a_text, key.get("anyOf", []))
+    )
+
+
+def test_every_key_that_holds_a_text_is_known_as_a_path_or_as_none():
+    """A new key fails here: add it to WORDS, or to PATHS, and then to containers._paths."""
+    schema = config.schema()
+    sections = {"Config": schema, **schema["$defs"]}
+    found = {
+        f"{name}.{key}"
+        for name, section in sections.items()
+        for key, value in section.get("properties", {}).items()
+        if _says_a_text(value)
+    }
+    assert found == {*PATHS, *WORDS}
+
+
+@pytest.mark.parametrize("key", PATHS)
+def test_every_path_of_the_configuration_is_seen_under_its_own_name_and_the_real_one(key, tmp_path, monkeypatch):
+    work, disk = tmp_path / "work", tmp_path / "disk"
+    for folder in (work, disk / "deep"):
+        folder.mkdir(parents=True)
+    (disk / "deep" / "thing.zip").touch()
+    (tmp_path / "way").symlink_to("disk")
+    (tmp_path / "link").symlink_to(tmp_path / "way" / "deep")
+    monkeypatch.chdir(work)
+    bound = _bound(**PATHS[key](tmp_path / "link" / "thing.zip"))
+    ways = ["disk/deep/thing.zip", "way/deep/thing.zip", "link/thing.zip"]  # what a link leads to before the link
+    assert [path for path in bound if path.endswith("thing.zip")] == [str(tmp_path / way) for way in ways]
+
+
+def test_the_folders_of_several_archives_are_seen(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for part in ("a", "b"):
+        (tmp_path / part / "deep").mkdir(parents=True)
+    bound = _bound(sources=_sources(tmp_path / "{a,b}" / "*" / "{00..19}.tar", kind="archive"))
+    assert {str(tmp_path / "a"), str(tmp_path / "b")} <= set(bound)
+
+
+def test_an_archive_on_a_server_is_no_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert not any("example.org" in path for path in _bound(sources=_sources("https://example.org/a.zip", "archive")))
+
+
+def test_the_configuration_beside_a_file_of_weights_is_seen(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sd14.ckpt").touch()
+    (tmp_path / "sd14").mkdir()
+    assert {str(tmp_path / "sd14.ckpt"), str(tmp_path / "sd14")} <= set(_bound(teacher={"weights": "sd14.ckpt"}))
+
+
+def test_the_hub_s_folder_below_a_link_is_seen_under_the_name_that_its_client_is_told(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "disk" / "hub").mkdir(parents=True)
+    (tmp_path / "home").symlink_to(tmp_path / "disk")
+    found = containers.environment(config.load(SMOKE), ROOT, {"HF_HOME": str(tmp_path / "home/hub")})
+    assert found["HF_HOME"] in found["APPTAINER_BIND"].split(",")
 
 
 def test_a_linked_folder_is_seen_where_it_lies(tmp_path, monkeypatch):

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from itertools import takewhile
 from pathlib import Path
 
-from ..config import Config, FolderSource
+import braceexpand
+
+from ..config import ArchiveSource, Config, FolderSource
 from ..core.errors import UserError
 from ..core.files import sha256_file
+from ..sources import registry
 from .preflight import gpus
 
 ENVIRONMENTS = ("data", "model", "report")
@@ -33,12 +37,13 @@ def environment(config: Config, project: Path, given: Mapping[str, str] = os.env
     """Variables that Apptainer reads, whoever starts it: APPTAINER_BIND, APPTAINER_NV where there is a driver.
 
     Bound are the project, the folders of the working directory that are links, and every path of the configuration that
-    exists, after what `given` binds already. HF_HOME is where the hub's client has its cache outside: inside, the home
-    is the working directory. Raises UserError for a path that Apptainer cannot be told.
+    exists, under every name that links lead it through, after what `given` binds already. HF_HOME is where the hub's
+    client has its cache outside: inside, the home is the working directory. Raises UserError for a path that Apptainer
+    cannot be told.
     """
     hub = Path(given.get("HF_HOME") or Path(given.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "huggingface")
     wanted = [project, *map(Path, _OWN), hub, *_paths(config)]
-    folders = [str(path.resolve()) for path in wanted if path.exists()]
+    folders = [str(name) for path in wanted if path.exists() for name in _names(path)]
     for folder in folders:
         if set(folder) & set(":,"):
             raise UserError(f"{folder}: containers cannot see a path with a colon or a comma. Rename it.")
@@ -52,7 +57,30 @@ def _paths(config: Config) -> Iterator[Path]:
     for source in config.sources.values():
         if isinstance(source, FolderSource):
             yield Path(source.path)
-    yield Path(config.teacher.weights)
+        elif isinstance(source, ArchiveSource) and not registry.needs_network(source):
+            yield from _archives(source.address)
+    teacher = Path(config.teacher.weights)
+    yield from (teacher, teacher.parent / teacher.stem)  # beside a file, a folder of its name holds its configuration
     yield Path(config.student.start)
     networks = config.networks
-    yield from (Path(choice) for choice in (networks.vgg19, networks.alexnet, networks.inception))
+    yield from map(Path, (networks.vgg19, networks.alexnet, networks.vgg16, networks.inception, networks.art_inception))
+
+
+def _archives(address: str) -> Iterator[Path]:
+    """The archive; of an address that stands for several, the folders above its first pattern."""
+    if not set(address) & set("*?[{"):
+        yield Path(address)
+        return
+    for place in braceexpand.braceexpand(address):
+        yield Path(*takewhile(lambda part: not set(part) & set("*?["), Path(place).parent.parts))
+
+
+def _names(path: Path) -> list[Path]:
+    """What must be in a container for a job to open `path`: the path without links, all that links make of it, itself.
+
+    In this order, since a link leads somewhere only once that is there.
+    """
+    names = [Path(os.path.normpath(path.absolute()))]
+    while link := next((part for part in (*reversed(names[-1].parents), names[-1]) if part.is_symlink()), None):
+        names.append(Path(os.path.normpath(link.parent / link.readlink() / names[-1].relative_to(link))))
+    return [path.resolve(), *(name for name in reversed(names) if name.exists())]
