@@ -1,4 +1,4 @@
-"""Go on with a run whose Snakemake was killed: unlock it and run again, unless somebody still works on it."""
+"""Go on with a run whose Snakemake was killed: unlock it and run again, unless somebody (or SLURM) works on it."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ from styledistill.occupied import RESUMING
 def main(arguments: list[str]) -> int:
     """Unlock the run, then become `snakemake ARGUMENTS`; returns only where that was refused, with the exit code."""
     snakemake = [sys.executable, "-m", "snakemake", *arguments]
-    # The workflow itself knows which run it is, and refuses here while a job of that lives.
+    # The workflow itself knows which run it is, and refuses here while a job of that lives or waits in a queue.
     unlock = subprocess.run(
         [*snakemake, "--unlock"],
         env={**os.environ, RESUMING: "1"},

@@ -6,7 +6,9 @@ import fcntl
 import getpass
 import os
 import re
+import shutil
 import socket
+import subprocess
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -42,7 +44,13 @@ def occupy(run: Path) -> None:
 
 
 def await_others(run: Path) -> None:
-    """Return when nobody works on the run any more; UserError when somebody still does after a while."""
+    """Return when nobody works on the run any more; UserError when somebody still does after a while, or SLURM will."""
+    if jobs := queued(run):
+        named = ", ".join(f"{number} ({words})" for number, words in jobs.items())
+        raise UserError(
+            f"{run}: SLURM still has jobs of a Snakemake that was killed: {named}. Wait until squeue shows none of "
+            f"them, or end them: scancel {' '.join(jobs)}"
+        )
     with suppress(OSError), open_lock(run) as file:
         _wait_for_others(run, file.fileno())
 
@@ -56,8 +64,33 @@ def worked_on(run: Path) -> str | None:
     """Who works on the run now, in words; None where nobody does, or where the file system has no locks."""
     with suppress(OSError):
         with (run / LOCK).open() as file:
-            return None if _alone(file.fileno()) else _others(run)
+            if not _alone(file.fileno()):
+                return _others(run)
+    with suppress(UserError):
+        if jobs := queued(run):
+            return f"SLURM's jobs {', '.join(jobs)}"
     return None
+
+
+def queued(run: Path) -> dict[str, str]:
+    """Jobs of the run that SLURM has still to start or to end, by their ids: what each does, in Snakemake's words.
+
+    A job in the queue holds no lock, and one on another node may hold none that is seen here. Snakemake writes the name
+    that its SLURM jobs bear into its own log, beside what it makes. Empty where there is no SLURM. Raises UserError
+    where it does not answer.
+    """
+    names = set()
+    for log in Path(".snakemake/log").glob("*.log"):
+        text = log.read_text(errors="replace")
+        if f" {run}/" in text:
+            names |= set(re.findall(r"^SLURM run ID: (\S+)$", text, re.M))
+    if not names or not shutil.which("squeue"):
+        return {}
+    asked = ["squeue", "--noheader", "--format=%i|%k", f"--name={','.join(sorted(names))}"]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise UserError(f"{run}: SLURM does not say whether it still has jobs of this run: {done.stderr.strip()}")
+    return dict(line.split("|", 1) for line in done.stdout.splitlines())
 
 
 def _wait_for_others(run: Path, lock: int) -> None:

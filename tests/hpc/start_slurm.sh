@@ -15,6 +15,7 @@ mkdir -p "$folder/state" "$folder/spool" "$(dirname "$default")"
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("", 0)); print(s.getsockname()[1])'; }
 
 # Jobs that ended stay in squeue for an hour, since there is no accounting; one that meets its limit is killed after 5 s.
+# A job of the partition urgent pushes out those of main, which are queued again if they were submitted with --requeue.
 cat >"$folder/slurm.conf" <<CONF
 ClusterName=books
 SlurmctldHost=$host(127.0.0.1)
@@ -40,10 +41,14 @@ MpiDefault=none
 ReturnToService=2
 MinJobAge=3600
 KillWait=5
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+JobRequeue=0
 GresTypes=gpu
 SlurmdParameters=config_overrides
 NodeName=$host NodeAddr=127.0.0.1 CPUs=16 RealMemory=100000 Gres=gpu:2
 PartitionName=main Nodes=$host Default=YES MaxTime=INFINITE State=UP
+PartitionName=urgent Nodes=$host PriorityTier=2 MaxTime=INFINITE State=UP
 CONF
 # slurmd drops a GPU that no file stands for.
 touch "$folder/gpu0" "$folder/gpu1"

@@ -14,19 +14,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import ROOT, command_line, run_workflow
+import yaml
+from running import ROOT, command_line, environment, run_workflow
 from small import PATIENCE, made, small_config
 
 pytestmark = pytest.mark.hpc
 
-# The profile as it is, but for intervals that suit jobs of seconds.
-SUBMIT = (
-    *("--workflow-profile", str(ROOT / "profiles/slurm"), "--jobs", "8", "--latency-wait", "60"),
-    *("--seconds-between-status-checks", "2", "--slurm-init-seconds-before-status-checks", "2"),
-)
+# The intervals of the profile are for hours; jobs here take seconds.
+QUICK = ("--jobs", "8", "--seconds-between-status-checks", "2", "--slurm-init-seconds-before-status-checks", "2")
+SUBMIT = ("--workflow-profile", str(ROOT / "profiles/slurm"), *QUICK)
 
 # What the target `students` makes.
 STUDENTS = ("images/train", "images/val", "teacher", "shards", "students")
+# Rules that are jobs of SLURM in every run; all others run where Snakemake does.
+SUBMITTED = {
+    *("duplicates", "golden_duplicates", "teach", "distill", "render", "render_controls", "score_fixed", "score"),
+    *("benchmark", "figures", "compare", "card"),
+}
+GROUPS = {"index", "prepare", "pack", "graphs", "export"}
 
 
 def _jobs() -> list[dict[str, str]]:
@@ -39,25 +44,67 @@ def _of(jobs: list[dict[str, str]], rule: str) -> list[dict[str, str]]:
     return [job for job in jobs if re.match(rf"rule_{rule}(_|$)", job.get("Comment", ""))]
 
 
-def test_a_run_asks_for_gpus_and_arrays_and_makes_the_same(cluster, plain, tmp_path):
+def test_a_whole_run_asks_for_gpus_and_arrays_and_makes_the_same(cluster, plain, tmp_path):
+    """With a copy of the profile, as a site has one: two GPUs for a training, and --gres in place of --gpus."""
     before = {job["JobId"] for job in _jobs()}
+    profile = yaml.safe_load((ROOT / "profiles/slurm/config.yaml").read_text())
+    profile["set-resources"]["distill"] |= {"gpu": 2, "mem_mb": "48000 * attempt"}
+    profile["set-resources"]["render"] |= {"gpu": 0, "gres": "'gpu:1'"}
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site/config.yaml").write_text(yaml.safe_dump(profile))
     config = small_config(tmp_path, device="auto")
-    done = run_workflow(tmp_path, "students", *SUBMIT, "--configfile", str(config), timeout=PATIENCE)
+    submit = ("--workflow-profile", str(tmp_path / "site"), *QUICK)
+    done = run_workflow(tmp_path, *submit, "--configfile", str(config), timeout=PATIENCE)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
     jobs = [job for job in _jobs() if job["JobId"] not in before]
+    assert {re.sub(r"^(rule|group)_|_wildcards_.*", "", job["Comment"]) for job in jobs} == SUBMITTED | GROUPS
     teach = _of(jobs, "teach")
     # Both blocks as one array; a task that the plugin calls failed, as the first took longer, is submitted again alone.
     assert Counter(job.get("ArrayJobId") for job in teach).most_common(1)[0][1] == 2
-    assert all(job["TresPerJob"] == "gres:gpu:1" for job in [*teach, *_of(jobs, "distill")])
+    for rule in ("teach", "score_fixed", "score", "benchmark"):
+        assert {job["TresPerJob"] for job in _of(jobs, rule)} == {"gres:gpu:1"}
+    assert {(job.get("TresPerJob"), job["TresPerNode"]) for job in _of(jobs, "render")} == {(None, "gres:gpu:1")}
+    (distill,) = _of(jobs, "distill")
+    assert (distill["TresPerJob"], distill["MinMemoryNode"]) == ("gres:gpu:2", "48000M")
+    # No job may be given GPUs of several nodes.
+    assert set(_asked("MaxNodes", jobs)) == {"1"}
+    (benchmark,) = _of(jobs, "benchmark")
+    assert benchmark["OverSubscribe"] == "NO"
     # Both blocks and the golden set are cropped in one job, with the memory of one, and without a GPU.
     (prepare,) = _of(jobs, "prepare")
     assert "TresPerJob" not in prepare
     assert prepare["NumCPUs"] == "1"
-    assert made(tmp_path / "results/small", *STUDENTS) == made(plain, *STUDENTS)
+    assert made(tmp_path / "results/small") == made(plain)
+    assert (tmp_path / "results/small/report.html").is_file()
+
+
+def test_jobs_in_the_queue_of_a_snakemake_that_was_killed_are_not_submitted_twice(cluster, tmp_path):
+    target = "results/small/index/scenes.csv"
+    again = (target, *SUBMIT, "--configfile", str(small_config(tmp_path)))
+    resume = command_line(tmp_path, *again, program=(str(ROOT / "src/resume.py"),))
+    before = {job["JobId"] for job in _jobs()}
+
+    def waiting() -> list[str]:
+        return [job["JobId"] for job in _jobs() if job["JobState"] == "PENDING" and job["JobId"] not in before]
+
+    _call("scontrol", "update", "nodename=ALL", "state=drain", "reason=test")
+    with _started(tmp_path, target, *SUBMIT) as run:
+        (job,) = _wait(run, waiting)
+        run.kill()
+    refused = subprocess.run(resume, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
+    assert refused.returncode != 0
+    (error,) = [line for line in (refused.stdout + refused.stderr).splitlines() if line.startswith("error:")]
+    assert error.endswith(f"scancel {job}")
+    assert waiting() == [job]
+    _call("scancel", job)
+    _call("scontrol", "update", "nodename=ALL", "state=resume")
+    done = subprocess.run(resume, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert (tmp_path / target).is_file()
 
 
 def test_a_run_in_containers_ends_right_whatever_happens_to_its_jobs(cluster, contained, plain, tmp_path):
-    """One job of `teach` is cancelled, the node drained and resumed, and `distill` meets its time limit."""
+    """`teach` is cancelled, its node drained and resumed, and pushed out; `distill` meets its time limit."""
     before = {job["JobId"] for job in _jobs()}
     with _started(tmp_path, "students", *SUBMIT, "--use-singularity") as run:
 
@@ -75,6 +122,15 @@ def test_a_run_in_containers_ends_right_whatever_happens_to_its_jobs(cluster, co
         assert not [job for job in jobs("teach", "RUNNING") if int(job["JobId"]) > int(cancelled)]
         _call("scontrol", "update", "nodename=ALL", "state=resume")
 
+        # An urgent job takes the whole node; what it pushes out is held back for two minutes, and then goes on.
+        process = _wait(run, lambda: _process(tmp_path, "teach.py"))
+        os.kill(process, signal.SIGSTOP)  # not before it has ended
+        urgent = ("--partition=urgent", "--ntasks=16", "--mem=100", "--chdir=/", "--output=/dev/null")
+        _call("sbatch", *urgent, "--wrap=sleep 3")
+        pushed = _wait(run, lambda: [job for job in jobs("teach", "PENDING") if job["Restarts"] == "1"])
+        for job in pushed:
+            _call("scontrol", "update", f"jobid={job['JobId']}", "starttime=now")
+
         # However fast the machine is, this job does not end before a limit of one minute, the shortest, takes hold.
         process = _wait(run, lambda: _process(tmp_path, "distill.py") if _states(tmp_path) else None)
         os.kill(process, signal.SIGSTOP)
@@ -83,7 +139,9 @@ def test_a_run_in_containers_ends_right_whatever_happens_to_its_jobs(cluster, co
         state = _states(tmp_path)[0].stat().st_mtime
         _wait(run, lambda: jobs("distill", "COMPLETED"))
     assert run.returncode == 0, (tmp_path / "terminal.txt").read_text()[-6000:]
-    assert [job["JobState"] for job in _jobs() if job["JobId"] == cancelled] == ["CANCELLED"]
+    states = {job["JobId"]: job["JobState"] for job in _jobs()}
+    assert states[cancelled] == "CANCELLED"
+    assert {states[job["JobId"]] for job in pushed} == {"COMPLETED"}  # under its own number
     history = (tmp_path / "results/small/students/mse/history.csv").read_text()
     assert len(history.splitlines()) == 3
     assert _states(tmp_path)[0].stat().st_mtime > state  # taken up, and saved again
@@ -91,12 +149,19 @@ def test_a_run_in_containers_ends_right_whatever_happens_to_its_jobs(cluster, co
     assert made(tmp_path / "results/small", *STUDENTS) == made(plain, *STUDENTS)
 
 
+def _asked(field: str, jobs: list[dict[str, str]]) -> list[str]:
+    """A field of squeue's for each of these jobs; scontrol does not tell all that a job asked for."""
+    numbers = ",".join(job["JobId"] for job in jobs)
+    squeue = ["squeue", "--states=all", "--noheader", f"--jobs={numbers}", f"--Format={field}"]
+    return subprocess.run(squeue, capture_output=True, text=True, check=True).stdout.split()
+
+
 @contextmanager
 def _started(folder: Path, *arguments: str) -> Iterator[subprocess.Popen]:
     """Snakemake at work in `folder`, its words in terminal.txt; waited for at the end."""
-    command, environment = command_line(folder, *arguments, "--configfile", str(small_config(folder)))
+    command = command_line(folder, *arguments, "--configfile", str(small_config(folder)))
     with (folder / "terminal.txt").open("w") as terminal:
-        run = subprocess.Popen(command, cwd=folder, env=environment, stdout=terminal, stderr=terminal)
+        run = subprocess.Popen(command, cwd=folder, env=environment(), stdout=terminal, stderr=terminal)
         try:
             yield run
             run.wait(timeout=PATIENCE)

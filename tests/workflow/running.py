@@ -42,9 +42,9 @@ def run_workflow(
     return _run(_workflow(folder, *arguments, repository=repository), folder, timeout)
 
 
-def command_line(folder: Path, *arguments: str) -> tuple[list[str], dict[str, str]]:
-    """The words and the environment of that command."""
-    return [sys.executable, *_workflow(folder, *arguments, repository=ROOT)], environment()
+def command_line(folder: Path, *arguments: str, program: Sequence[str] = ("-m", "snakemake")) -> list[str]:
+    """The words of that command, or of another program that takes Snakemake's."""
+    return [sys.executable, *program, *_places(folder, ROOT), "--nocolor", *arguments]
 
 
 def planned(folder: Path, config: Path, *words: str, repository: Path = ROOT) -> set[str]:
