@@ -28,8 +28,8 @@ test: .venv/test.stamp
 test-long:
 	$(MAKE) --no-print-directory test PYTEST="-m long"
 
-# A real SLURM and a real Apptainer; where these are missing, the tests are skipped and say how to get them. A file of tests
-# each for two processes: those of SLURM wait more than they compute.
+# A real SLURM and a real Apptainer; where these are missing, the tests are skipped and say how to get them, in `make test`
+# too. A file of tests each for two processes: those of SLURM wait more than they compute.
 test-hpc: .venv/test.stamp
 	PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE KMP_BLOCKTIME=0 pytest -rs --durations=0 --durations-min=1 -n 2 --dist loadfile tests/hpc
 

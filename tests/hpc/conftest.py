@@ -1,7 +1,9 @@
-"""The real SLURM and the real Apptainer; where they are not, tests are skipped with the way to get them.
+"""The real SLURM and the real Apptainer.
 
-Each is set up once for all of pytest's processes. What this machine cannot do (no rights, no mirror) skips tests too;
-an image that cannot be built where its base and its packages are to be had is an error.
+Where a program is missing, a test that takes it is skipped, by `make test` too, and says how to get it; where it is
+there, the test takes minutes and bears the mark hpc. Each program is set up once for all of pytest's processes. What this
+machine cannot do (no rights, no mirror) skips tests too; an image that cannot be built where its base and its packages are
+to be had is an error.
 """
 
 from __future__ import annotations
@@ -25,6 +27,27 @@ from styledistill.plan import containers
 
 HERE = Path(__file__).parent
 IMAGES = ROOT / "containers"
+# The fixture that needs them, what they are, and how they are got.
+PROGRAMS = {
+    "apptainer": (("apptainer",), "Apptainer: as root on Debian 12, tests/hpc/install_apptainer.sh"),
+    "cluster": (("slurmctld", "slurmd", "munged"), "SLURM: as root on Debian 12, tests/hpc/install_slurm.sh"),
+}
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m selects
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE not in item.path.parents:
+            continue
+        lacking = [
+            advice
+            for fixture, (programs, advice) in PROGRAMS.items()
+            if fixture in item.fixturenames and not all(map(shutil.which, programs))
+        ]
+        if lacking:
+            item.add_marker(pytest.mark.skip(reason=f"{item.name} needs {' and '.join(lacking)}"))
+        else:
+            item.add_marker(pytest.mark.hpc)
 
 
 @contextmanager
@@ -52,8 +75,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def apptainer() -> None:
-    if not shutil.which("apptainer"):
-        pytest.skip("needs Apptainer: as root on Debian 12, tests/hpc/install_apptainer.sh")
+    """Named by tests that need it, for PROGRAMS."""
 
 
 @pytest.fixture(scope="session")
@@ -111,8 +133,6 @@ def contained(images: None, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Path]:
     """slurm.conf of a running SLURM of one node."""
-    if not shutil.which("slurmctld") or not shutil.which("munged"):
-        pytest.skip("needs SLURM: as root on Debian 12, tests/hpc/install_slurm.sh")
     if os.geteuid() != 0:
         pytest.skip("needs root, to start a SLURM of its own")
     # In a folder that munge's socket can be reached in.

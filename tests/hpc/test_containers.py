@@ -16,8 +16,6 @@ from small import LOCAL, PATIENCE, PICTURES, made, small_config
 
 from styledistill.plan import containers
 
-pytestmark = pytest.mark.hpc
-
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:

@@ -13,12 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 from running import ROOT, command_line, environment, run_workflow
 from small import PATIENCE, made, small_config
-
-pytestmark = pytest.mark.hpc
 
 # The intervals of the profile are for hours; jobs here take seconds.
 QUICK = ("--jobs", "8", "--seconds-between-status-checks", "2", "--slurm-init-seconds-before-status-checks", "2")
