@@ -1,9 +1,9 @@
 """The real SLURM and the real Apptainer.
 
 Where a program is missing, a test that takes it is skipped, by `make test` too, and says how to get it; where it is
-there, the test takes minutes and bears the mark hpc. Each program is set up once for all of pytest's processes. What this
-machine cannot do (no rights, no mirror) skips tests too; an image that cannot be built where its base and its packages are
-to be had is an error.
+there, the test takes minutes and bears the mark hpc. Each program is set up once for all of pytest's processes. What
+this machine cannot do (no rights, no mirror) skips tests too; an image that cannot be built where its base and its
+packages are to be had is an error.
 """
 
 from __future__ import annotations
