@@ -113,7 +113,7 @@ def test_a_run_in_containers_ends_right_whatever_happens_to_its_jobs(cluster, co
         job = _wait(run, lambda: jobs("teach", "RUNNING"))[0]
         cancelled = job["JobId"]
         _call("scontrol", "update", "nodename=ALL", "state=drain", "reason=test")
-        _call("scancel", f"{job['ArrayJobId']}_{job['ArrayTaskId']}")  # by its JobId SLURM would not find it
+        _call("scancel", _task(job))
         # Submitted again, and held by the drained node.
         _wait(run, lambda: [job for job in jobs("teach", "PENDING") if int(job["JobId"]) > int(cancelled)])
         time.sleep(3)
@@ -127,7 +127,7 @@ def test_a_run_in_containers_ends_right_whatever_happens_to_its_jobs(cluster, co
         _call("sbatch", *urgent, "--wrap=sleep 3")
         pushed = _wait(run, lambda: [job for job in jobs("teach", "PENDING") if job["Restarts"] == "1"])
         for job in pushed:
-            _call("scontrol", "update", f"jobid={job['JobId']}", "starttime=now")
+            _call("scontrol", "update", f"jobid={_task(job)}", "starttime=now")
 
         # However fast the machine is, this job does not end before a limit of one minute, the shortest, takes hold.
         process = _wait(run, lambda: _process(tmp_path, "distill.py") if _states(tmp_path) else None)
@@ -145,6 +145,11 @@ def test_a_run_in_containers_ends_right_whatever_happens_to_its_jobs(cluster, co
     assert _states(tmp_path)[0].stat().st_mtime > state  # taken up, and saved again
     assert not any("TresPerJob" in job for job in _jobs() if job["JobId"] not in before)  # device: cpu
     assert made(tmp_path / "results/small", *STUDENTS) == made(plain, *STUDENTS)
+
+
+def _task(job: dict[str, str]) -> str:
+    """What SLURM's programs call a job: in an array its JobId may mean the whole array."""
+    return f"{job['ArrayJobId']}_{job['ArrayTaskId']}" if "ArrayJobId" in job else job["JobId"]
 
 
 @contextmanager
