@@ -54,13 +54,35 @@ def _pieces(node: object) -> Iterator[str]:
             if field in ("ctx", "kind", "type_comment") or value is None or value == []:
                 continue
             yield f".{field}"
-            yield from _pieces(_without_docstring(node, value) if field == "body" else value)
+            yield from _pieces(_told_alike(node, field, value))
     elif isinstance(node, list):
         yield str(len(node))
         for item in node:
             yield from _pieces(item)
     else:
         yield f"{type(node).__name__}:{node!r}"
+
+
+def _told_alike(node: ast.AST, field: str, value: object) -> object:
+    """A field's value, without what does not count or what Python versions tell in different ways."""
+    if field == "body":
+        return _without_docstring(node, value)
+    if isinstance(node, ast.JoinedStr) and isinstance(value, list):
+        return _joined(value)
+    return value
+
+
+def _joined(values: list[ast.expr]) -> list[ast.expr]:
+    """The parts of an f-string, neighbouring texts as one; Python 3.12.1 ends `:>{width}` with an empty text."""
+    parts: list[ast.expr] = []
+    for value in values:
+        if not isinstance(value, ast.Constant):
+            parts.append(value)
+        elif parts and isinstance(parts[-1], ast.Constant):
+            parts[-1] = ast.Constant(parts[-1].value + value.value)
+        elif value.value:
+            parts.append(value)
+    return parts
 
 
 def _without_docstring(node: ast.AST, body: object) -> object:

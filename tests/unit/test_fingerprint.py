@@ -50,16 +50,38 @@ def test_data_steps_do_not_reach_the_networks():
         assert not [path for path in reached if "/teacher/" in path or "/student/" in path], script
 
 
+# Of several ways to tell these, each version of Python has chosen its own.
+F_STRINGS = r"""
+f"{x:>{width}}" + f"{x:{width}}" + f"{x:{width}.{precision}}" + f"{x!r:^{width}.{precision}f} behind"
+f"{x:%Y-{width}}" + f"{x:{'{'}}" + f"{x:}" + f"{x:>10}" + f"" + f"{{}}{x}}}" + f"{x = }" + f"{x=!s:>{width}}"
+"a" f"{x}" "b" "c" f"" f"{{d{x:{width}}e" "f" + rf"\d{x:\d{width}}" + f"{f'{x:>{width}}':<{width}}"
+f'''{
+    x:>{width}
+}'''
+"""
+
+
 @pytest.mark.parametrize("python", ["python3.11", "python3.12", "python3.13", "python3.14"])
-def test_other_pythons_find_the_same(python):
+def test_other_pythons_find_the_same(python, tmp_path):
     """Else an upgrade of Python would compute everything again."""
     found = shutil.which(python)
     if not found or subprocess.run([found, "--version"], capture_output=True).returncode:  # a shim of pyenv, say
         pytest.skip(f"{python} is not installed here")
-    names = ("teach", "distill", "report")
-    code = f"from styledistill.fingerprint import *; print([fingerprint_script(name) for name in {names}])"
-    done = subprocess.run([found, "-c", code], cwd=SRC, capture_output=True, text=True, check=True)
-    assert done.stdout == f"{[fingerprint.fingerprint_script(name) for name in names]}\n"
+    strings = tmp_path / "strings.py"
+    strings.write_text(F_STRINGS)
+    code = "import sys; from pathlib import Path; from styledistill.fingerprint import fingerprint_script, _module_hash;"
+    code += "print(_module_hash(Path(sys.argv[1])), *map(fingerprint_script, sys.argv[2:]))"
+    done = subprocess.run([found, "-c", code, strings, *SCRIPTS], cwd=SRC, capture_output=True, text=True, check=True)
+    own = [fingerprint._module_hash(strings), *map(fingerprint.fingerprint_script, SCRIPTS)]
+    assert dict(zip(["strings", *SCRIPTS], done.stdout.split(), strict=True)) == dict(
+        zip(["strings", *SCRIPTS], own, strict=True)
+    )
+
+
+@pytest.mark.parametrize("change", [(":>{width}}", ":<{width}}"), (":{width}.{", ":{width}{"), ('"a" f', '"b" f')])
+def test_what_an_f_string_says_counts(change):
+    assert change[0] in F_STRINGS
+    assert _pieces(F_STRINGS.replace(*change)) != _pieces(F_STRINGS)
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
