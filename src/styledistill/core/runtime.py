@@ -5,8 +5,10 @@ from __future__ import annotations
 import fcntl
 import os
 import random
+import stat
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -29,8 +31,25 @@ def pick_device(name: str) -> torch.device:
         raise UserError(f"device: {name} was asked for, but no CUDA device is visible here. Use auto or cpu.")
     if name == "cuda" and torch.cuda.device_count() > 1 and "LOCAL_RANK" not in os.environ:
         gpus = [str(torch.cuda.get_device_properties(i).uuid) for i in range(torch.cuda.device_count())]
-        return torch.device("cuda", claim(gpus, Path(tempfile.gettempdir())))
+        return torch.device("cuda", claim(gpus, own_folder()))
     return device
+
+
+def own_folder() -> Path:
+    """A folder for temporary files of this user alone, the same one for all jobs on a machine. Raises UserError.
+
+    Its name is known to everybody, so another user may have made it first, or put a link there.
+    """
+    folder = Path(tempfile.gettempdir()) / f"styledistill-{os.getuid()}"
+    try:
+        with suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
+        facts = folder.lstat()
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be made ({error.strerror}). Set TMPDIR to a folder of yours.") from error
+    if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.getuid() or facts.st_mode & 0o022:
+        raise UserError(f"{folder}: not a folder that only you can write to. Remove it, or set TMPDIR to one of yours.")
+    return folder
 
 
 _claims: list[IO[str]] = []  # open files: a claim ends with its process, however that ends
@@ -39,10 +58,10 @@ _claims: list[IO[str]] = []  # open files: a claim ends with its process, howeve
 def claim(gpus: Sequence[str], folder: Path) -> int:
     """Index of the first of `gpus` (names that all jobs of a machine know) that no living process holds; now ours.
 
-    The first where all are held. folder: of the lock files, one for each GPU and user.
+    The first where all are held. folder: of the lock files, one for each GPU; nobody else can write there.
     """
     for index, gpu in enumerate(gpus):
-        file = (folder / f"styledistill-{os.getuid()}-{gpu}.lock").open("w")
+        file = (folder / f"{gpu}.lock").open("w")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
