@@ -14,16 +14,17 @@ from contextlib import suppress
 from pathlib import Path
 
 from .core.errors import UserError
-from .core.lifeline import LOCK, PATIENCE_SECONDS, held, open_lock
+from .core.lifeline import LOCK, PATIENCE_SECONDS, held, mark, open_lock
 
+_DAY = 24 * 3600.0
 RESUMING = "STYLEDISTILL_RESUMING"  # set by resume.py while it unlocks
 
 
 def occupy(run: Path) -> None:
     """Take the run for this Snakemake until it ends, waiting a little for jobs that are about to end.
 
-    Removes what writers that were killed have left half-written. Raises UserError where somebody else works on the run,
-    or where nothing can be written. Without effect where the file system has no locks.
+    Removes what writers that were killed have left half-written, in what all runs share too. Raises UserError where
+    somebody else works on the run, or where nothing can be written. Without effect where the file system has no locks.
     """
     try:
         file = open_lock(run)
@@ -33,14 +34,34 @@ def occupy(run: Path) -> None:
         _wait_for_others(run, file.fileno())
     except OSError:
         return
-    for left_over in run.rglob(".*.part"):
-        left_over.unlink(missing_ok=True)
+    _remove_half_written(run)
     with suppress(OSError):
         since = time.strftime("%Y-%m-%d %H:%M")
-        who = f"Snakemake (process {os.getpid()}) of {getpass.getuser()} on {socket.gethostname()}, since {since}"
+        who = f"Snakemake (process {os.getpid()}) of {_user()} on {socket.gethostname()}, since {since}"
         (run / LOCK).write_text(who + "\n")
     fcntl.flock(file, fcntl.LOCK_SH)  # jobs share it
     held.append(file)
+
+
+def _remove_half_written(run: Path) -> None:
+    """Temporary files of this run's writers, and in `resources` those of a day ago that nobody can have use for.
+
+    Jobs of other runs may be writing there just now. Downloads (`<name>.part`) go on where they were cut.
+    """
+    for left_over in run.rglob(".*.part"):
+        left_over.unlink(missing_ok=True)
+    for left_over in Path("resources").rglob(".*.part"):
+        with suppress(OSError):  # renamed by its writer meanwhile, or another user's
+            if f".{mark(run)}-" in left_over.name or time.time() - left_over.stat().st_mtime > _DAY:
+                left_over.unlink()
+
+
+def _user() -> str:
+    """The user's name, or the number where this machine knows no name for it, as in many containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # OSError from Python 3.13 on
+        return f"user {os.getuid()}"
 
 
 def await_others(run: Path) -> None:

@@ -69,7 +69,9 @@ def test_other_pythons_find_the_same(python, tmp_path):
         pytest.skip(f"{python} is not installed here")
     strings = tmp_path / "strings.py"
     strings.write_text(F_STRINGS)
-    code = "import sys; from pathlib import Path; from styledistill.fingerprint import fingerprint_script, _module_hash;"
+    code = (
+        "import sys; from pathlib import Path; from styledistill.fingerprint import fingerprint_script, _module_hash;"
+    )
     code += "print(_module_hash(Path(sys.argv[1])), *map(fingerprint_script, sys.argv[2:]))"
     done = subprocess.run([found, "-c", code, strings, *SCRIPTS], cwd=SRC, capture_output=True, text=True, check=True)
     own = [fingerprint._module_hash(strings), *map(fingerprint.fingerprint_script, SCRIPTS)]

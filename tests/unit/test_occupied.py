@@ -156,6 +156,63 @@ def test_what_was_left_half_written_is_removed(tmp_path):
     assert (tmp_path / "images" / "c00.png").exists()
 
 
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+os.environ["STYLEDISTILL_RUN"] = str(Path(sys.argv[2]).absolute())
+import numpy as np
+from styledistill.teacher.store import PairStore
+picture = np.zeros((8, 8, 3), np.uint8)
+Path.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)  # written, and not yet renamed
+if len(sys.argv) > 3:
+    PairStore.__init__ = lambda self, *_: setattr(self, "folder", Path("resources/pairs/key"))
+PairStore(Path("resources/pairs"), {"some": "teacher"}).put(picture, picture, picture)
+"""
+OCCUPY = "import sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path;"
+OCCUPY += "from styledistill.occupied import occupy; occupy(Path(sys.argv[2]));"
+OCCUPY += "print((Path(sys.argv[2]) / '.lock').read_text())"
+
+
+def python(folder: Path, code: str, *arguments: str, **options) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-c", code, str(SRC), *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, **options)
+
+
+def test_what_a_killed_job_left_in_the_shared_store_goes_with_its_own_run(tmp_path):
+    store = tmp_path / "resources/pairs"
+    assert python(tmp_path, KILLED, "results/one").returncode == -signal.SIGKILL  # at the store's key
+    assert python(tmp_path, KILLED, "results/one", "picture").returncode == -signal.SIGKILL
+    assert len(list(store.rglob(".*.part"))) == 2
+    assert python(tmp_path, OCCUPY, "results/two").returncode == 0  # another run, whose jobs cannot know
+    assert len(list(store.rglob(".*.part"))) == 2
+    download = tmp_path / "resources/weights/net.pth.part"
+    download.parent.mkdir()
+    download.write_bytes(b"goes on where it was cut")
+    done = python(tmp_path, OCCUPY, "results/one")
+    assert done.returncode == 0, done.stderr
+    assert not list(store.rglob(".*.part")) and download.exists()
+
+
+def test_what_nobody_goes_on_with_is_removed_from_the_shared_store_after_a_day(tmp_path):
+    python(tmp_path, KILLED, "results/one", "picture")
+    (left,) = (tmp_path / "resources/pairs").rglob(".*.part")
+    os.utime(left, (left.stat().st_atime, left.stat().st_mtime - 25 * 3600))
+    assert python(tmp_path, OCCUPY, "results/two").returncode == 0
+    assert not left.exists()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="taking another user's number needs root")
+def test_a_user_without_a_name_can_work(tmp_path):
+    """As in a container that is run as a number, with no LOGNAME."""
+    tmp_path.chmod(0o777)
+    bare = {name: value for name, value in os.environ.items() if name not in ("LOGNAME", "USER", "LNAME", "USERNAME")}
+    become = "import os, sys; sys.path.insert(0, sys.argv[1]); import styledistill.occupied; os.setuid(54321);"
+    done = python(tmp_path, become + OCCUPY, "run", env=bare)
+    assert done.returncode == 0, done.stderr
+    assert " of user 54321 on " in done.stdout
+
+
 def test_a_run_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "run").write_text("a file where the folder should be")
     with pytest.raises(UserError, match=r"run: cannot be written \("):

@@ -6,8 +6,8 @@ import os
 import subprocess
 import sys
 import tempfile
-from types import SimpleNamespace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -74,7 +74,9 @@ def _of_another(place: Path) -> None:
 @pytest.mark.parametrize("prepare", [_link, _open_to_all, _of_another, Path.touch])
 def test_what_others_have_put_in_its_place_is_refused(shared, prepare):
     prepare(shared)
-    with pytest.raises(UserError, match=rf"^{shared}: not a folder that only you can write to. Remove it, or set TMPDIR"):
+    with pytest.raises(
+        UserError, match=rf"^{shared}: not a folder that only you can write to. Remove it, or set TMPDIR"
+    ):
         own_folder()
     assert not list(shared.parent.glob("*/*.lock"))
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import UserError
+from .lifeline import mark, run_folder
 
 # What a user can do about an error of the operating system.
 ADVICE = {
@@ -31,6 +32,8 @@ _CHUNK = 1 << 20
 _UMASK = os.umask(0o022)
 os.umask(_UMASK)  # it can be read only by setting it
 
+written: list[Path] = []  # what this process has put in place, in order; the record of a stage keeps the hashes
+
 
 @contextmanager
 def atomic_path(path: Path | str) -> Iterator[Path]:
@@ -39,12 +42,13 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     Raises UserError when the disk is full, the folder cannot be written or another limit of the system is met.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    temporary = path.with_name(f".{path.name}.{mark(run_folder())}-{secrets.token_hex(4)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         temporary.chmod(0o666 & ~_UMASK)  # some writers make files that nobody else in the group can read
         temporary.replace(path)
+        written.append(path.absolute())
     except UserError:
         raise
     except Exception as error:

@@ -8,6 +8,7 @@ happens. The side of Snakemake is `occupied.py`. No torch here: the workflow its
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import select
 import signal
@@ -28,6 +29,16 @@ def bind_jobs(run: Path) -> None:
     """Tell the jobs that this process (Snakemake) will start which run they belong to, and to whom."""
     os.environ[_RUN] = str(run.absolute())
     os.environ[_SNAKEMAKE] = f"{_namespace()}/{os.getpid()}"
+
+
+def run_folder() -> Path | None:
+    """The folder of the run that this process belongs to; None for a script that no workflow started."""
+    return Path(os.environ[_RUN]) if _RUN in os.environ else None
+
+
+def mark(run: Path | None) -> str:
+    """What the temporary files of a run's writers bear in their names; of no run, a word for all."""
+    return "none" if run is None else hashlib.sha256(bytes(run.absolute())).hexdigest()[:8]
 
 
 def join_run() -> None:
