@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
 from snakemake.cli import main as snakemake
 from snakemake_interface_logger_plugins.common import LogEvent
 
@@ -25,8 +26,14 @@ REASONS = {
     "Forced execution": "forced",
     "Input files updated by another job": "follows from another job",
 }
-# The only parameters that changed are fingerprints of code (styledistill.fingerprint).
-_CODE_ALONE = re.compile(r"before: '[0-9a-f]{16}' now: '[0-9a-f]{16}' ")
+# The only parameter that changed: a fingerprint of code (styledistill.fingerprint), or the mark of a folder's files
+# (styledistill.plan.preflight.listing), empty where there was no folder.
+_ALONE = {
+    "code changed": re.compile(r"before: '[0-9a-f]{16}' now: '[0-9a-f]{16}' "),
+    "pictures changed": re.compile(r"before: '(files [0-9a-f]{16})?' now: '(files [0-9a-f]{16})?' "),
+}
+# Hours of one job by rule, of presets that nobody runs just to know how long they take.
+_ESTIMATES = Path(__file__).parent.parent / "workflow" / "estimates"
 
 
 @dataclass(frozen=True)
@@ -67,7 +74,9 @@ def planned(arguments: Sequence[str]) -> list[Job]:
 def why(reason: str) -> str:
     """Snakemake's reason in few words."""
     known = next((words for sign, words in REASONS.items() if sign in reason), reason)
-    return "code changed" if known == "settings changed" and _CODE_ALONE.search(reason) else known
+    if known != "settings changed":
+        return known
+    return next((words for words, alone in _ALONE.items() if alone.search(reason)), known)
 
 
 def seconds(times: Path) -> float | None:
@@ -92,6 +101,13 @@ def estimate(jobs: Sequence[Job]) -> float | None:
     return sum(known) / len(known) * len(jobs) / 3600 if known else None
 
 
+def counted(jobs: Sequence[Job]) -> float | None:
+    """Hours that jobs of one rule of a preset will take, counted beforehand; None where nobody has counted."""
+    path = _ESTIMATES / f"{Path(jobs[0].times).parts[1]}.yaml"
+    each = yaml.safe_load(path.read_text()).get(jobs[0].rule) if path.is_file() else None
+    return None if each is None else each * len(jobs)
+
+
 def table(jobs: Sequence[Job]) -> str:
     """One line per rule, in the order of the first of its jobs."""
     if not jobs:
@@ -99,23 +115,29 @@ def table(jobs: Sequence[Job]) -> str:
     rules: dict[str, list[Job]] = defaultdict(list)
     for job in jobs:
         rules[job.rule].append(job)
-    hours = {rule: estimate(some) for rule, some in rules.items()}
+    measured = {rule: estimate(some) for rule, some in rules.items()}
+    guessed = {rule: counted(some) for rule, some in rules.items() if measured[rule] is None}
     width = max(map(len, [*rules, "in all"]))
     lines = [f"{'rule':<{width}}   jobs    hours  why"]
     for rule, some in rules.items():
         reasons = Counter(job.why for job in some).most_common()
         words = reasons[0][0] if len(reasons) == 1 else ", ".join(f"{words} ({count})" for words, count in reasons)
-        lines.append(f"{rule:<{width}}  {len(some):5,}  {_hours(hours[rule]):>7}  {words}")
-    known = [value for value in hours.values() if value is not None]
-    total = _hours(sum(known) if known else None)
+        cell = _hours(measured[rule]) or _hours(guessed[rule], "~")
+        lines.append(f"{rule:<{width}}  {len(some):5,}  {cell:>7}  {words}")
+    known = [value for value in (*measured.values(), *guessed.values()) if value is not None]
+    some_guessed = any(value is not None for value in guessed.values())
+    total = _hours(sum(known) if known else None, "~" if some_guessed else "")
     lines.append(f"{'in all':<{width}}  {len(jobs):5,}  {total:>7}  one after another, each as long as it took before")
-    if unknown := [rule for rule, value in hours.items() if value is None]:
-        lines.append(f"?: no job of this rule has run in this run before ({', '.join(unknown)})")
+    if some_guessed:
+        lines.append("~: counted for one GPU of the A100's class, not measured (docs/cluster.md)")
+    if unknown := [rule for rule, value in guessed.items() if value is None]:
+        which = ", ".join(unknown) if known else "any rule"
+        lines.append(f"no hours: not run yet in this run ({which})")
     return "\n".join(lines)
 
 
-def _hours(value: float | None) -> str:
-    return "?" if value is None else f"{value:.2f}" if value >= 0.1 else f"{value:.4f}"
+def _hours(value: float | None, mark: str = "") -> str:
+    return "" if value is None else mark + (f"{value:.2f}" if value >= 0.1 else f"{value:.4f}")
 
 
 if __name__ == "__main__":

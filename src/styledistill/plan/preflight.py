@@ -87,10 +87,10 @@ def gpus() -> int:
 
 
 def listing(source: Source) -> str:
-    """A hash of names, sizes and times of a source's files, a folder's or archives of this disk; empty without any.
+    """A mark of names, sizes and times of a source's files, a folder's or archives of this disk; empty without any.
 
     A parameter of the rule that lists the source: a picture that was added, removed or changed is noticed by it, as
     Snakemake would notice a changed input.
     """
     files = registry.stamp(source)
-    return sha256_bytes(canonical_json(files).encode())[:16] if files else ""
+    return f"files {sha256_bytes(canonical_json(files).encode())[:16]}" if files else ""
