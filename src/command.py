@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import click
@@ -25,6 +26,8 @@ from styledistill.core.progress import to_snakemake_terminal
 
 # Errors of the system that no script can foresee; others are faults of the program and keep their traceback.
 _EVERYWHERE = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+# Of torch on a CPU, and of the loader of shared libraries.
+_NO_MEMORY = ("can't allocate memory", "annot allocate memory", "failed to map segment from shared object")
 
 join_run()
 
@@ -60,14 +63,29 @@ def user_errors(where: str = "") -> Iterator[None]:
         yield
     except UserError as error:
         _leave(f"error: {where + ': ' if where else ''}{error}")
-    except OSError as error:
-        if error.errno not in _EVERYWHERE:
+    except Exception as error:
+        if (said := _of_the_system(error)) is None:
             raise
-        _leave(f"error: {error.filename or 'system'}: {ADVICE[error.errno]}")
-    except (MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and "can't allocate memory" not in str(error):  # torch's words, on a CPU
-            raise
-        _leave(f"error: {ADVICE[errno.ENOMEM]}")
+        _leave(said)
+
+
+def _of_the_system(error: BaseException) -> str | None:
+    """The line for an error that a limit of the system is behind; None for a fault of the program."""
+    if isinstance(error, OSError) and error.errno in _EVERYWHERE:
+        return f"error: {error.filename or 'system'}: {ADVICE[error.errno]}"
+    words = isinstance(error, RuntimeError | ImportError) and any(one in str(error) for one in _NO_MEMORY)
+    return f"error: {ADVICE[errno.ENOMEM]}" if words or isinstance(error, MemoryError) else None
+
+
+def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Scripts import torch before they can catch anything, and under a limit its libraries do not fit."""
+    if (said := _of_the_system(error)) is None:
+        sys.__excepthook__(kind, error, trace)
+    else:
+        print(said, file=sys.stderr, flush=True)
+
+
+sys.excepthook = _uncaught
 
 
 def _leave(line: str) -> None:

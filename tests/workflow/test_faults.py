@@ -41,7 +41,8 @@ def results(folder: Path) -> dict[str, bytes]:
 
 
 def parts(folder: Path) -> list[Path]:
-    return list((folder / RUN).rglob("*.part"))
+    """What writers have left half-written, in the run and in what all runs share."""
+    return [path for name in (RUN, "resources") for path in (folder / name).rglob("*.part")]
 
 
 # --- killed ----------------------------------------------------------------------------------------------------------
@@ -219,25 +220,57 @@ def test_a_read_only_folder(smoke_copy, small_disk):
     assert done.returncode == 0, done.stderr[-3000:]
 
 
-def test_a_limit_on_the_size_of_files(smoke, tmp_path):
-    """The teacher's script on a block, without its store of finished pairs."""
+def taught(smoke: Path, folder: Path, limit: int, value: int) -> subprocess.CompletedProcess:
+    """The teacher's script on a block, without its store of finished pairs, under a limit of the system."""
     settings = yaml.safe_load(SMOKE.read_text())["teacher"]
-    out = tmp_path / "out"
     command = [sys.executable, str(ROOT / "src/teach.py"), "--images", str(smoke / RUN / "images/val/0000")]
-    command += ["--shape", "3", "3", "--device", "cpu", "--store", str(tmp_path / "pairs"), "--out", str(out)]
-    done = subprocess.run(
+    command += ["--shape", "3", "3", "--device", "cpu", "--store", str(folder / "pairs"), "--out", str(folder / "out")]
+    return subprocess.run(
         [*command, "--teacher", json.dumps(settings)],
         cwd=smoke,
         env=environment(),
         capture_output=True,
         text=True,
         check=False,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000)),
+        preexec_fn=lambda: resource.setrlimit(limit, (value, value)),
     )
-    assert done.returncode == 1
+
+
+def only_line(done: subprocess.CompletedProcess) -> str:
+    """What a script that met a limit says of it."""
+    assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr[-3000:]
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    return line
+
+
+def test_a_limit_on_the_size_of_files(smoke, tmp_path):
+    line = only_line(taught(smoke, tmp_path, resource.RLIMIT_FSIZE, 2000))
     assert line.endswith(".png: the file is larger than is allowed here: raise the limit (ulimit -f) and run again")
-    assert not list(out.glob("*")) and not list(tmp_path.rglob("*.part"))
+    assert not list((tmp_path / "out").glob("*")) and not list(tmp_path.rglob("*.part"))
+
+
+def test_a_limit_on_open_files(smoke, tmp_path):
+    """Raised until the script ends well; with four Python itself does not get as far as the script."""
+    lines = []
+    for limit in range(5, 30):
+        done = taught(smoke, tmp_path, resource.RLIMIT_NOFILE, limit)
+        if not done.returncode:
+            break
+        lines.append(only_line(done))
+        assert not list((tmp_path / "out").glob("*")) and not list(tmp_path.rglob("*.part"))
+    assert lines and all(
+        line.endswith(": too many open files: raise the limit (ulimit -n) and run again") for line in lines
+    )
+    expected = (smoke / RUN / "teacher/val/0000/c00_s00.png").read_bytes()
+    assert (tmp_path / "out/c00_s00.png").read_bytes() == expected
+
+
+@pytest.mark.parametrize("kilobytes", [60_000, 900_000, 2_500_000])
+def test_a_limit_on_memory_that_not_even_the_libraries_fit_into(smoke, tmp_path, kilobytes):
+    done = taught(smoke, tmp_path, resource.RLIMIT_AS, kilobytes * 1024)
+    assert only_line(done) == (
+        "error: not enough memory: end other programs or raise the limit (ulimit -v), and run again"
+    )
 
 
 def shift(folder: Path, hours: int, since: float = 0) -> None:

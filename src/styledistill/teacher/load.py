@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import re
 from collections.abc import Callable, Iterator
@@ -197,6 +198,11 @@ def _explained(weights: str) -> Iterator[None]:
     except UserError:
         raise
     except Exception as error:  # diffusers, transformers and the hub's client raise many types for unfit files
+        cause: BaseException | None = error
+        while cause is not None:
+            if isinstance(cause, OSError) and cause.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
+                raise cause from None  # the weights are not to blame
+            cause = cause.__cause__
         first = " ".join(str(error).split())[:200] or type(error).__name__
         raise UserError(f"teacher.weights: {weights} cannot be loaded ({first}). {ADVICE}") from error
 
