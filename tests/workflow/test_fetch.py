@@ -106,3 +106,41 @@ def test_no_job_but_those_that_fetch_sees_the_hub(tmp_path, quiet):
     commands = [line for line in (plan.stdout + plan.stderr).splitlines() if " $SRC/" in line or "/src/" in line]
     online = {line.split("$SRC/")[1].split(".py")[0] for line in commands if "env -u HF_HUB_OFFLINE" in line}
     assert online == {"index", "download", "fetch", "golden"}
+
+
+def test_passwords_and_tokens_of_addresses_are_sent_and_nowhere_written(tmp_path, monkeypatch, quiet):
+    """Neither in messages, commands and logs nor in results, locks and what Snakemake keeps."""
+
+    def with_secrets(server) -> str:
+        return server.address.replace("://", "://user:GEHEIM-1@")
+
+    def run(*arguments: str) -> str:
+        done = run_workflow(tmp_path, "fetch", "--cores", "2", "-p", *arguments, "--configfile", str(config))
+        said.append(done.stdout + done.stderr)
+        return said[-1]
+
+    said, config = [], tmp_path / "config.yaml"
+    with serving(_served()) as server:
+        monkeypatch.setenv("HF_ENDPOINT", server.address)
+        _config(tmp_path, server.address)
+        values = yaml.safe_load(config.read_text())
+        values["sources"]["photos"]["address"] = f"{with_secrets(server)}/zips/photos.zip?token=GEHEIM-2"
+        config.write_text(yaml.safe_dump(values))
+        server.script = [(404, {})]
+        asked = f"{server.address.replace('://', '://***@')}/zips/photos.zip?token=***"
+        assert f"error: sources.photos: {asked}: HTTP 404 " in run("--until", "index_remote")
+        assert "fetched.json" in run("--until", "index_remote", "download"), said[-1][-3000:]
+        assert ("/zips/photos.zip?token=GEHEIM-2", "Basic dXNlcjpHRUhFSU0tMQ==") in zip(
+            [path for path, _ in server.asked], server.tokens, strict=True
+        )
+        # The blocks' own pictures again, from a mirror that wants a password too.
+        monkeypatch.setenv("STYLEDISTILL_MIRROR", f"{with_secrets(server)}/zips/?key=GEHEIM-3")
+        values["seed"] = 5
+        config.write_text(yaml.safe_dump(values))
+        server.asked.clear()
+        assert "(100%) done" in run(), said[-1][-3000:]
+        assert [path for path, _ in server.asked if path == "/zips/photos.zip?key=GEHEIM-3"]
+    assert "GEHEIM" not in "".join(said)
+    written = [path for path in tmp_path.rglob("*") if path.is_file() and path != config]
+    assert len([path for path in written if path.suffix == ".log"]) > 5
+    assert [path for path in written if b"GEHEIM" in path.read_bytes()] == []

@@ -19,7 +19,7 @@ from styledistill import config as configuration
 from styledistill.core import lifeline
 from styledistill.core.errors import UserError
 from styledistill.core.files import canonical_json, sha256_file
-from styledistill.downloads import needed
+from styledistill.downloads import addresses, needed
 from styledistill.downloads.registry import FOLDER, weight_files
 from styledistill import occupied
 from styledistill.fingerprint import fingerprint_script
@@ -40,9 +40,18 @@ def chosen_configuration():
         for section, key in (("teacher", "weights"), ("student", "start")):
             if isinstance(values.get(section), dict) and key in values[section]:
                 values[section][key] = found_beside(values[section][key])
-        return configuration.validate(values)
+        return configuration.validate(without_secrets(values))
     except UserError as error:
         sys.exit(f"error: {error}")
+
+
+def without_secrets(values):
+    """Passwords and tokens in addresses go to the jobs that ask there, and nowhere else."""
+    sources = values.get("sources")
+    for source in sources.values() if isinstance(sources, dict) else ():
+        if isinstance(source, dict) and isinstance(source.get("address"), str):
+            source["address"] = addresses.conceal(source["address"])
+    return values
 
 
 def found_beside(path):

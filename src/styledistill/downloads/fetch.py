@@ -17,11 +17,12 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 from urllib.error import HTTPError, URLError
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from ..core.errors import UserError
 from ..core.progress import Meter, announce
+from .addresses import conceal, revealed
 from .check import OtherFile
 from .content import check_download
 from .lock import MIRROR
@@ -226,9 +227,9 @@ def open_url(
 
     Raises Cut for what may pass and UserError for what will not.
     """
-    request = Request(
-        url, headers={"User-Agent": "styledistill", **headers} | ({"Range": span} if span else {}), method=method
-    )
+    place, own = revealed(url)
+    ranged = {"Range": span} if span else {}
+    request = Request(place, headers={"User-Agent": "styledistill", **own, **headers, **ranged}, method=method)
     try:
         return build_opener(_SameHost).open(request, timeout=timeout)
     except HTTPError as error:
@@ -273,8 +274,11 @@ def mirrored(url: str, parts: int = 1) -> str:
 
     parts: of the publisher's path, from its end, that the mirror has.
     """
-    mirror = os.environ.get(MIRROR)
-    return "/".join([mirror.rstrip("/"), *urlsplit(url).path.split("/")[-parts:]]) if mirror else url
+    if not (mirror := os.environ.get(MIRROR)):
+        return url
+    folder = urlsplit(mirror)
+    path = "/".join([folder.path.rstrip("/"), *urlsplit(url).path.split("/")[-parts:]])
+    return conceal(urlunsplit(folder._replace(path=path)))
 
 
 def _length(file: BinaryIO) -> int:

@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 from ..core.errors import UserError
+from .addresses import conceal, redacted
 from .fetch import PASSING, Cut, Patience, asked_pause, keep_trying
 
 _ADDRESS = re.compile(r"hf://datasets/([^/]+/[^/@]+)@([^/]+)/(.+)", re.S)
@@ -69,12 +70,12 @@ def _facts(kind: str, repo: str, revision: str) -> Any:
         advice = "Run `snakemake fetch` where there is a network."
         raise UserError(f"{repo}: not here, and HF_HUB_OFFLINE forbids to ask the hub. {advice}") from error
     except HfHubHTTPError as error:
-        answer, first = error.response, " ".join(str(error).split())[:160]
+        answer, first = error.response, redacted(" ".join(str(error).split()))[:160]
         if answer is not None and answer.status_code in PASSING:
             raise Cut(f"HTTP {answer.status_code}", asked_pause(answer.headers.get("Retry-After"))) from error
         raise UserError(f"{repo}@{revision}: {first}. Is this the right name? Set HF_TOKEN if it needs one.") from error
     except httpx2.HTTPError as error:
-        raise Cut(error) from error
+        raise Cut(redacted(str(error)) or type(error).__name__) from error
 
 
 def address(repo: str, commit: str, name: str) -> str:
@@ -88,14 +89,14 @@ def url(place: str) -> str:
 
     found = _ADDRESS.fullmatch(place)
     assert found, place
-    return hf_hub_url(found[1], found[3], repo_type="dataset", revision=found[2], endpoint=_endpoint())
+    return conceal(hf_hub_url(found[1], found[3], repo_type="dataset", revision=found[2], endpoint=_endpoint()))
 
 
 def model_url(repo: str, commit: str, name: str) -> str:
     """Where the endpoint that is set has a file of a model."""
     from huggingface_hub import hf_hub_url
 
-    return hf_hub_url(repo, name, revision=commit, endpoint=_endpoint())
+    return conceal(hf_hub_url(repo, name, revision=commit, endpoint=_endpoint()))
 
 
 def _endpoint() -> str | None:

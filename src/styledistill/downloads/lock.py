@@ -16,6 +16,7 @@ from pathlib import Path
 
 from ..core.errors import UserError
 from ..core.files import read_json, write_json
+from .addresses import redacted
 
 NAME = "lock.json"
 FOLDER = Path("resources/downloads")  # of the one lock of a working directory
@@ -71,7 +72,7 @@ def mirror_of(folder: Path, what: str) -> str | None:
 def _mirrored(new: Iterable[str]) -> dict[str, str]:
     mirror = os.environ.get(MIRROR)
     files = (what for what in new if what.startswith("http") and "#" not in what)
-    return {f"mirror of {what}": mirror for what in files} if mirror else {}
+    return {f"mirror of {what}": redacted(mirror) for what in files} if mirror else {}
 
 
 def forget(folder: Path, beginning: str) -> None:

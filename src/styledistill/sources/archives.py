@@ -27,6 +27,7 @@ from ..core.errors import BadPicture, UserError
 from ..core.files import canonical_json, read_json, sha256_bytes, write_text
 from ..core.progress import Meter, announce, megabytes
 from ..downloads import hub
+from ..downloads.addresses import conceal
 from ..downloads.check import OtherFile, check_file
 from ..downloads.fetch import fetch_file, mirrored, size_there
 from ..downloads.lock import alone, forget, pin, pinned
@@ -99,6 +100,8 @@ class Archives:
     """A source of kind archive or hub."""
 
     def __init__(self, source: Listed, folder: Path = FOLDER) -> None:
+        if isinstance(source, ArchiveSource):
+            source = source.model_copy(update={"address": conceal(source.address)})
         self.source, self._downloads = source, folder
         facts = source.model_dump(include={"kind", "address", "repo", "revision", "files", "column", "pictures"})
         if isinstance(source, HubSource) and source.whole:
