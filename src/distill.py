@@ -9,7 +9,7 @@ import click
 from safetensors.torch import save_file
 
 from styledistill import config
-from styledistill.core.files import atomic_path, sha256_file
+from styledistill.core.files import atomic_path
 from styledistill.core.record import run_record
 from styledistill.core.runtime import pick_device, seed_everything, use_threads
 from styledistill.student.distill import distill
@@ -61,8 +61,6 @@ def main(
                 with atomic_path(out / "last.safetensors") as temporary:
                     save_file(done.last, temporary)
                 write_history(out / "history.csv", done.rows)
-                made = ("student.safetensors", "last.safetensors", "config.json", "history.csv")
-                facts["sha256"] = {name: sha256_file(out / name) for name in made}
             facts.update(device=str(where), loss=loss, processes=group_size(), pairs_per_second=done.pairs_per_second)
         part()
 

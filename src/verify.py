@@ -1,6 +1,8 @@
-"""Check a finished run against the hashes that were kept of it, and say how to remake what is damaged."""
+"""Check a finished run against the hashes that were kept of it, and repair what is damaged."""
 
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 from command import Folder, user_errors
@@ -8,30 +10,58 @@ from command import Folder, user_errors
 import click
 
 from styledistill.core.errors import UserError
-from styledistill.verification import stored_pairs, verify
+from styledistill.verification import Fault, Run, in_order, stored_pairs, times_kept, verify
 
 
 @click.command()
 @click.argument("results", type=Folder)
+@click.argument("snakemake", nargs=-1, type=click.UNPROCESSED)
 @click.option("--store", type=Folder, default="resources/pairs", show_default=True, help="Finished pairs of all runs.")
-@click.option("--configfile", type=click.Path(path_type=Path), help="That of the run; goes into the advice as it is.")
-def main(results: Path, store: Path, configfile: Path | None) -> None:
-    """Check the run in RESULTS (results/default). Exit code 1 and one line per fault where something is damaged."""
+@click.option("--repair", is_flag=True, help="Remove and remake what is damaged, and nothing else.")
+def main(results: Path, snakemake: tuple[str, ...], store: Path, repair: bool) -> None:
+    """Check the run in RESULTS (results/default). Exit code 1 and one line per fault where something is damaged.
+
+    SNAKEMAKE, behind "--": what the run is started with, such as -- --cores 8 --configfile workflow/presets/paper.yaml.
+    """
     with user_errors():
-        if not (results / "shards").is_dir():
-            raise UserError(f"{results}: no shards here, so nothing to check: is this the folder of a run?")
-        faults = [*verify(results), *stored_pairs(store)]
+        faults = check(results, store)
+        if faults and repair:
+            mend(results, faults, snakemake or ("--cores", "all"))
+            faults = check(results, store)
+        elif faults:
+            arguments = shlex.join(["--", *snakemake]) if snakemake else ""
+            click.echo(f"repair: python src/verify.py {shlex.quote(str(results))} --repair {arguments}".rstrip())
+    raise SystemExit(1 if faults else 0)
+
+
+def check(results: Path, store: Path) -> list[Fault]:
+    """Print and return the faults of a run and of the store."""
+    run = Run(results)
+    if not run.made and not run.unreadable:
+        raise UserError(f"{results}: no records here, so nothing to check: is this the folder of a run?")
+    faults = [*verify(run), *stored_pairs(store)]
     for fault in faults:
         click.echo(f"damaged: {fault.path}: {fault.reason}")
     if not faults:
-        click.echo(f"{results}: every file is what was made")
-        return
-    if gone := [str(fault.path) for fault in faults if fault.remake is None and store in fault.path.parents]:
-        click.echo(f"remove: rm {shlex.join(gone)}")
-    if remake := list(dict.fromkeys(str(fault.remake) for fault in faults if fault.remake)):
-        how = f" --configfile {shlex.quote(str(configfile))}" if configfile else ""
-        click.echo(f"remake: snakemake --cores all --force {shlex.join(remake)}{how}")
-    raise SystemExit(1)
+        click.echo(f"{results}: every file is what was made ({len(run.made):,} files; logs and times are not checked)")
+    if not run.unreadable and run.unclaimed:
+        click.echo(f"not checked: {len(run.unclaimed):,} files that no record tells of, such as {run.unclaimed[0]}")
+    return faults
+
+
+def mend(results: Path, faults: list[Fault], arguments: tuple[str, ...]) -> None:
+    """Remove and remake what is damaged. Raises UserError where Snakemake cannot."""
+    for fault in faults:
+        if fault.remove:
+            fault.path.unlink()
+    for remake in in_order(faults):
+        command = ["snakemake", "--force", *map(str, remake), *arguments]
+        click.echo(f"runs: {shlex.join(command)}")
+        with times_kept(Run(results)) as other:
+            if subprocess.run([sys.executable, "-m", *command], check=False).returncode:
+                raise UserError(f"{results}: could not be repaired; what Snakemake said stands above")
+        for path in other:
+            click.echo(f"made again with other bytes: {path}; the next run makes anew what was made from it")
 
 
 if __name__ == "__main__":

@@ -1,128 +1,170 @@
 """Whether a finished run is still what was made: its files against the hashes that were kept when they were made.
 
-A hash is kept of every shard (in the split's manifest), of the crops and teacher pictures of each block (in its shard),
-of students (in their records), of the pictures of stored pairs (in their names) and of downloaded weights (in their
-stamps). None is kept of the golden set's pictures, of tables and figures: cheap to make again, and only looked at.
+A hash is kept of every file that a stage wrote into the run (in its `*.run.json`, which ends with a hash of itself), of
+every shard (in its split's manifest too), of downloaded weights (in their stamps), of the teacher's weights (beside its
+pictures) and of stored pairs (in their names). None is kept of logs and of Snakemake's own times: they are no results.
 """
 
 from __future__ import annotations
 
-import json
-import tarfile
+import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from .config import Teacher
-from .core.errors import BadPicture, UserError
+from .core.errors import UserError
 from .core.files import read_json, sha256_bytes, sha256_file
-from .core.images import open_rgb
-from .shards.write import PICTURES
+from .core.lifeline import LOCK
+from .core.record import read_record
+from .report.records import ORDER
+
+_NO_RESULTS = ("logs", "times")  # folders of a run
+_OF_A_FOLDER = ".snakemake_timestamp"  # the time of an output that is a folder, as Snakemake keeps it
 
 
 @dataclass(frozen=True)
 class Fault:
-    """A file that is not what was made. remake: what to ask Snakemake for; None: the file is only to be removed."""
+    """A file that is not what was made.
+
+    remake: what to ask Snakemake for, if that helps; stage: that makes it; remove: whether to delete it first.
+    """
 
     path: Path
     reason: str
-    remake: Path | None
+    remake: Path | None = None
+    stage: str = ""
+    remove: bool = False
 
 
-def verify(results: Path) -> Iterator[Fault]:
-    """Faults of the run in `results` (results/<run>), each file once."""
+@dataclass(frozen=True)
+class Made:
+    """A file of a run as its stage left it."""
+
+    path: Path
+    sha256: str
+    record: Path
+
+
+class Run:
+    """A run in its folder (results/<run>): what its records say, and what is there."""
+
+    def __init__(self, results: Path) -> None:
+        self.results = results
+        self.records: dict[Path, dict[str, Any]] = {}
+        self.unreadable: list[Path] = []
+        for path in sorted(results.rglob("*.run.json")):
+            try:
+                self.records[path] = read_record(path)
+            except ValueError:
+                self.unreadable.append(path)
+        # Two rules may have made one file, one after the other (convert, then pretrain): the later knows it.
+        self.made = {
+            made.path: made
+            for path, record in sorted(self.records.items(), key=lambda item: item[1].get("started", ""))
+            for made in _files(path, record)
+        }
+
+    @cached_property
+    def unclaimed(self) -> list[Path]:
+        """Files of the run that no readable record tells of."""
+        return [
+            path
+            for path in sorted(self.results.rglob("*"))
+            if path.is_file()
+            and path not in self.made
+            and path.relative_to(self.results).parts[0] not in (*_NO_RESULTS, LOCK)
+            and not path.name.endswith(".run.json")
+            and path.name != _OF_A_FOLDER
+        ]
+
+    def output(self, path: Path) -> Path:
+        """What Snakemake calls the output that a file is, or is part of: the pictures of a model are one folder."""
+        pictures = self.results / "validation"
+        return pictures / path.relative_to(pictures).parts[0] if pictures in path.parents else path
+
+    def beside(self, record: Path) -> Path | None:
+        """An output of the job that wrote an unreadable record: one near it that no other record tells of."""
+        near = [path for path in self.unclaimed if record.parent in path.parents]
+        return min(
+            near, key=lambda path: (len(path.parts), path.name.split(".")[0] != record.name.split(".")[0]), default=None
+        )
+
+
+def _files(record: Path, facts: dict[str, Any]) -> Iterator[Made]:
+    for name, digest in facts.get("sha256", {}).items():
+        yield Made(Path(os.path.normpath(record.parent / name)), digest, record)
+
+
+def verify(run: Run) -> Iterator[Fault]:
+    """Faults of a run, each file once."""
     seen: set[Path] = set()
-    for fault in _all(results):
+    for fault in _all(run):
         if fault.path not in seen:
             seen.add(fault.path)
             yield fault
 
 
-def _all(results: Path) -> Iterator[Fault]:
-    for manifest in sorted((results / "shards").glob("*.json")):
-        if not manifest.name.endswith(".run.json"):
-            yield from _split(results, manifest)
-    for record in sorted(results.glob("students/*/*.run.json")):
-        for name, digest in read_json(record).get("sha256", {}).items():
-            yield from _hashed(record.with_name(name), digest, "not the student that was trained")
-    for stamp in sorted((results / "weights").glob("*.json")):
-        if not stamp.name.endswith(".run.json"):
-            yield from _weights(results, stamp)
-    yield from _golden(results)
-    yield from _teacher(results)
+def _all(run: Run) -> Iterator[Fault]:
+    for record in run.unreadable:
+        yield Fault(
+            record,
+            "not the record that was written, so its files cannot be checked",
+            run.beside(record),
+            record.name.split(".")[0],
+        )
+    damaged: set[Path] = set()
+    for made in run.made.values():
+        for fault in _hashed(made.path, made.sha256, f"not what {made.record} tells of"):
+            damaged.add(made.path)
+            yield Fault(fault.path, fault.reason, run.output(made.path), run.records[made.record]["stage"])
+    # What has been found damaged is no witness against others.
+    whole = [path for path in run.made if path not in damaged]
+    for path in whole:
+        if path.parent == run.results / "shards" and path.suffix == ".json":
+            yield from _manifest(path, damaged)
+        if path.parent == run.results / "weights" and path.name != "teacher.json":
+            yield from _weights(run.results, path)
+    yield from _teacher(run, whole)
 
 
-# --- shards, and what was packed into them ------------------------------------------------------------------------
-
-
-def _split(results: Path, manifest: Path) -> Iterator[Fault]:
-    try:
-        entries = read_json(manifest)["shards"]
-    except (ValueError, KeyError):
-        yield Fault(manifest, "cannot be read", manifest)
-        return
-    for entry in entries:
+def _manifest(manifest: Path, damaged: set[Path]) -> Iterator[Fault]:
+    """A manifest that lists shards as they were before they were made anew."""
+    for entry in read_json(manifest)["shards"]:
         shard = manifest.parent / entry["file"]
-        bad = list(_hashed(shard, entry["sha256"], f"not the shard that {manifest} lists"))
-        yield from bad or _packed(results, manifest, shard, entry["pairs"])
-
-
-def _packed(results: Path, manifest: Path, shard: Path, listed: list[str]) -> Iterator[Fault]:
-    """Crops and teacher pictures of a whole shard against the hashes in it; pairs that the manifest lists in vain."""
-    with tarfile.open(shard) as tar:
-        facts = {m.name.removesuffix(".json"): json.load(tar.extractfile(m)) for m in tar if m.name.endswith(".json")}
-    for key in listed:
-        if key not in facts:
-            yield Fault(manifest, f"lists the pair {key}, which is not in {shard}", manifest)
-    for key, known in facts.items():
-        split, block, content, style = key.split("_")
-        crops, teacher = results / "images" / split / block, results / "teacher" / split / block
-        files = (crops / f"{content}.png", crops / f"{style}.png", teacher / f"{content}_{style}.png")
-        for name, path in zip(PICTURES, files, strict=True):
-            digest = known["sha256"][name.split(".")[0]]
-            yield from _hashed(path, digest, f"not the picture that was packed into {shard}")
-
-
-# --- the others ---------------------------------------------------------------------------------------------------
+        if shard not in damaged and list(_hashed(shard, entry["sha256"], "")):
+            yield Fault(manifest, f"lists {shard} otherwise than it is", manifest, "manifest")
 
 
 def _weights(results: Path, stamp: Path) -> Iterator[Fault]:
     known = read_json(stamp)
     path = results.parent.parent / "resources" / "weights" / known["file"]
     for fault in _hashed(path, known["sha256"], f"not the file that {stamp} describes"):
-        yield Fault(path, f"{fault.reason}; remove it", stamp)
+        yield Fault(path, fault.reason, stamp, "weights", remove=path.is_file())
 
 
-def _teacher(results: Path) -> Iterator[Fault]:
-    """The teacher's weights, as they are loaded, against the hash in the data card."""
-    # The shards name no path; the records of the jobs that made the pictures do.
-    record, card = next(results.glob("teacher/train/*/teach.run.json"), None), results / "shards" / "README.md"
-    if not (record and card.is_file()):
+def _teacher(run: Run, whole: list[Path]) -> Iterator[Fault]:
+    """The teacher's weights, as they are loaded, against the hash beside its pictures."""
+    for path, record in run.records.items():
+        facts = path.with_name("teacher.json")
+        if path.name != "teach.run.json" or facts not in whole:
+            continue
+        import torch
+
+        from .teacher.load import load_teacher
+
+        settings = Teacher.model_validate(record["settings"])
+        try:
+            known = load_teacher(settings, torch.device("cpu")).key["weights"] == read_json(facts)["weights"]
+            reason = "" if known else f"not the weights that {facts} names"
+        except UserError as error:
+            reason = str(error)
+        if reason:
+            yield Fault(Path(settings.weights), f"{reason}; put them back as they were")
         return
-    import torch
-
-    from .teacher.load import load_teacher
-
-    settings = Teacher.model_validate(read_json(record)["settings"])
-    try:
-        known = load_teacher(settings, torch.device("cpu")).key["weights"] in card.read_text()
-        reason = "" if known else f"not the weights that {card} names"
-    except UserError as error:
-        reason = str(error)
-    if reason:
-        yield Fault(Path(settings.weights), f"{reason}; put them back as they were", None)
-
-
-def _golden(results: Path) -> Iterator[Fault]:
-    """No hash is kept of these: only whether they can be read."""
-    for folder in (results / "images" / "golden", results / "golden", results / "validation"):
-        for path in sorted(folder.rglob("*.png")):
-            try:
-                open_rgb(path)
-            except BadPicture as error:
-                # The pictures of a folder are one output.
-                whole = path.parent if results / "validation" in path.parents else path
-                yield Fault(path, str(error).removeprefix(f"{path}: "), whole)
 
 
 def _hashed(path: Path, digest: str, reason: str) -> Iterator[Fault]:
@@ -136,4 +178,49 @@ def stored_pairs(root: Path) -> Iterator[Fault]:
     """Damaged pictures of the store of finished pairs (resources/pairs); the teacher makes them again when asked."""
     for path in sorted(root.glob("*/*/*.*.png")):
         if sha256_bytes(path.read_bytes())[:32] != path.name.split(".")[1]:
-            yield Fault(path, "not the picture that was stored", None)
+            yield Fault(path, "not the picture that was stored", remove=True)
+
+
+# --- repairing ------------------------------------------------------------------------------------------------------
+
+
+def in_order(faults: list[Fault]) -> list[list[Path]]:
+    """What to ask Snakemake for, one list after the other: each is made from files that are then whole.
+
+    Asked for at once, all that lies between two damaged files would be made again too.
+    """
+    stages: dict[str, list[Path]] = {stage: [] for stage in ORDER}
+    for fault in faults:
+        if fault.remake:
+            stages.setdefault(fault.stage, []).append(fault.remake)
+    return [list(dict.fromkeys(files)) for files in stages.values() if files]
+
+
+@contextmanager
+def times_kept(run: Run) -> Iterator[list[Path]]:
+    """Around a repair: a file that is then what it was made as gets the time back that it had.
+
+    Else Snakemake, which compares larger files by their times alone, would make anew all that was made from it. The
+    yielded list holds, at the end, the files that came out otherwise; what was made from those is to be made anew.
+    """
+    other: list[Path] = []
+    before = {path: (made.sha256, _time(path, made.record)) for path, made in run.made.items()}
+    before |= {path: (sha256_file(path), path.stat().st_mtime_ns) for path in run.unclaimed}
+    folders = {path: path.stat().st_mtime_ns for path in run.results.rglob(_OF_A_FOLDER)}
+    yield other
+    for path, (digest, time) in before.items():
+        if not path.is_file() or path.stat().st_mtime_ns == time:
+            continue
+        if sha256_file(path) == digest:
+            os.utime(path, ns=(time, time))
+        else:
+            other.append(path)
+    for path, time in folders.items():
+        if path.is_file() and not any(path.parent in one.parents for one in other):
+            os.utime(path, ns=(time, time))
+
+
+def _time(path: Path, record: Path) -> int:
+    """When a file was made: damage may have changed its time, but the record was written right behind it."""
+    times = [one.stat().st_mtime_ns for one in (path, record) if one.is_file()]
+    return min(times)

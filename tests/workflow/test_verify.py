@@ -1,4 +1,4 @@
-"""A flipped byte anywhere in a finished run: found where a hash is kept, and mended by remaking that alone."""
+"""A flipped bit anywhere in a finished run: found, blamed on the right file, and mended by remaking that alone."""
 
 from __future__ import annotations
 
@@ -10,72 +10,183 @@ import sys
 from pathlib import Path
 
 import pytest
-from running import ROOT, SMOKE, environment, run_workflow
+from running import ROOT, SMOKE, environment, planned
+
+from styledistill.core.files import sha256_bytes, write_json, write_text
+from styledistill.core.record import run_record
+from styledistill.verification import Run, verify
 
 pytestmark = pytest.mark.slow
 
 RUN = Path("results/smoke")
 
 
-def flip(path: Path) -> bytes:
-    """Change one bit in the middle of a file, with its time kept; returns the bytes before."""
+def flip(path: Path, place: int | None = None) -> bytes:
+    """Change one bit of a file, of its middle byte or another, with its time kept; returns the bytes before."""
     before, facts = path.read_bytes(), path.stat()
     damaged = bytearray(before)
-    damaged[len(damaged) // 2] ^= 1
+    damaged[len(damaged) // 2 if place is None else place] ^= 1
     path.write_bytes(bytes(damaged))
     os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
     return before
 
 
-def verified(folder: Path) -> subprocess.CompletedProcess:
-    command = [sys.executable, str(ROOT / "src/verify.py"), str(RUN), "--configfile", str(SMOKE)]
+def verified(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, str(ROOT / "src/verify.py"), str(RUN), *arguments]
     return subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, check=False)
 
 
-def advice(said: str) -> list[str]:
-    """The arguments of the command that mends the run."""
-    (line,) = re.findall(r"^remake: snakemake (.*)$", said, re.M)
-    return line.split()
+def repaired(folder: Path) -> subprocess.CompletedProcess:
+    """The command that verify advises, with where the workflow lies."""
+    places = ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder), "--cores", "1"]
+    done = verified(folder, "--repair", "--", *places, "--nocolor", "--configfile", str(SMOKE))
+    assert "Traceback" not in done.stderr, done.stderr[-3000:]
+    return done
 
 
-def test_a_whole_run_is_called_whole(smoke):
+def damaged(said: str) -> set[str]:
+    return set(re.findall(rf"^damaged: {RUN}/(.*?): ", said, re.M))
+
+
+def test_a_whole_run_is_called_whole_and_no_result_goes_unchecked(smoke):
     done = verified(smoke)
-    assert (done.returncode, done.stdout) == (0, f"{RUN}: every file is what was made\n"), done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
+    said = rf"{RUN}: every file is what was made \((\d+) files; logs and times are not checked\)\n"
+    count = int(re.fullmatch(said, done.stdout)[1])
+    files = {path for path in (smoke / RUN).rglob("*") if path.is_file()}
+    results = {path for path in files if not {"logs", "times"} & set(path.parts) and path.name[0] != "."}
+    assert count == len({path for path in results if not path.name.endswith(".run.json")})
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path):
     done = verified(tmp_path)
     assert done.returncode == 1
-    assert done.stderr == f"error: {RUN}: no shards here, so nothing to check: is this the folder of a run?\n"
+    assert done.stderr == f"error: {RUN}: no records here, so nothing to check: is this the folder of a run?\n"
 
 
-def test_what_has_a_hash_is_found_and_remade_alone(smoke_copy):
+def test_what_is_damaged_is_remade_and_nothing_that_was_made_from_it(smoke_copy):
+    """The student is larger than what Snakemake compares by its bytes, and the validation pictures are a folder."""
     run = smoke_copy / RUN
     files = [
         "images/train/0000/c01.png",
-        "images/val/0000/s02.png",
         "teacher/train/0000/c02_s01.png",
         "shards/train/0001.tar",
         "students/mse/student.safetensors",
+        "students/gram50/last.safetensors",
+        "validation/content/0000_c00_s01.png",
+        "metrics/mse.csv",
     ]
-    others = {path: path.read_bytes() for kind in ("png", "tar", "safetensors") for path in run.rglob(f"*.{kind}")}
+    assert (run / "students/mse/student.safetensors").stat().st_size > 10**6
+    kept = {path: path.read_bytes() for path in run.rglob("*") if path.suffix in (".png", ".tar", ".safetensors")}
     before = {file: flip(run / file) for file in files}
-    done = verified(smoke_copy)
+    lost = ["shards/val.json", "validation/style/0000_c01_s00.png"]
+    before |= {file: (run / file).read_bytes() for file in lost}
+    for file in lost:
+        (run / file).unlink()
+    done = verified(smoke_copy, "--", "--cores", "1")
     assert done.returncode == 1
-    damaged = [line.split(": ")[1] for line in done.stdout.splitlines() if line.startswith("damaged")]
-    assert sorted(damaged) == sorted(str(RUN / file) for file in files)
-    made = run_workflow(smoke_copy, *advice(done.stdout))
-    assert made.returncode == 0, made.stderr[-3000:]
-    assert [file for file in files if (run / file).read_bytes() != before[file]] == []
-    assert [path for path in others if path.read_bytes() != others[path]] == []
-    assert verified(smoke_copy).returncode == 0
+    assert damaged(done.stdout) == {*files, *lost}
+    assert f"repair: python src/verify.py {RUN} --repair -- --cores 1\n" in done.stdout
+    done = repaired(smoke_copy)
+    assert done.returncode == 0, done.stdout + done.stderr[-3000:]
+    assert f"{RUN}: every file is what was made" in done.stdout and "other bytes" not in done.stdout
+    assert [file for file in before if (run / file).read_bytes() != before[file]] == []
+    assert [path for path in kept if path.read_bytes() != kept[path]] == []
+    assert set(re.findall(r"^Job \d+: (.*)$", done.stdout + done.stderr, re.M)) == {
+        "Crop the pictures of train block 0000",
+        "Stylize train block 0000 with the teacher",
+        "Pack train block 0001 into a shard",
+        "List the pairs of split val",
+        "Distil the teacher into student mse",
+        "Distil the teacher into student gram50",
+        "Make the controls' pictures of the golden set and the validation pairs",
+        "Score mse",
+    }
+    assert planned(smoke_copy, SMOKE) == set()
 
 
-def test_a_damaged_stored_pair_is_to_be_removed(smoke_copy):
+RECORDS = ["students/mse/distill.run.json", "teacher/val/0000/teach.run.json", "shards/train.run.json"]
+
+
+def test_a_damaged_record_is_named_itself_and_its_job_done_again(smoke_copy):
+    """A byte that is no UTF-8, a key that is another, a digit of a hash: whatever is hit, the files are not blamed."""
+    run = smoke_copy / RUN
+    (run / RECORDS[0]).write_bytes(b"\xff" + (run / RECORDS[0]).read_bytes()[1:])
+    text = (run / RECORDS[1]).read_bytes()
+    flip(run / RECORDS[1], text.index(b'"sha256"') + 1)
+    text = (run / RECORDS[2]).read_bytes()
+    flip(run / RECORDS[2], text.index(b'"train.json": "') + 20)
+    done = verified(smoke_copy)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert damaged(done.stdout) == set(RECORDS)
+    done = repaired(smoke_copy)
+    assert done.returncode == 0, done.stdout + done.stderr[-3000:]
+    assert planned(smoke_copy, SMOKE) == set()
+
+
+@pytest.mark.parametrize("hit", ['"file"', "0000.tar", '"sha256"', '": "'])
+def test_a_flipped_bit_in_a_manifest_blames_the_manifest(smoke_copy, hit):
+    manifest = smoke_copy / RUN / "shards/train.json"
+    flip(manifest, manifest.read_bytes().index(hit.encode()) + 2)
+    found = list(verify(Run(smoke_copy / RUN)))
+    assert [(fault.path, fault.remake) for fault in found] == [(manifest, manifest)]
+
+
+def test_a_manifest_that_lists_an_earlier_shard_is_to_be_made_anew(smoke_copy):
+    shards = smoke_copy / RUN / "shards"
+    with run_record(shards / "train/0000.run.json", "pack", {}):
+        write_text(shards / "train/0000.tar", "another shard, made after the manifest")
+    (fault,) = verify(Run(smoke_copy / RUN))
+    assert (fault.path, fault.remake) == (shards / "train.json", shards / "train.json")
+    assert fault.reason == f"lists {shards / 'train/0000.tar'} otherwise than it is"
+
+
+def test_what_comes_out_with_other_bytes_is_said(smoke_copy):
+    """The benchmark's times are never the same: what was made from them is made anew, and nothing is hidden."""
+    flip(smoke_copy / RUN / "tables/benchmark.csv")
+    done = repaired(smoke_copy)
+    assert done.returncode == 0, done.stdout + done.stderr[-3000:]
+    assert f"made again with other bytes: {RUN}/tables/benchmark.csv; the next run makes anew" in done.stdout
+    assert planned(smoke_copy, SMOKE) == {"compare", "figures", "report"}
+
+
+def test_a_file_that_no_record_tells_of_is_said_to_be_unchecked(smoke_copy):
+    (smoke_copy / RUN / "golden/mse/own.png").write_bytes(b"")
+    done = verified(smoke_copy)
+    assert done.returncode == 0
+    assert f"not checked: 1 files that no record tells of, such as {RUN}/golden/mse/own.png\n" in done.stdout
+
+
+def test_a_damaged_stored_pair_is_removed(smoke_copy):
     stored = next((smoke_copy / "resources/pairs").glob("*/*/*.png"))
     flip(stored)
     done = verified(smoke_copy)
-    assert f"remove: rm {stored.relative_to(smoke_copy)}" in done.stdout
+    assert f"damaged: {stored.relative_to(smoke_copy)}: not the picture that was stored" in done.stdout
+    assert verified(smoke_copy, "--repair").returncode == 0
+    assert not stored.exists()
+
+
+@pytest.fixture
+def downloaded(tmp_path) -> tuple[Path, Path]:
+    """A run that has loaded weights, and the file of those."""
+    file = tmp_path / "resources/weights/net.pth"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"weights of another")
+    stamps = tmp_path / RUN / "weights"
+    with run_record(stamps / "net.run.json", "weights", {}):
+        write_json(stamps / "net.json", {"file": "net.pth", "sha256": sha256_bytes(b"weights")})
+    return tmp_path / RUN, file
+
+
+def test_downloaded_weights_are_checked_by_their_stamps(downloaded):
+    run, file = downloaded
+    (fault,) = verify(Run(run))
+    stamp = run / "weights/net.json"
+    assert (fault.path, fault.remake, fault.remove) == (file, stamp, True)
+    assert fault.reason == f"not the file that {stamp} describes"
+    file.unlink()
+    (fault,) = verify(Run(run))
+    assert (fault.path, fault.reason, fault.remove) == (file, "missing", False)
 
 
 def test_other_weights_of_the_teacher_are_found(smoke_copy):
@@ -84,11 +195,4 @@ def test_other_weights_of_the_teacher_are_found(smoke_copy):
     (unet,) = (smoke_copy / "weights/tiny_teacher/unet").glob("*.safetensors")
     flip(unet)
     done = verified(smoke_copy)
-    assert "damaged: weights/tiny_teacher: not the weights that results/smoke/shards/README.md names" in done.stdout
-
-
-def test_a_golden_picture_that_cannot_be_read_is_found(smoke_copy):
-    """No hash is kept of the golden set: only what cannot be decoded is noticed."""
-    path = smoke_copy / RUN / "golden/mse/c0_s0.png"
-    path.write_bytes(path.read_bytes()[:200])
-    assert f"damaged: {RUN}/golden/mse/c0_s0.png: " in verified(smoke_copy).stdout
+    assert re.search("damaged: weights/tiny_teacher: not the weights that .*/teacher.json names; put them", done.stdout)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import resource
@@ -14,11 +15,31 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from .files import write_json
+from .files import canonical_json, read_json, sha256_bytes, sha256_file, write_json, written
+from .lifeline import run_folder
 
-_RECORDED = (
-    *("torch", "torchvision", "diffusers", "transformers", "numpy", "pillow", "scikit-image"),
-    *("lpips", "pytorch-fid", "webdataset"),
+# The direct dependencies of the jobs' environments (envs/*.in), without those that no result depends on.
+RECORDED = (
+    "torch",
+    "torchvision",
+    "diffusers",
+    "transformers",
+    "accelerate",
+    "safetensors",
+    "lpips",
+    "pytorch-fid",
+    "onnx",
+    "onnxruntime",
+    "onnxscript",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "pillow",
+    "isal",  # decides the bytes of every PNG
+    "scikit-image",
+    "webdataset",
+    "matplotlib",
+    "jinja2",
 )
 _PROJECT = Path(__file__).parents[3] / "pyproject.toml"
 
@@ -32,13 +53,15 @@ def peak_memory_mb() -> float:
 def run_record(path: Path | str, stage: str, settings: Any, seed: int | None = None) -> Iterator[dict[str, Any]]:
     """Write a JSON of what a stage did (settings, versions, seconds, device, memory) when the block ends well.
 
-    The yielded dictionary takes further facts. Times and host facts live here only, so that results stay equal bytes.
+    It has the sha256 of every file of the run that the block has written, by its path from the record's folder, and a
+    hash of itself (`seal`). The yielded dictionary takes further facts. Times and host facts live here only, so that
+    results stay equal bytes.
     """
     facts: dict[str, Any] = {}
-    start = time.time()
+    start, earlier = time.time(), len(written)
     yield facts
-    write_json(
-        path,
+    _write_sealed(
+        Path(path),
         {
             "stage": stage,
             "settings": settings,
@@ -50,15 +73,39 @@ def run_record(path: Path | str, stage: str, settings: Any, seed: int | None = N
             "threads": int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)),
             "peak_memory_mb": round(peak_memory_mb(), 1),
             "versions": _versions(),
+            "sha256": _hashes(written[earlier:], Path(path).absolute().parent),
             **facts,
         },
     )
 
 
+def read_record(path: Path) -> dict[str, Any]:
+    """A record, as it was written. Raises ValueError where it cannot be read or is not what was written."""
+    record = read_json(path)
+    if not isinstance(record, dict) or record.pop("seal", None) != _seal(record):
+        raise ValueError("not the record that was written")
+    return record
+
+
+def _write_sealed(path: Path, record: dict[str, Any]) -> None:
+    write_json(path, record | {"seal": _seal(json.loads(json.dumps(record)))})
+
+
+def _seal(record: dict[str, Any]) -> str:
+    return sha256_bytes(canonical_json(record).encode())
+
+
+def _hashes(files: list[Path], folder: Path) -> dict[str, str]:
+    """Of those files that are the run's; stored pairs, downloads and training states, which all runs share, are not."""
+    root = run_folder() or folder
+    mine = [path for path in dict.fromkeys(files) if root in path.parents and path.is_file()]
+    return {os.path.relpath(path, folder): sha256_file(path) for path in mine}
+
+
 def _versions() -> dict[str, str]:
     own = tomllib.loads(_PROJECT.read_text())["project"]
     found = {"python": platform.python_version(), own["name"]: own["version"]}
-    for package in _RECORDED:
+    for package in RECORDED:
         try:
             found[package] = version(package)
         except PackageNotFoundError:  # a data container carries fewer packages
