@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import getpass
 import os
@@ -29,11 +30,13 @@ def occupy(run: Path) -> None:
     try:
         file = open_lock(run)
     except OSError as error:
-        raise UserError(f"{run}: cannot be written ({error.strerror}): mend that, or choose another folder") from None
+        raise _unwritable(run, error.strerror) from None
     try:
         _wait_for_others(run, file.fileno())
     except OSError:
         return
+    if not os.access(run, os.W_OK):  # then the lock was only read
+        raise _unwritable(run, os.strerror(errno.EACCES))
     _remove_half_written(run)
     with suppress(OSError):
         since = time.strftime("%Y-%m-%d %H:%M")
@@ -41,6 +44,10 @@ def occupy(run: Path) -> None:
         (run / LOCK).write_text(who + "\n")
     fcntl.flock(file, fcntl.LOCK_SH)  # jobs share it
     held.append(file)
+
+
+def _unwritable(run: Path, reason: str) -> UserError:
+    return UserError(f"{run}: cannot be written ({reason}): mend that, or choose another folder")
 
 
 def _remove_half_written(run: Path) -> None:

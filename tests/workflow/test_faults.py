@@ -7,6 +7,7 @@ import os
 import random
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -17,8 +18,9 @@ from pathlib import Path
 import psutil
 import pytest
 import yaml
-from running import ROOT, SMOKE, environment, planned, preset, run_workflow
+from running import ROOT, SMOKE, command_line, environment, planned, preset, run_workflow
 
+from styledistill.config import validate
 from styledistill.core.lifeline import LOCK
 
 pytestmark = pytest.mark.slow
@@ -118,6 +120,27 @@ def test_a_second_user_is_told_who_works_on_the_run(smoke_copy):
     said = done.stdout + done.stderr
     assert f"error: {RUN}: somebody works on this run: Snakemake (process {number}) of " in said, said[-3000:]
     assert not (smoke_copy / RUN / "report.html").exists()
+
+
+def test_two_snakemakes_in_one_folder(smoke_copy, tmp_path):
+    """The first has its lock and is at its benchmark when the second starts."""
+    arguments = ("--cores", "1", "--configfile", str(SMOKE), "--force", "benchmark")
+    words, variables = command_line(smoke_copy, "--nocolor", *arguments[3:], *arguments[:3])
+    with (tmp_path / "first.txt").open("w") as said:
+        first = subprocess.Popen(words, cwd=smoke_copy, env=variables, stdout=said, stderr=said)
+    until = time.monotonic() + 300
+    while "Measure seconds and memory" not in (tmp_path / "first.txt").read_text() and first.poll() is None:
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    os.kill(first.pid, signal.SIGSTOP)  # however long the second takes to start
+    second = run_workflow(smoke_copy, *arguments[3:], *arguments[:3])
+    os.kill(first.pid, signal.SIGCONT)
+    said = second.stdout + second.stderr
+    assert second.returncode != 0 and "Traceback" not in said, said[-3000:]
+    (line,) = [line for line in said.splitlines() if line.startswith(f"{RUN}: somebody works on this run: ")]
+    assert f"Snakemake (process {first.pid}) of " in line and "make resume" in line
+    assert first.wait() == 0, (tmp_path / "first.txt").read_text()[-3000:]
+    assert planned(smoke_copy, SMOKE) <= {"compare", "figures", "report"}
 
 
 def test_a_stale_lock_is_explained_and_resume_goes_on(smoke_copy, tmp_path):
@@ -220,20 +243,36 @@ def test_a_read_only_folder(smoke_copy, small_disk):
     assert done.returncode == 0, done.stderr[-3000:]
 
 
-def taught(smoke: Path, folder: Path, limit: int, value: int) -> subprocess.CompletedProcess:
-    """The teacher's script on a block, without its store of finished pairs, under a limit of the system."""
-    settings = yaml.safe_load(SMOKE.read_text())["teacher"]
-    command = [sys.executable, str(ROOT / "src/teach.py"), "--images", str(smoke / RUN / "images/val/0000")]
-    command += ["--shape", "3", "3", "--device", "cpu", "--store", str(folder / "pairs"), "--out", str(folder / "out")]
+def script(
+    name: str, *arguments: str, folder: Path, prefix: tuple[str, ...] = (), **options
+) -> subprocess.CompletedProcess:
+    command = [*prefix, sys.executable, str(ROOT / "src" / name), *arguments]
     return subprocess.run(
-        [*command, "--teacher", json.dumps(settings)],
-        cwd=smoke,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-        preexec_fn=lambda: resource.setrlimit(limit, (value, value)),
+        command, cwd=folder, env=environment(), capture_output=True, text=True, check=False, **options
     )
+
+
+def taught(smoke: Path, folder: Path, store: Path | None = None, **options) -> subprocess.CompletedProcess:
+    """The teacher's script on a block, into `folder`, with a store of finished pairs that is empty."""
+    settings = json.dumps(yaml.safe_load(SMOKE.read_text())["teacher"])
+    arguments = ["--images", str(smoke / RUN / "images/val/0000"), "--shape", "3", "3", "--device", "cpu"]
+    arguments += ["--store", str(store or folder / "pairs"), "--out", str(folder / "out"), "--teacher", settings]
+    return script("teach.py", *arguments, folder=smoke, **options)
+
+
+def distilled(smoke: Path, folder: Path, state: Path, **options) -> subprocess.CompletedProcess:
+    """The distillation of the smoke run's students, into `folder`, with no state of an earlier one."""
+    values = validate(yaml.safe_load(SMOKE.read_text()))
+    run = smoke / RUN
+    arguments = ["--train", str(run / "shards/train.json"), "--val", str(run / "shards/val.json")]
+    arguments += ["--start", values.student.start, "--loss", json.dumps(values.losses["mse"]), "--device", "cpu"]
+    arguments += ["--settings", values.distill.model_dump_json(), "--networks", values.networks.model_dump_json()]
+    arguments += ["--seed", str(values.seed), "--state", str(state), "--out", str(folder / "out")]
+    return script("distill.py", *arguments, folder=smoke, **options)
+
+
+def limited(limit: int, value: int) -> Callable[[], None]:
+    return lambda: resource.setrlimit(limit, (value, value))
 
 
 def only_line(done: subprocess.CompletedProcess) -> str:
@@ -244,7 +283,7 @@ def only_line(done: subprocess.CompletedProcess) -> str:
 
 
 def test_a_limit_on_the_size_of_files(smoke, tmp_path):
-    line = only_line(taught(smoke, tmp_path, resource.RLIMIT_FSIZE, 2000))
+    line = only_line(taught(smoke, tmp_path, preexec_fn=limited(resource.RLIMIT_FSIZE, 2000)))
     assert line.endswith(".png: the file is larger than is allowed here: raise the limit (ulimit -f) and run again")
     assert not list((tmp_path / "out").glob("*")) and not list(tmp_path.rglob("*.part"))
 
@@ -253,7 +292,7 @@ def test_a_limit_on_open_files(smoke, tmp_path):
     """Raised until the script ends well; with four Python itself does not get as far as the script."""
     lines = []
     for limit in range(5, 30):
-        done = taught(smoke, tmp_path, resource.RLIMIT_NOFILE, limit)
+        done = taught(smoke, tmp_path, preexec_fn=limited(resource.RLIMIT_NOFILE, limit))
         if not done.returncode:
             break
         lines.append(only_line(done))
@@ -267,10 +306,73 @@ def test_a_limit_on_open_files(smoke, tmp_path):
 
 @pytest.mark.parametrize("kilobytes", [60_000, 900_000, 2_500_000])
 def test_a_limit_on_memory_that_not_even_the_libraries_fit_into(smoke, tmp_path, kilobytes):
-    done = taught(smoke, tmp_path, resource.RLIMIT_AS, kilobytes * 1024)
+    done = taught(smoke, tmp_path, preexec_fn=limited(resource.RLIMIT_AS, kilobytes * 1024))
     assert only_line(done) == (
         "error: not enough memory: end other programs or raise the limit (ulimit -v), and run again"
     )
+
+
+@pytest.fixture
+def tiny_disk(tmp_path) -> Iterator[Callable[[str], Path]]:
+    """A file system of its own, mounted or changed with the options that its function is given; returns its folder."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+
+    def mount(options: str) -> Path:
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], capture_output=True)
+        if done.returncode:
+            pytest.skip("mounting a small file system needs root")
+        return folder
+
+    yield mount
+    subprocess.run(["umount", "--lazy", str(folder)], check=False, capture_output=True)
+
+
+# What writes where all runs share: the script, space for its key but for no more, what it makes, and where that stands.
+SHARING = {
+    "the store": (taught, "size=8k", ".png", "c00_s00.png", "teacher/val/0000"),
+    "training states": (distilled, "size=1m", "state.pt", "student.safetensors", "students/mse"),
+}
+
+
+@pytest.mark.parametrize("what", SHARING)
+def test_a_full_disk_under_what_all_runs_share(smoke, tmp_path, tiny_disk, what):
+    work, size, file, made, place = SHARING[what]
+    disk = tiny_disk(size)
+    line = only_line(work(smoke, tmp_path, disk))
+    assert line.startswith(f"error: {disk}/") and f"{file}: no space left on the disk: free some and run again" in line
+    assert list(disk.rglob("key.json")) and not list(tmp_path.rglob("*.part")) and not list(disk.rglob(f"*{file}"))
+    assert not (tmp_path / "out" / made).exists()
+    tiny_disk("remount,size=300m")
+    done = work(smoke, tmp_path, disk)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert (tmp_path / "out" / made).read_bytes() == (smoke / RUN / place / made).read_bytes()
+
+
+# Root may write where nobody may, unless it is without that right.
+BOUND = ("setpriv", "--bounding-set=-dac_override,-dac_read_search") if os.getuid() == 0 else ()
+
+
+@pytest.mark.parametrize("what", SHARING)
+def test_a_folder_without_permission_under_what_all_runs_share(smoke, tmp_path, what):
+    folder = tmp_path / "shared"
+    folder.mkdir(mode=0o555)
+    line = only_line(SHARING[what][0](smoke, tmp_path, folder, prefix=BOUND))
+    assert line.startswith(f"error: {folder}/")
+    assert line.endswith("key.json: no permission to write: check the folder's owner and mode")
+
+
+def test_results_without_permission(smoke_copy):
+    (smoke_copy / RUN / "report.html").unlink()
+    subprocess.run(["chmod", "-R", "a-w", str(smoke_copy / "results")], check=True)
+    words = command_line(smoke_copy, "--cores", "1", "--configfile", str(SMOKE))[0]
+    done = subprocess.run([*BOUND, *words], cwd=smoke_copy, env=environment(), capture_output=True, text=True)
+    said = done.stdout + done.stderr
+    assert done.returncode != 0 and "Traceback" not in said, said[-3000:]
+    assert f"error: {RUN}: cannot be written (Permission denied): " in said, said[-3000:]
+    subprocess.run(["chmod", "-R", "u+w", str(smoke_copy / "results")], check=True)
+    done = run_workflow(smoke_copy, "--cores", "1", "--configfile", str(SMOKE))
+    assert done.returncode == 0, done.stderr[-3000:]
 
 
 def shift(folder: Path, hours: int, since: float = 0) -> None:

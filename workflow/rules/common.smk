@@ -83,7 +83,10 @@ def mind_others():
         alone(occupied.await_others)
     elif any(Path(".snakemake/locks").glob("*.lock")):
         if others := occupied.worked_on(Path(RESULTS)):
-            logger.warning(f"{RESULTS}: somebody works on this run: {others}.")
+            logger.warning(
+                f"{RESULTS}: somebody works on this run: {others}. Wait for the end of that; should it be killed,"
+                " `make resume` unlocks and goes on."
+            )
         else:
             logger.warning(
                 f"{RESULTS}: nobody works on this run, but a Snakemake here was killed and has left its lock:"
