@@ -122,6 +122,7 @@ def test_a_second_user_is_told_who_works_on_the_run(smoke_copy):
     assert not (smoke_copy / RUN / "report.html").exists()
 
 
+@pytest.mark.long
 def test_two_snakemakes_in_one_folder(smoke_copy, tmp_path):
     """The first has its lock and is at its benchmark when the second starts."""
     arguments = ("--cores", "1", "--configfile", str(SMOKE), "--force", "benchmark")
@@ -335,6 +336,7 @@ SHARING = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("what", SHARING)
 def test_a_full_disk_under_what_all_runs_share(smoke, tmp_path, tiny_disk, what):
     work, size, file, made, place = SHARING[what]
@@ -362,6 +364,7 @@ def test_a_folder_without_permission_under_what_all_runs_share(smoke, tmp_path, 
     assert line.endswith("key.json: no permission to write: check the folder's owner and mode")
 
 
+@pytest.mark.long
 def test_results_without_permission(smoke_copy):
     (smoke_copy / RUN / "report.html").unlink()
     subprocess.run(["chmod", "-R", "a-w", str(smoke_copy / "results")], check=True)
