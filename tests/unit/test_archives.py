@@ -21,6 +21,7 @@ from styledistill.config import ArchiveSource, HubSource
 from styledistill.core import progress
 from styledistill.core.errors import BadPicture, UserError
 from styledistill.core.files import read_json, sha256_bytes, write_json
+from styledistill.core.images import encode_png
 from styledistill.downloads import hub as hubs
 from styledistill.downloads import ranges
 from styledistill.downloads.fetch import Patience
@@ -228,7 +229,10 @@ def test_a_mirror_has_archives_under_their_own_names_and_pictures_in_their_folde
     assert single.store.read("01.png") == picture(8)
 
 
-LARGE = {f"{number}.png": np.random.default_rng(number).bytes(200_000) for number in range(3)}
+LARGE = {  # noise, which no compression makes smaller: 0.2 MB each
+    f"{number}.png": encode_png(np.random.default_rng(number).integers(0, 256, (256, 256, 3), dtype=np.uint8))
+    for number in range(3)
+}
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ HUB_LICENCES = (
 )
 HUB_SIZES = {10**3: "n<1K", 10**4: "1K<n<10K", 10**5: "10K<n<100K", 10**6: "100K<n<1M", 10**7: "1M<n<10M"}
 # What makes the pictures; of each the versions that the jobs wrote down which made them.
-DECIDING = ("styledistill", "python", "numpy", "pillow", "scikit-image", "torch", "diffusers", "transformers")
+DECIDING = ("styledistill", "python", "numpy", "pillow", "isal", "scikit-image", "torch", "diffusers", "transformers")
 
 
 @dataclass(frozen=True)
