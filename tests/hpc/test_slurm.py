@@ -123,9 +123,11 @@ def test_a_run_in_containers_ends_right_whatever_happens_to_its_jobs(cluster, co
         # An urgent job takes the whole node; what it pushes out is held back for two minutes, and then goes on.
         process = _wait(run, lambda: _process(tmp_path, "teach.py"))
         os.kill(process, signal.SIGSTOP)  # not before it has ended
-        urgent = ("--partition=urgent", "--ntasks=16", "--mem=100", "--chdir=/", "--output=/dev/null")
-        _call("sbatch", *urgent, "--wrap=sleep 3")
-        pushed = _wait(run, lambda: [job for job in jobs("teach", "PENDING") if job["Restarts"] == "1"])
+        whole = ("--partition=urgent", "--ntasks=16", "--mem=100", "--chdir=/", "--output=/dev/null")
+        _call("sbatch", "--comment=urgent", *whole, "--wrap=sleep 3")
+        _wait(run, lambda: [job for job in _jobs() if (job.get("Comment"), job["JobState"]) == ("urgent", "COMPLETED")])
+        pushed = [job for job in _jobs() if (job["JobState"], job["Restarts"]) == ("PENDING", "1")]
+        assert _of(pushed, "teach")
         for job in pushed:
             _call("scontrol", "update", f"jobid={_task(job)}", "starttime=now")
 
