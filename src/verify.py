@@ -57,7 +57,7 @@ def mend(results: Path, faults: list[Fault], arguments: tuple[str, ...]) -> None
     for remake in in_order(faults):
         command = ["snakemake", "--force", *map(str, remake), *arguments]
         click.echo(f"runs: {shlex.join(command)}")
-        with times_kept(Run(results)) as other:
+        with times_kept(Run(results), {fault.path for fault in faults}) as other:
             if subprocess.run([sys.executable, "-m", *command], check=False).returncode:
                 raise UserError(f"{results}: could not be repaired; what Snakemake said stands above")
         for path in other:

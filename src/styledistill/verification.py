@@ -197,14 +197,14 @@ def in_order(faults: list[Fault]) -> list[list[Path]]:
 
 
 @contextmanager
-def times_kept(run: Run) -> Iterator[list[Path]]:
+def times_kept(run: Run, damaged: set[Path]) -> Iterator[list[Path]]:
     """Around a repair: a file that is then what it was made as gets the time back that it had.
 
     Else Snakemake, which compares larger files by their times alone, would make anew all that was made from it. The
     yielded list holds, at the end, the files that came out otherwise; what was made from those is to be made anew.
     """
     other: list[Path] = []
-    before = {path: (made.sha256, _time(path, made.record)) for path, made in run.made.items()}
+    before = {path: (made.sha256, _time(run, made, damaged)) for path, made in run.made.items()}
     before |= {path: (sha256_file(path), path.stat().st_mtime_ns) for path in run.unclaimed}
     folders = {path: path.stat().st_mtime_ns for path in run.results.rglob(_OF_A_FOLDER)}
     yield other
@@ -220,7 +220,14 @@ def times_kept(run: Run) -> Iterator[list[Path]]:
             os.utime(path, ns=(time, time))
 
 
-def _time(path: Path, record: Path) -> int:
-    """When a file was made: damage may have changed its time, but the record was written right behind it."""
-    times = [one.stat().st_mtime_ns for one in (path, record) if one.is_file()]
-    return min(times)
+def _time(run: Run, made: Made, damaged: set[Path]) -> int:
+    """When a file was made. A damaged one may bear the time of its damage, so its job's other files tell.
+
+    Where the job made nothing else, its record does, which is written right behind the files.
+    """
+    if made.path not in damaged:
+        return made.path.stat().st_mtime_ns
+    job = [one.path for one in run.made.values() if one.record == made.record and one.path not in damaged]
+    if job:
+        return max(path.stat().st_mtime_ns for path in job)
+    return min(path.stat().st_mtime_ns for path in (made.path, made.record) if path.is_file())

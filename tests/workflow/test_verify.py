@@ -151,24 +151,39 @@ def test_only_what_came_out_with_the_same_bytes_counts_as_made_when_it_was(tmp_p
     for name in ("same", "other", "lost", "untouched"):
         with run_record(tmp_path / f"{name}.run.json", "table", {}):
             write_text(tmp_path / f"{name}.csv", name)
-        for file in (f"{name}.run.json", f"{name}.csv"):
-            os.utime(tmp_path / file, (1000, 1000))
+        os.utime(tmp_path / f"{name}.csv", (1000, 1000))
+        os.utime(tmp_path / f"{name}.run.json", (999, 999))  # Snakemake touches what a job made when it has ended
     folder = tmp_path / "validation/mse"
     folder.mkdir(parents=True)
     (folder / ".snakemake_timestamp").touch()
     os.utime(folder / ".snakemake_timestamp", (1000, 1000))
     (tmp_path / "lost.csv").unlink()
-    with times_kept(Run(tmp_path)) as other:
+    os.utime(tmp_path / "same.csv")  # by what has damaged it
+    damaged = {tmp_path / f"{name}.csv" for name in ("same", "other", "lost")}
+    with times_kept(Run(tmp_path), damaged) as other:
         for name, text in {"same": "same", "other": "never", "lost": "lost"}.items():
             with run_record(tmp_path / f"{name}.run.json", "table", {}):
                 write_text(tmp_path / f"{name}.csv", text)
         (folder / ".snakemake_timestamp").touch()
     assert other == [tmp_path / "other.csv"]
-    old = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.stat().st_mtime == 1000}
-    assert old == {
-        *("same.csv", "lost.csv", "untouched.csv", "untouched.run.json"),
-        "validation/mse/.snakemake_timestamp",
-    }
+    times = {path.name: path.stat().st_mtime for path in tmp_path.rglob("*") if path.is_file()}
+    kept = {"same.csv": 999, "lost.csv": 999, "untouched.csv": 1000, ".snakemake_timestamp": 1000}
+    assert {name: times[name] for name in kept} == kept
+    assert times["other.csv"] > 10**9
+
+
+def test_the_time_of_a_damaged_file_is_that_of_what_its_job_made_besides(tmp_path):
+    """Also where somebody has touched all files of the run since then."""
+    with run_record(tmp_path / "a.run.json", "table", {}):
+        for name in ("a.csv", "b.csv"):
+            write_text(tmp_path / name, name)
+    os.utime(tmp_path / "a.run.json", (999, 999))
+    os.utime(tmp_path / "b.csv", (2000, 2000))
+    with times_kept(Run(tmp_path), {tmp_path / "a.csv"}) as other:
+        for name in ("a.csv", "b.csv"):
+            write_text(tmp_path / name, name)
+    assert other == []
+    assert [(tmp_path / name).stat().st_mtime for name in ("a.csv", "b.csv")] == [2000, 2000]
 
 
 def test_a_file_that_no_record_tells_of_is_said_to_be_unchecked(smoke_copy):
