@@ -17,7 +17,8 @@ BAD = {f"photos/9{n}.jpg": (b"", b"no picture", picture(n)[:200])[n % 3] for n i
 
 
 def _config(folder: Path, address: str, **changes) -> str:
-    (folder / "faces.tar").write_bytes(tarred(pictures(9, "face {:02d}.jpg")))
+    if not (folder / "faces.tar").exists():  # written again, it would count as replaced
+        (folder / "faces.tar").write_bytes(tarred(pictures(9, "face {:02d}.jpg")))
     values = yaml.safe_load(SMOKE.read_text())
     sources = {
         "photos": {"kind": "archive", "address": f"{address}/zips/photos.zip", "spares": 1.0},
