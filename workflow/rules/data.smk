@@ -150,8 +150,8 @@ rule splits:
         f"{LOGS}/splits.log",
     benchmark:
         f"{TIMES}/splits.tsv"
-    localrule: True
     priority: 10
+    localrule: True
     conda:
         env("data")
     container:
