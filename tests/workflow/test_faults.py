@@ -125,16 +125,16 @@ def test_a_second_user_is_told_who_works_on_the_run(smoke_copy):
 @pytest.mark.long
 def test_two_snakemakes_in_one_folder(smoke_copy, tmp_path):
     """The first has its lock and is at its benchmark when the second starts."""
-    arguments = ("--cores", "1", "--configfile", str(SMOKE), "--force", "benchmark")
-    words, variables = command_line(smoke_copy, "--nocolor", *arguments[3:], *arguments[:3])
+    arguments = ("benchmark", "--force", "--cores", "1", "--configfile", str(SMOKE))
+    words = command_line(smoke_copy, *arguments)
     with (tmp_path / "first.txt").open("w") as said:
-        first = subprocess.Popen(words, cwd=smoke_copy, env=variables, stdout=said, stderr=said)
+        first = subprocess.Popen(words, cwd=smoke_copy, env=environment(), stdout=said, stderr=said)
     until = time.monotonic() + 300
     while "Measure seconds and memory" not in (tmp_path / "first.txt").read_text() and first.poll() is None:
         assert time.monotonic() < until
         time.sleep(0.1)
     os.kill(first.pid, signal.SIGSTOP)  # however long the second takes to start
-    second = run_workflow(smoke_copy, *arguments[3:], *arguments[:3])
+    second = run_workflow(smoke_copy, *arguments)
     os.kill(first.pid, signal.SIGCONT)
     said = second.stdout + second.stderr
     assert second.returncode != 0 and "Traceback" not in said, said[-3000:]
@@ -368,7 +368,7 @@ def test_a_folder_without_permission_under_what_all_runs_share(smoke, tmp_path, 
 def test_results_without_permission(smoke_copy):
     (smoke_copy / RUN / "report.html").unlink()
     subprocess.run(["chmod", "-R", "a-w", str(smoke_copy / "results")], check=True)
-    words = command_line(smoke_copy, "--cores", "1", "--configfile", str(SMOKE))[0]
+    words = command_line(smoke_copy, "--cores", "1", "--configfile", str(SMOKE))
     done = subprocess.run([*BOUND, *words], cwd=smoke_copy, env=environment(), capture_output=True, text=True)
     said = done.stdout + done.stderr
     assert done.returncode != 0 and "Traceback" not in said, said[-3000:]
