@@ -206,11 +206,12 @@ def times_kept(run: Run, damaged: set[Path]) -> Iterator[list[Path]]:
     other: list[Path] = []
     before = {path: (made.sha256, _time(run, made, damaged)) for path, made in run.made.items()}
     before |= {path: (sha256_file(path), path.stat().st_mtime_ns) for path in run.unclaimed}
+    found = {path: path.stat().st_mtime_ns for path in before if path.is_file()}
     folders = {path: path.stat().st_mtime_ns for path in run.results.rglob(_OF_A_FOLDER)}
     yield other
     for path, (digest, time) in before.items():
-        if not path.is_file() or path.stat().st_mtime_ns == time:
-            continue
+        if not path.is_file() or path.stat().st_mtime_ns in (time, found.get(path)):
+            continue  # gone, or not made again; what is damaged may still be to come
         if sha256_file(path) == digest:
             os.utime(path, ns=(time, time))
         else:

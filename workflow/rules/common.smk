@@ -234,7 +234,11 @@ def folder_of(files):
 
 
 def summary():
-    logger.info(summarize(Path(RESULTS)))
+    """A run ends well even where an older file of it is damaged."""
+    try:
+        logger.info(summarize(Path(RESULTS)))
+    except (UserError, ValueError) as error:
+        logger.warning(f"{RESULTS}: no summary: {error}")
 
 
 # Scripts are found wherever the working directory is, and write a line a minute to Snakemake's own terminal (3). Only the

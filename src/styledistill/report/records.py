@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..core.errors import UserError
 from ..core.files import read_json
 
 # The order in which people think of the stages; others follow in the order of their start.
@@ -52,8 +53,17 @@ class StageCost:
 
 
 def read_records(results: Path) -> list[dict[str, Any]]:
-    """All records below the folder of a run, in the order of their start; each with its `path` relative to the run."""
-    found = [read_json(path) | {"path": str(path.relative_to(results))} for path in sorted(results.rglob("*.run.json"))]
+    """All records below the folder of a run, in the order of their start; each with its `path` relative to the run.
+
+    Raises UserError for one that cannot be read.
+    """
+    found = []
+    for path in sorted(results.rglob("*.run.json")):
+        try:
+            found.append(read_json(path) | {"path": str(path.relative_to(results))})
+        except ValueError as error:
+            advice = f"Run: python src/verify.py {results} --repair"
+            raise UserError(f"{path}: not a record that can be read. {advice}") from error
     return sorted(found, key=lambda record: (record.get("started", ""), record["path"]))
 
 
