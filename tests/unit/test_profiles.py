@@ -57,14 +57,12 @@ def test_the_slurm_profile_names_rules_that_there_are():
     assert named - set(RULES) == set()
 
 
-def test_only_gpu_rules_and_a_few_long_ones_are_jobs_of_their_own():
+def test_only_gpu_rules_and_the_controls_are_jobs_of_their_own():
     slurm = _keys(SLURM)
     grouped = {entry.split("=")[0] for entry in slurm["groups"]}
     single = {name for name, body in RULES.items() if "localrule: True" not in body} - grouped
     gpu = {name for name, body in RULES.items() if re.search(r"gpu=", body)}
-    alone = {"card", "convert", "duplicates", "golden_duplicates", "figures", "compare", "ablation_figure"}
-    alone |= {"render_controls"}  # minutes at the preprint's size, and no network
-    assert single - gpu == alone
+    assert single - gpu == {"render_controls"}  # minutes at the preprint's size, and no network
     assert all(int(entry.split("=")[1]) >= 20 for entry in slurm["group-components"])
 
 

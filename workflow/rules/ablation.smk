@@ -141,6 +141,7 @@ rule ablation_figure:
         f"{LOGS}/ablation.log",
     benchmark:
         f"{TIMES}/ablation.tsv"
+    localrule: True
     conda:
         env("report")
     container:

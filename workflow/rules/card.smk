@@ -16,6 +16,7 @@ rule card:
         f"{LOGS}/card.log",
     benchmark:
         f"{TIMES}/card.tsv"
+    localrule: True
     conda:
         env("model")
     container:

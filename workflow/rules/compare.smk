@@ -26,6 +26,7 @@ rule compare:
         f"{LOGS}/compare.log",
     benchmark:
         f"{TIMES}/compare.tsv"
+    localrule: True
     conda:
         env("report")
     container:

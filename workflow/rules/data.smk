@@ -247,6 +247,7 @@ rule duplicates:
         f"{LOGS}/duplicates.log",
     benchmark:
         f"{TIMES}/duplicates.tsv"
+    localrule: True
     conda:
         env("data")
     container:
@@ -280,6 +281,7 @@ rule golden_duplicates:
         f"{LOGS}/golden_duplicates.log",
     benchmark:
         f"{TIMES}/golden_duplicates.tsv"
+    localrule: True
     priority: 10
     conda:
         env("data")

@@ -63,6 +63,7 @@ elif not READY:
             f"{LOGS}/convert.log",
         benchmark:
             f"{TIMES}/convert.tsv"
+        localrule: True
         conda:
             env("model")
         container:

@@ -84,6 +84,7 @@ rule figures:
         f"{LOGS}/figures.log",
     benchmark:
         f"{TIMES}/figures.tsv"
+    localrule: True
     conda:
         env("report")
     container:
