@@ -281,8 +281,8 @@ rule golden_duplicates:
         f"{LOGS}/golden_duplicates.log",
     benchmark:
         f"{TIMES}/golden_duplicates.tsv"
-    localrule: True
     priority: 10
+    localrule: True
     conda:
         env("data")
     container:
