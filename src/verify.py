@@ -10,7 +10,8 @@ from command import Folder, user_errors
 import click
 
 from styledistill.core.errors import UserError
-from styledistill.verification import Fault, Run, in_order, stored_pairs, times_kept, verify
+from styledistill.repair import in_order, times_kept
+from styledistill.verification import Fault, Run, stored_pairs, verify
 
 
 @click.command()

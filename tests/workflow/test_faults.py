@@ -18,28 +18,12 @@ from pathlib import Path
 import psutil
 import pytest
 import yaml
+from comparing import RUN, assert_alike, results
 from running import ROOT, SMOKE, command_line, environment, planned, preset, run_workflow
 
 from styledistill.config import validate
-from styledistill.core.lifeline import LOCK
 
 pytestmark = pytest.mark.slow
-
-RUN = Path("results/smoke")
-# What no two runs have alike: times, facts of the host, and what is drawn from them.
-FOLDERS_OF_THE_HOST = ("logs", "times")
-FILES_OF_THE_HOST = (LOCK, "*.run.json", "tables/benchmark.csv", "figures/cost.*", "figures/*.pdf", "report.html")
-
-
-def results(folder: Path) -> dict[str, bytes]:
-    """Every picture, shard, weight, table and quality metric of the smoke run in `folder`."""
-    run = folder / RUN
-    files = {path.relative_to(run): path for path in run.rglob("*") if path.is_file()}
-    return {
-        name.as_posix(): path.read_bytes()
-        for name, path in files.items()
-        if name.parts[0] not in FOLDERS_OF_THE_HOST and not any(name.match(one) for one in FILES_OF_THE_HOST)
-    }
 
 
 def parts(folder: Path) -> list[Path]:
@@ -65,11 +49,6 @@ def kill_one(process: subprocess.Popen, choice: random.Random) -> int:
         choice.choice([family, *family.children(recursive=True)]).kill()
         return 1
     return 0
-
-
-def assert_alike(found: dict[str, bytes], expected: dict[str, bytes]) -> None:
-    assert sorted(found) == sorted(expected)
-    assert [name for name in expected if found[name] != expected[name]] == []
 
 
 @pytest.mark.parametrize(
@@ -187,22 +166,30 @@ STAGES = {
 
 
 @pytest.fixture
-def small_disk(smoke_copy, tmp_path) -> Iterator[Callable[[str], None]]:
-    """Puts the results of `smoke_copy` on a file system of their own; the function mounts that otherwise."""
+def disk(tmp_path) -> Iterator[Callable[[str], Path]]:
+    """A file system of its own, mounted or changed with the options that its function is given; returns its folder."""
     folder = tmp_path / "disk"
     folder.mkdir()
 
-    def mount(options: str) -> None:
+    def mount(options: str) -> Path:
         done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], capture_output=True)
         if done.returncode:
             pytest.skip("mounting a small file system needs root")
+        return folder
 
-    mount("size=300m")
+    yield mount
+    if folder.is_mount():
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.fixture
+def small_disk(smoke_copy, disk) -> Callable[[str], Path]:
+    """`disk`, with the results of `smoke_copy` on it."""
+    folder = disk("size=300m")
     subprocess.run(["cp", "-a", f"{smoke_copy}/results/.", str(folder)], check=True)
     subprocess.run(["rm", "-r", f"{smoke_copy}/results"], check=True)
     (smoke_copy / "results").symlink_to(folder)
-    yield mount
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    return disk
 
 
 @pytest.mark.long
@@ -313,22 +300,6 @@ def test_a_limit_on_memory_that_not_even_the_libraries_fit_into(smoke, tmp_path,
     )
 
 
-@pytest.fixture
-def tiny_disk(tmp_path) -> Iterator[Callable[[str], Path]]:
-    """A file system of its own, mounted or changed with the options that its function is given; returns its folder."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-
-    def mount(options: str) -> Path:
-        done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], capture_output=True)
-        if done.returncode:
-            pytest.skip("mounting a small file system needs root")
-        return folder
-
-    yield mount
-    subprocess.run(["umount", "--lazy", str(folder)], check=False, capture_output=True)
-
-
 # What writes where all runs share: the script, space for its key but for no more, what it makes, and where that stands.
 SHARING = {
     "the store": (taught, "size=8k", ".png", "c00_s00.png", "teacher/val/0000"),
@@ -338,15 +309,16 @@ SHARING = {
 
 @pytest.mark.long
 @pytest.mark.parametrize("what", SHARING)
-def test_a_full_disk_under_what_all_runs_share(smoke, tmp_path, tiny_disk, what):
+def test_a_full_disk_under_what_all_runs_share(smoke, tmp_path, disk, what):
     work, size, file, made, place = SHARING[what]
-    disk = tiny_disk(size)
-    line = only_line(work(smoke, tmp_path, disk))
-    assert line.startswith(f"error: {disk}/") and f"{file}: no space left on the disk: free some and run again" in line
-    assert list(disk.rglob("key.json")) and not list(tmp_path.rglob("*.part")) and not list(disk.rglob(f"*{file}"))
+    folder = disk(size)
+    line = only_line(work(smoke, tmp_path, folder))
+    assert line.startswith(f"error: {folder}/")
+    assert f"{file}: no space left on the disk: free some and run again" in line
+    assert list(folder.rglob("key.json")) and not list(tmp_path.rglob("*.part")) and not list(folder.rglob(f"*{file}"))
     assert not (tmp_path / "out" / made).exists()
-    tiny_disk("remount,size=300m")
-    done = work(smoke, tmp_path, disk)
+    disk("remount,size=300m")
+    done = work(smoke, tmp_path, folder)
     assert done.returncode == 0, done.stderr[-3000:]
     assert (tmp_path / "out" / made).read_bytes() == (smoke / RUN / place / made).read_bytes()
 

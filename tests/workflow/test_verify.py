@@ -16,7 +16,8 @@ from running import ROOT, SMOKE, environment, planned
 
 from styledistill.core.files import sha256_bytes, write_json, write_text
 from styledistill.core.record import run_record
-from styledistill.verification import Run, times_kept, verify
+from styledistill.repair import times_kept
+from styledistill.verification import Run, verify
 from verify import main
 
 pytestmark = pytest.mark.slow
