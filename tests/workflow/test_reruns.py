@@ -205,6 +205,25 @@ def test_what_a_rerun_does_not_reach_keeps_its_bytes_and_times(smoke_copy, tmp_p
     assert planned(smoke_copy, config) == set()
 
 
+@pytest.mark.long
+def test_from_one_block_to_three_the_first_is_not_touched(tmp_path):
+    (tmp_path / "weights").symlink_to(ROOT / "weights")
+    blocks = yaml.safe_load(SMOKE.read_text())["blocks"]
+    one, three = (
+        preset(tmp_path / f"{count}.yaml", blocks={**blocks, "train": count}, pairs={"train": 9 * count, "val": 6})
+        for count in (1, 3)
+    )
+    done = run_workflow(tmp_path, "dataset", "--cores", "2", "--configfile", str(one))
+    assert done.returncode == 0, done.stderr[-3000:]
+    before = _state(tmp_path)
+    added = block("train 0001", "train 0002") | SPLITS | {"duplicates", "manifest train", "card"}
+    assert planned(tmp_path, three, "dataset") == added
+    done = run_workflow(tmp_path, "dataset", "--cores", "2", "--configfile", str(three))
+    assert done.returncode == 0, done.stderr[-3000:]
+    old = {name for name in before if "0000" in name}
+    assert len(old) > 3 * 9 and not _changed(before, _state(tmp_path)) & old
+
+
 def test_a_lost_teacher_picture_comes_back_from_the_store(smoke_copy):
     before = _state(smoke_copy)
     lost = smoke_copy / "results/smoke/teacher/train/0001/c01_s02.png"
