@@ -28,6 +28,8 @@ from styledistill.core.progress import to_snakemake_terminal
 _EVERYWHERE = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 # Of torch on a CPU, and of the loader of shared libraries.
 _NO_MEMORY = ("can't allocate memory", "annot allocate memory", "failed to map segment from shared object")
+# Of torch's loader, when one of its processes has been killed.
+_NO_READER = "DataLoader worker (pid"
 
 join_run()
 
@@ -73,6 +75,11 @@ def _of_the_system(error: BaseException) -> str | None:
     """The line for an error that a limit of the system is behind; None for a fault of the program."""
     if isinstance(error, OSError) and error.errno in _EVERYWHERE:
         return f"error: {error.filename or 'system'}: {ADVICE[error.errno]}"
+    if isinstance(error, RuntimeError) and _NO_READER in str(error):
+        return (
+            "error: a process that reads pictures was killed, as for want of memory: run again, "
+            "should it happen twice with more memory (/dev/shm too) or fewer distill.workers"
+        )
     words = isinstance(error, RuntimeError | ImportError) and any(one in str(error) for one in _NO_MEMORY)
     return f"error: {ADVICE[errno.ENOMEM]}" if words or isinstance(error, MemoryError) else None
 

@@ -34,16 +34,16 @@ def parts(folder: Path) -> list[Path]:
 # --- killed ----------------------------------------------------------------------------------------------------------
 
 
-def resume(folder: Path, log: Path) -> subprocess.Popen:
+def resume(folder: Path, log: Path, config: Path = SMOKE) -> subprocess.Popen:
     """`make resume` in `folder`, in the background."""
     places = ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder)]
-    command = [sys.executable, str(ROOT / "src/resume.py"), *places, "--cores", "2", "--configfile", str(SMOKE)]
+    command = [sys.executable, str(ROOT / "src/resume.py"), *places, "--cores", "2", "--configfile", str(config)]
     with log.open("a") as said:
         return subprocess.Popen([*command, "--nocolor"], cwd=folder, env=environment(), stdout=said, stderr=said)
 
 
 def kill_one(process: subprocess.Popen, choice: random.Random) -> int:
-    """SIGKILL for Snakemake or any process that it has started; returns how many were killed, 1 or 0."""
+    """SIGKILL for Snakemake, a script or a loader worker; returns how many were killed, 1 or 0."""
     with suppress(psutil.NoSuchProcess):
         family = psutil.Process(process.pid)
         choice.choice([family, *family.children(recursive=True)]).kill()
@@ -57,7 +57,9 @@ def kill_one(process: subprocess.Popen, choice: random.Random) -> int:
 def test_a_run_killed_again_and_again_ends_like_one_that_was_not(smoke, tmp_path, kills):
     (tmp_path / "weights").symlink_to(ROOT / "weights")
     choice, log, expected = random.Random(kills), tmp_path / "said.txt", results(smoke)
-    process = resume(tmp_path, log)
+    distill = {**yaml.safe_load(SMOKE.read_text())["distill"], "workers": 1}  # processes more that may be hit
+    config = preset(tmp_path / "config.yaml", distill=distill)
+    process = resume(tmp_path, log, config)
     while kills:
         with suppress(subprocess.TimeoutExpired):
             process.wait(choice.uniform(2, 16))
@@ -68,12 +70,29 @@ def test_a_run_killed_again_and_again_ends_like_one_that_was_not(smoke, tmp_path
             assert_alike(results(tmp_path), expected)
             for folder in ("results", "resources", ".snakemake"):
                 shutil.rmtree(tmp_path / folder)
-        process = resume(tmp_path, log)
+        process = resume(tmp_path, log, config)
     process.wait()
-    assert resume(tmp_path, log).wait() == 0, log.read_text()[-6000:]
+    assert resume(tmp_path, log, config).wait() == 0, log.read_text()[-6000:]
     assert "Traceback" not in log.read_text()
     assert_alike(results(tmp_path), expected)
     assert parts(tmp_path) == []
+
+
+def test_a_killed_reader_of_pictures(smoke, tmp_path):
+    """As the kernel kills one where memory is short; workers decide no byte of the student."""
+    words = [sys.executable, str(ROOT / "src/distill.py"), *distilling(smoke, tmp_path, tmp_path / "state", workers=1)]
+    options = {"cwd": smoke, "env": environment(), "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(words, **options) as training:
+        while not (readers := psutil.Process(training.pid).children()):
+            time.sleep(0.01)
+        readers[0].kill()
+        said = training.communicate()[1]
+    line = only_line(subprocess.CompletedProcess(words, training.returncode, stderr=said))
+    assert line.startswith("error: a process that reads pictures was killed") and line.endswith("distill.workers")
+    assert not (tmp_path / "out").exists()
+    subprocess.run(words, **options, check=True)
+    made, expected = tmp_path / "out/student.safetensors", smoke / RUN / "students/mse/student.safetensors"
+    assert made.read_bytes() == expected.read_bytes()
 
 
 @contextmanager
@@ -249,14 +268,18 @@ def taught(smoke: Path, folder: Path, store: Path | None = None, **options) -> s
 
 
 def distilled(smoke: Path, folder: Path, state: Path, **options) -> subprocess.CompletedProcess:
-    """The distillation of the smoke run's students, into `folder`, with no state of an earlier one."""
+    """The distillation of a student of the smoke run, into `folder`, with no state of an earlier one."""
+    return script("distill.py", *distilling(smoke, folder, state), folder=smoke, **options)
+
+
+def distilling(smoke: Path, folder: Path, state: Path, **settings: int) -> list[str]:
+    """The arguments of that script; settings: of the distillation, where they differ from the smoke run's."""
     values = validate(yaml.safe_load(SMOKE.read_text()))
-    run = smoke / RUN
+    run, chosen = smoke / RUN, values.distill.model_copy(update=settings)
     arguments = ["--train", str(run / "shards/train.json"), "--val", str(run / "shards/val.json")]
     arguments += ["--start", values.student.start, "--loss", json.dumps(values.losses["mse"]), "--device", "cpu"]
-    arguments += ["--settings", values.distill.model_dump_json(), "--networks", values.networks.model_dump_json()]
-    arguments += ["--seed", str(values.seed), "--state", str(state), "--out", str(folder / "out")]
-    return script("distill.py", *arguments, folder=smoke, **options)
+    arguments += ["--settings", chosen.model_dump_json(), "--networks", values.networks.model_dump_json()]
+    return [*arguments, "--seed", str(values.seed), "--state", str(state), "--out", str(folder / "out")]
 
 
 def limited(limit: int, value: int) -> Callable[[], None]:
