@@ -33,6 +33,10 @@ onsuccess:
     summary()
 
 
+onerror:
+    tell_of_kills(log)
+
+
 rule all:
     default_target: True
     input:

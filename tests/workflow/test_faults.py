@@ -78,14 +78,23 @@ def test_a_run_killed_again_and_again_ends_like_one_that_was_not(smoke, tmp_path
     assert parts(tmp_path) == []
 
 
+def awaited(process: subprocess.Popen, program: str) -> psutil.Process:
+    """The first process that `process` starts for a program, as soon as it is there."""
+    while process.poll() is None:
+        with suppress(psutil.Error):
+            for child in psutil.Process(process.pid).children(recursive=True):
+                if any(Path(word).name == program for word in child.cmdline()):
+                    return child
+        time.sleep(0.01)
+    raise AssertionError(f"{program} was not started")
+
+
 def test_a_killed_reader_of_pictures(smoke, tmp_path):
     """As the kernel kills one where memory is short; workers decide no byte of the student."""
     words = [sys.executable, str(ROOT / "src/distill.py"), *distilling(smoke, tmp_path, tmp_path / "state", workers=1)]
     options = {"cwd": smoke, "env": environment(), "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(words, **options) as training:
-        while not (readers := psutil.Process(training.pid).children()):
-            time.sleep(0.01)
-        readers[0].kill()
+        awaited(training, "distill.py").kill()
         said = training.communicate()[1]
     line = only_line(subprocess.CompletedProcess(words, training.returncode, stderr=said))
     assert line.startswith("error: a process that reads pictures was killed") and line.endswith("distill.workers")
@@ -93,6 +102,19 @@ def test_a_killed_reader_of_pictures(smoke, tmp_path):
     subprocess.run(words, **options, check=True)
     made, expected = tmp_path / "out/student.safetensors", smoke / RUN / "students/mse/student.safetensors"
     assert made.read_bytes() == expected.read_bytes()
+
+
+def test_a_job_that_the_kernel_kills(smoke_copy, tmp_path):
+    """For want of memory: the job itself can say nothing."""
+    target = str(RUN / "students/mse/onnx/stylize.onnx")
+    words = command_line(smoke_copy, target, "--force", "--cores", "1", "--configfile", str(SMOKE))
+    with (tmp_path / "said.txt").open("w") as said:
+        process = subprocess.Popen(words, cwd=smoke_copy, env=environment(), stdout=said, stderr=said)
+    awaited(process, "export.py").kill()
+    assert process.wait() == 1
+    lines = (tmp_path / "said.txt").read_text().splitlines()
+    (line,) = [line for line in lines if line.startswith("error: ")]
+    assert line.startswith("error: a job was killed, as the kernel does for want of memory") and "--cores" in line
 
 
 @contextmanager

@@ -241,6 +241,16 @@ def summary():
         logger.warning(f"{RESULTS}: no summary: {error}")
 
 
+def tell_of_kills(logs):
+    """A job that the kernel ends has no time for a word of its own, and its log is empty."""
+    said = "".join(Path(log).read_text(errors="replace") for log in logs)
+    if "exit status 137." in said or "SIGKILL" in said:
+        logger.error(
+            "error: a job was killed, as the kernel does for want of memory: see above which. Run again with fewer"
+            " --cores or on a machine with more memory; what is finished is kept."
+        )
+
+
 # Scripts are found wherever the working directory is, and write a line a minute to Snakemake's own terminal (3). Only the
 # local rules that fetch something take HF_HUB_OFFLINE off again.
 shell.prefix(
