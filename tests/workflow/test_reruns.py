@@ -57,7 +57,7 @@ CHANGES: dict[str, tuple[Callable[[dict], dict], set[str]]] = {
     "gamma": (section("teacher", gamma=0.5), TAUGHT | {"benchmark"}),
     "temperature": (section("teacher", temperature=1.2), TAUGHT | {"benchmark"}),
     "steps": (section("teacher", steps=5), TAUGHT | {"benchmark"}),
-    "layers": (section("teacher", layers=[0]), TAUGHT | {"benchmark"}),
+    "layers": (section("teacher", layers=[3, 4]), TAUGHT | {"benchmark"}),
     "more pairs of the same blocks": (section("pairs", train=18), {"manifest train", "card"} | DISTILLED),
     "from two blocks to four": (
         lambda values: {"blocks": {**values["blocks"], "train": 4}, "pairs": {"train": 36, "val": 6}},
