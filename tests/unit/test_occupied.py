@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from styledistill import occupied
@@ -29,6 +30,7 @@ occupy(run)
 job = "import sys, time; sys.path.insert(0, sys.argv[1]); import command; print('job', flush=True); time.sleep(600)"
 shell = subprocess.Popen(["bash", "-c", f'true; "{sys.executable}" -c "{job}" "{sys.argv[1]}"; true'])
 shell.wait()
+time.sleep(600)
 """
 # A job that saves its state when it is asked to end, as a training does, or that does not listen.
 JOB = """
@@ -66,6 +68,15 @@ def test_jobs_end_when_their_snakemake_is_killed_and_the_run_is_free_again(worki
     working.wait()
     occupied.await_others(tmp_path)  # UserError if the job went on
     assert occupied.worked_on(tmp_path) is None
+
+
+def test_a_job_ends_with_the_shell_that_its_snakemake_started(working):
+    """Snakemake takes that for the job's end, and would remove its outputs before they come."""
+    (shell,) = psutil.Process(working.pid).children()
+    (job,) = shell.children()
+    shell.kill()
+    job.wait(30)
+    assert working.poll() is None
 
 
 @pytest.fixture

@@ -76,6 +76,9 @@ def test_a_run_killed_again_and_again_ends_like_one_that_was_not(smoke, tmp_path
     assert "Traceback" not in log.read_text()
     assert_alike(results(tmp_path), expected)
     assert parts(tmp_path) == []
+    # Snakemake has seen every job end: nothing was left there by a job that it had given up.
+    finished = [sorted(path.relative_to(folder) for path in folder.rglob("times/**/*")) for folder in (tmp_path, smoke)]
+    assert finished[0] == finished[1]
 
 
 def awaited(process: subprocess.Popen, program: str) -> psutil.Process:

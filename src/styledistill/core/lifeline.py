@@ -1,4 +1,4 @@
-"""What ties a job to its run: it holds the run's lock while it lives, and ends when its Snakemake has ended.
+"""What ties a job to its run: it holds the run's lock while it lives, and ends with its Snakemake or its shell.
 
 Snakemake's own lock does not notice that a job outlived a Snakemake that was killed, and such a job would go on writing
 where a restarted run writes too. The kernel gives a lock back when the last process that holds it ends, however that
@@ -42,7 +42,7 @@ def mark(run: Path | None) -> str:
 
 
 def join_run() -> None:
-    """Called by a script when it starts: hold the run's lock, and end when its Snakemake does."""
+    """Called by a script when it starts: hold the run's lock, and end when its Snakemake does, or what that started."""
     if run := os.environ.get(_RUN):
         with suppress(OSError):  # a file system without locks
             file = open_lock(Path(run))
@@ -69,10 +69,10 @@ def _namespace() -> str:
     return ""
 
 
-def _end_with(process: int) -> None:
+def _end_with(snakemake: int) -> None:
     try:
-        watched = os.pidfd_open(process)
-    except ProcessLookupError:  # it has ended already
+        watched = [os.pidfd_open(process) for process in (snakemake, *_between(snakemake))]
+    except ProcessLookupError:  # one has ended already
         os.kill(os.getpid(), signal.SIGKILL)
         return
     except OSError:
@@ -80,9 +80,26 @@ def _end_with(process: int) -> None:
     threading.Thread(target=_wait_for, args=(watched,), daemon=True).start()
 
 
-def _wait_for(watched: int) -> None:
+def _between(snakemake: int) -> list[int]:
+    """The processes that lead from Snakemake to this one, such as a shell; empty where it is no ancestor.
+
+    When one of them is killed, Snakemake takes that for the job's end, and for its failure.
+    """
+    found, process = [], os.getppid()
+    while process not in (0, snakemake):
+        found.append(process)
+        try:
+            facts = Path(f"/proc/{process}/stat").read_text()
+        except OSError:
+            return []
+        process = int(facts.rpartition(")")[2].split()[1])
+    return found if process else []
+
+
+def _wait_for(watched: list[int]) -> None:
     ended = select.poll()
-    ended.register(watched, select.POLLIN)
+    for process in watched:
+        ended.register(process, select.POLLIN)
     ended.poll()
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(PATIENCE_SECONDS)
