@@ -87,8 +87,8 @@ def alive():
         process.kill()
 
 
-def job_of(snakemake: str, asked: Path, how: str) -> subprocess.Popen[str]:
-    environment = {**os.environ, "STYLEDISTILL_SNAKEMAKE": snakemake}
+def job_of(snakemake: str, asked: Path, how: str, **more: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, "STYLEDISTILL_SNAKEMAKE": snakemake, **more}
     command = [sys.executable, "-c", JOB, str(SRC), str(asked), how]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
 
@@ -110,6 +110,14 @@ def test_a_job_whose_snakemake_has_ended_already_does_not_start(alive, tmp_path)
     with job_of(f"{lifeline._namespace()}/{alive.pid}", tmp_path / "asked", "obeys") as job:
         assert job.wait(60) == -signal.SIGKILL
         assert job.stdout.read() == ""
+
+
+def test_a_job_whose_shell_has_ended_already_does_not_start(alive, tmp_path):
+    alive.kill()
+    alive.wait()
+    here = f"{lifeline._namespace()}/{os.getpid()}"
+    with job_of(here, tmp_path / "asked", "obeys", STYLEDISTILL_SHELL=str(alive.pid)) as job:
+        assert job.wait(60) == -signal.SIGKILL
 
 
 def test_a_number_in_another_namespace_means_another_process(alive, tmp_path):

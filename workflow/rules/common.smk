@@ -254,7 +254,7 @@ def tell_of_kills(logs):
 # Scripts are found wherever the working directory is, and write a line a minute to Snakemake's own terminal (3). Only the
 # local rules that fetch something take HF_HUB_OFFLINE off again.
 shell.prefix(
-    f"export SRC={shlex.quote(str(SRC))} STYLEDISTILL_TERMINAL=3 HF_HUB_OFFLINE=1; "
+    f"export SRC={shlex.quote(str(SRC))} STYLEDISTILL_TERMINAL=3 HF_HUB_OFFLINE=1 {lifeline.SHELL}=$$; "
 )
 
 CFG = chosen_configuration()

@@ -20,6 +20,7 @@ from typing import IO
 
 LOCK = ".lock"
 _RUN, _SNAKEMAKE = "STYLEDISTILL_RUN", "STYLEDISTILL_SNAKEMAKE"
+SHELL = "STYLEDISTILL_SHELL"  # the shell of a rule sets it to its own number
 PATIENCE_SECONDS = 60.0  # for a training, which saves its state when it is asked to end
 
 held: list[IO[str]] = []  # open as long as this process lives
@@ -42,7 +43,7 @@ def mark(run: Path | None) -> str:
 
 
 def join_run() -> None:
-    """Called by a script when it starts: hold the run's lock, and end when its Snakemake does, or what that started."""
+    """Called by a script when it starts: hold the run's lock, and end with its Snakemake and its shell."""
     if run := os.environ.get(_RUN):
         with suppress(OSError):  # a file system without locks
             file = open_lock(Path(run))
@@ -51,7 +52,8 @@ def join_run() -> None:
     namespace, _, number = os.environ.get(_SNAKEMAKE, "").rpartition("/")
     # In a container with processes of its own the number means another one.
     if number and namespace == _namespace() and hasattr(os, "pidfd_open"):
-        _end_with(int(number))
+        shell = os.environ.get(SHELL)  # it may have ended before we are here
+        _end_with({int(number), *_between(int(number)), *([int(shell)] if shell else [])})
 
 
 def open_lock(run: Path) -> IO[str]:
@@ -69,9 +71,9 @@ def _namespace() -> str:
     return ""
 
 
-def _end_with(snakemake: int) -> None:
+def _end_with(processes: set[int]) -> None:
     try:
-        watched = [os.pidfd_open(process) for process in (snakemake, *_between(snakemake))]
+        watched = [os.pidfd_open(process) for process in processes]
     except ProcessLookupError:  # one has ended already
         os.kill(os.getpid(), signal.SIGKILL)
         return
