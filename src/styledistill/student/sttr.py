@@ -10,12 +10,16 @@ Shapes: B pictures, H and W multiples of 32, pictures in ImageNet-normalised spa
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from ..perceptual import denormalize
+from .modulation import Styled, StyleEncoder
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,9 @@ class STTRConfig:
     style_blocks: tuple[int, ...] = (3, 4, 6, 3)
     tail: tuple[int, int, int] = (512, 256, 128)  # channels entering the three stages of the tail
     train_stem: bool = False  # whether the ResNets' conv1 and layer1 train; without ImageNet weights they must
+    style_code: int = 0  # numbers of a code that styles the tail at strides 4 and 2; 0 is the authors' tail
+    style_hidden: int = 96  # of the perceptron that makes the code
+    style_blocks_tail: tuple[int, int] = (2, 2)  # styled blocks at strides 4 and 2
 
 
 SIZES = {
@@ -252,10 +259,14 @@ def _feed_forward(layer: EncoderLayer | DecoderLayer, x: Tensor) -> Tensor:
 
 
 class StyleMemory(NamedTuple):
-    """What the decoder asks of a style, (B, M, d) both: encoded tokens, and the same with their position added."""
+    """What a style leaves: for the decoder (B, M, d) both, tokens with their position added and tokens as they are.
+
+    codes: (B, style_code) for a styled tail, else None.
+    """
 
     keys: Tensor
     values: Tensor
+    codes: Tensor | None = None
 
 
 class Encoder(nn.Module):
@@ -323,6 +334,9 @@ class ResBlock(nn.Module):
         return x + self.net(x)
 
 
+PARTS = 4  # of a stage of the tail
+
+
 class Tail(nn.Sequential):
     """Three stages of residual block, doubling, 3x3 convolution: (B, channels[0], h, w) to (B, 3, 8 h, 8 w)."""
 
@@ -333,10 +347,15 @@ class Tail(nn.Sequential):
             parts += [nn.ReflectionPad2d(1), nn.Conv2d(into, out, 3)]
         super().__init__(*parts)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Features (B, channels[0], h, w) to a normalised picture (B, 3, 8 h, 8 w)."""
+    def forward(self, x: Tensor, draw: Callable[[int, Tensor], Tensor] | None = None) -> Tensor:
+        """Features (B, channels[0], h, w) to a normalised picture (B, 3, 8 h, 8 w).
+
+        draw: given a stage (1 or 2) and the features that enter it, returns what enters it instead.
+        """
         *earlier, enlarge, pad, last = self
-        for part in earlier:
+        for number, part in enumerate(earlier):
+            if draw and number in (PARTS, 2 * PARTS):
+                x = draw(number // PARTS, x)
             x = part(x)
         return _convolve_late(x, nn.Sequential(enlarge, pad), last)
 
@@ -376,6 +395,14 @@ class STTR(nn.Module):
         self.input_proj_s = nn.Conv2d(self.backbone_style.body.channels, config.width, 1)
         self.output_proj = nn.Conv2d(config.width, config.tail[0], 1)
         self.tail = Tail(config.tail)
+        if config.style_code:
+            self.style_encoder = StyleEncoder(config.style_code, config.style_hidden)
+            self.styled_tail = nn.ModuleList(
+                nn.ModuleList(Styled(width, config.style_code) for _ in range(count))
+                for width, count in zip(config.tail[1:], config.style_blocks_tail, strict=True)
+            )
+            for block in (block for blocks in self.styled_tail for block in blocks):
+                nn.init.zeros_(block.project.weight)  # starts as nothing
 
     def forward(self, content: Tensor, style: Tensor) -> Tensor:
         """content (B, 3, H, W) and style (B, 3, H', W') to the stylized picture (B, 3, H, W)."""
@@ -384,11 +411,22 @@ class STTR(nn.Module):
     def encode_style(self, style: Tensor) -> StyleMemory:
         """Style pictures (B, 3, H', W') to their memory of H'/32 * W'/32 tokens; it serves any number of contents."""
         tokens, position, _ = self._tokens(self.input_proj_s(self.backbone_style(style)))
-        return self.transformer.encoder(tokens, position)
+        memory = self.transformer.encoder(tokens, position)
+        return memory._replace(codes=self.style_encoder(denormalize(style))) if self.config.style_code else memory
 
     def decode(self, content: Tensor, style: StyleMemory) -> Tensor:
         """Content pictures (B, 3, H, W) in the styles of B memories to stylized pictures (B, 3, H, W)."""
-        return self.tail(self.features(content, style))
+        return self.draw(self.features(content, style), style.codes)
+
+    def draw(self, features: Tensor, codes: Tensor | None) -> Tensor:
+        """The tail: features (B, tail[0], H/8, W/8) and codes of the styles, where the tail is styled, to (B, 3, H, W)."""
+
+        def styled(stage: int, x: Tensor) -> Tensor:
+            for block in self.styled_tail[stage - 1]:
+                x = block(x, codes)
+            return x
+
+        return self.tail(features, styled if self.config.style_code else None)
 
     def features(self, content: Tensor, style: StyleMemory) -> Tensor:
         """What the tail draws from: stylized features (B, tail[0], H/8, W/8)."""

@@ -1,0 +1,106 @@
+"""What carries a style into a network: a code of the style image, and blocks whose channels the code scales and shifts.
+
+A style image becomes one code: means and deviations of EfficientNet-Lite0's features at strides 2 to 8 (its weights are
+ImageNet's and stay fixed), beside statistics of the image's colors, through a small perceptron. A styled block
+normalizes each of its channels over the image and gives it the scale and the shift that the code asks for (conditional
+instance normalization: Dumoulin et al. 2017, Ghiasi et al. 2017). The scale stands between the depthwise filters of the
+block and its nonlinearity, so that a style chooses which filters draw.
+
+Shapes: B images (B, 3, H, W) in [0, 1].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..efficientnet import CHANNELS, EfficientNetLite0
+
+DEPTHS = 4  # of EfficientNet-Lite0's features: strides 2, 2, 4 and 8
+LEVELS = 8  # of the colors' distribution along each of PROJECTIONS
+# Directions of RGB: channels, lightness, and the two axes of opponent colors.
+PROJECTIONS = ((1, 0, 0), (0, 1, 0), (0, 0, 1), (1 / 3, 1 / 3, 1 / 3), (0.5, -0.5, 0), (0.25, 0.25, -0.5))
+COLORS = 3 + 6 + LEVELS * len(PROJECTIONS)
+EPSILON = 1e-5
+
+
+def color_statistics(images: Tensor) -> Tensor:
+    """(B, COLORS) numbers of images (B, 3, H, W): channel means, covariances, and a smooth distribution function."""
+    pixels = images.flatten(2)
+    mean = pixels.mean(2)
+    centered = pixels - mean[:, :, None]
+    covariance = centered @ centered.transpose(1, 2) / pixels.shape[2]
+    rows, columns = (0, 0, 0, 1, 1, 2), (0, 1, 2, 1, 2, 2)
+    directions = pixels.new_tensor(PROJECTIONS)
+    along = directions @ pixels  # (B, 6, H W)
+    low, high = directions.clamp(max=0).sum(1), directions.clamp(min=0).sum(1)
+    steps = torch.linspace(0, 1, LEVELS + 2, device=pixels.device)[1:-1]
+    # One level at a time: memory stays that of the projections.
+    shares = [
+        torch.sigmoid((along - (low + step * (high - low))[:, None]) * (20 / (high - low))[:, None]).mean(2)
+        for step in steps
+    ]
+    return torch.cat([mean, 10 * covariance[:, rows, columns], *shares], 1)
+
+
+def feature_statistics(features: Sequence[Tensor]) -> Tensor:
+    """Means and standard deviations of every channel of features (B, C, h, w), in a row: (B, 2 x sum of C)."""
+    values = []
+    for feature in features:
+        flat = feature.flatten(2)
+        mean = flat.mean(2, dtype=torch.float32)
+        square = (flat * flat).mean(2, dtype=torch.float32)
+        values += [mean, torch.sqrt((square - mean * mean).clamp(min=0) + EPSILON)]
+    return torch.cat(values, 1)
+
+
+class StyleEncoder(nn.Module):
+    """Style images to codes."""
+
+    def __init__(self, code: int, hidden: int) -> None:
+        """code: numbers that stand for a style. hidden: width of the perceptron."""
+        super().__init__()
+        self.features = EfficientNetLite0(DEPTHS)
+        self.features.requires_grad_(False)
+        size = 2 * sum(CHANNELS[:DEPTHS]) + COLORS
+        # Statistics of training styles, so that the perceptron's inputs are of equal size.
+        self.register_buffer("mean", torch.zeros(size))
+        self.register_buffer("scale", torch.ones(size))
+        self.perceptron = nn.Sequential(nn.Linear(size, hidden), nn.ReLU(), nn.Linear(hidden, code))
+
+    def statistics(self, styles: Tensor, features: Sequence[Tensor] | None = None) -> Tensor:
+        """Raw statistics of styles (B, 3, H, W) in [0, 1]; features: of EfficientNet-Lite0, where they are known."""
+        if features is None:
+            features = self.features(styles)
+        return torch.cat([feature_statistics(features[:DEPTHS]), color_statistics(styles)], 1)
+
+    def forward(self, styles: Tensor, features: Sequence[Tensor] | None = None) -> Tensor:
+        """Codes (B, code) of styles (B, 3, H, W) in [0, 1]."""
+        statistics = (self.statistics(styles, features) - self.mean) * self.scale
+        return self.perceptron(statistics.clamp(-4, 4))
+
+
+class Styled(nn.Module):
+    """A residual block whose depthwise filters' outputs are normalized, then scaled and shifted as a code asks."""
+
+    def __init__(self, width: int, code: int, expansion: int = 2, kernel: int = 5) -> None:
+        """width: channels. code: numbers that stand for a style. expansion: of the channels that are filtered."""
+        super().__init__()
+        inner = width * expansion
+        self.expand = nn.Conv2d(width, inner, 1)
+        self.filter = nn.Conv2d(inner, inner, kernel, padding=kernel // 2, groups=inner, padding_mode="replicate")
+        self.norm = nn.GroupNorm(inner, inner, eps=EPSILON, affine=False)
+        self.ask = nn.Linear(code, 2 * inner)
+        self.project = nn.Conv2d(inner, width, 1)
+        nn.init.normal_(self.ask.weight, std=0.1 / code**0.5)
+        nn.init.zeros_(self.ask.bias)
+        nn.init.zeros_(self.project.bias)
+
+    def forward(self, x: Tensor, code: Tensor) -> Tensor:
+        """x (B, width, h, w), code (B, code) to (B, width, h, w)."""
+        scale, shift = self.ask(code)[:, :, None, None].chunk(2, 1)
+        y = self.norm(self.filter(F.relu(self.expand(x))))
+        return x + self.project(F.relu(y * (1 + scale) + shift))
