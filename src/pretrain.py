@@ -28,6 +28,7 @@ from styledistill.core.images import open_rgb, square_crop
 from styledistill.core.record import run_record
 from styledistill.core.runtime import pick_device, seed_everything, use_threads
 from styledistill.sources.pool import content_pool, style_pool
+from styledistill.student.architectures import ARCHITECTURES
 from styledistill.student.pretrain import Pools, pretrain
 from styledistill.student.train import write_history
 
@@ -46,6 +47,9 @@ def pictures(where: str, draw: Callable[[int, int, int], np.ndarray], seed: int,
 
 
 @click.command()
+@click.option(
+    "--architecture", type=click.Choice(list(ARCHITECTURES)), default="sttr", show_default=True, help="The network."
+)
 @click.option("--size", type=click.Choice(["tiny", "full"]), required=True, help="Size of the student.")
 @click.option("--start", type=Folder, help="Student to go on from, instead of random weights.")
 @click.option("--contents", required=True, help="Folder of pictures, glob, or drawn:N for N drawn ones.")
@@ -58,6 +62,7 @@ def pictures(where: str, draw: Callable[[int, int, int], np.ndarray], seed: int,
 @click.option("--state", type=Folder, default="resources/training", show_default=True, help="Where states are kept.")
 @click.option("--out", type=Folder, required=True, help="student.safetensors, config.json and history.csv go here.")
 def main(
+    architecture: str,
     size: str,
     start: Path | None,
     contents: str,
@@ -77,7 +82,7 @@ def main(
         side = round(ROOM * image_size)
         pools = (pictures(contents, content_pool, seed, side), pictures(styles, style_pool, seed, side))
         where = pick_device(device)
-        student, rows = pretrain(size, Pools(*pools, image_size), settings, networks, seed, where, state, start)
+        student, rows = pretrain(architecture, size, Pools(*pools, image_size), settings, networks, seed, where, state, start)
         student.save(out)
         write_history(out / "history.csv", rows)
         facts.update(device=str(where), contents=contents, styles=styles)

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from .core.errors import UserError
 from .downloads.datasets import source_of
+from .loss_terms import TERMS
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", description="lower-case letters, digits, underscores")]
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -26,7 +27,6 @@ PHOTOGRAPHS = (
     "astronaut", "brick", "camera", "chelsea", "coffee", "coins", "grass", "gravel", "hubble", "ihc", "moon",
     "motorcycle", "retina", "rocket",
 )  # fmt: skip
-TERMS = ("pixel", "pixel_l1", "gram", "adain", "content", "lpips", "tv")
 
 
 class Section(BaseModel):
@@ -227,13 +227,24 @@ class Variant(Section):
 
 
 class Student(Section):
-    """STTR."""
+    """The network that learns."""
 
-    size: Literal["tiny", "full"] = Field("full", description="full: 45.64 M parameters; tiny: same plan, small")
+    architecture: Literal["sttr", "micro"] = Field(
+        "sttr", description="sttr: the preprint's transformer; micro: convolutions, linear in pixels, 0.57 M parameters"
+    )
+    size: Literal["tiny", "full"] = Field(
+        "full", description="of sttr: full has 45.64 M parameters, tiny the same plan, small; micro has one size"
+    )
     start: str = Field(
         description="weights before distillation: a folder with student.safetensors, the authors' .pth file, "
-        "'pretrain' (this workflow's own pretraining) or 'imagenet' (backbone only)"
+        "'pretrain' (this workflow's own pretraining) or 'imagenet' (backbone only, of sttr)"
     )
+
+    @model_validator(mode="after")
+    def _start_fits(self) -> Student:
+        if self.architecture != "sttr" and (self.start == "imagenet" or self.start.endswith((".pth", ".pt"))):
+            raise ValueError(f"start: {self.start} is a start of sttr; give {self.architecture} a folder or 'pretrain'")
+        return self
 
 
 class Pretrain(Section):
@@ -288,9 +299,13 @@ class Distill(Section):
 
 
 class Networks(Section):
-    """The fixed networks of losses and metrics: 'seeded' (random, no download), 'download', or a file."""
+    """The fixed networks of losses and metrics: 'download', a file, or 'seeded' (random, for tests)."""
 
+    features: Literal["vgg19", "efficientnet_lite0"] = Field(
+        "vgg19", description="what feature losses, structure and Gram distance look through"
+    )
     vgg19: str = "download"
+    efficientnet_lite0: str = Field("package", description="package: the weights that an installed package carries")
     alexnet: str = "download"
     vgg16: str = Field("download", description="read only where metrics.lpips says vgg16")
     inception: str = "download"
@@ -330,7 +345,7 @@ class Config(Section):
     teacher: Teacher
     student: Student
     pretrain: Pretrain = Pretrain()
-    losses: dict[Name, dict[Literal[TERMS], Annotated[float, Field(gt=0)]]] = Field(min_length=1)  # type: ignore[valid-type]
+    losses: dict[Name, dict[Literal[tuple(TERMS)], Annotated[float, Field(gt=0)]]] = Field(min_length=1)  # type: ignore[valid-type]
     distill: Distill = Distill()
     ablation: dict[Name, Variant] = Field(
         {}, description="variants of the teacher, each rendered and scored on the golden set by `snakemake ablation`"

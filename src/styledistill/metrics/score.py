@@ -20,6 +20,7 @@ from ..core.files import atomic_path, write_json, write_text
 from ..core.progress import Meter
 from ..core.tensors import load_pictures
 from ..evaluation import Pair
+from ..perceptual import STRUCTURE, feature_maps
 from . import picture
 from .cfsd import cfsd
 from .fid import activations, artfid, frechet_distance
@@ -41,10 +42,6 @@ MEASURES = (
 )
 COLUMNS = ("set", "pair", "content", "style", *MEASURES, "networks")
 
-# VGG19's relu1_1, relu2_1, relu3_1 and relu4_1; the third is CFSD's too.
-_TAPS = (1, 6, 11, 20)
-_STRUCTURE = 11
-
 Row = dict[str, str | float]
 Activations = dict[Path, np.ndarray]  # of each style picture
 
@@ -54,7 +51,7 @@ class Instruments:
     """The fixed networks that measure, on one device, and how rows name their weights."""
 
     lpips: nn.Module
-    vgg: nn.Module
+    features: nn.Module  # of structure and Gram distance
     inception: nn.Module
     labels: dict[str, str]  # by network: of LPIPS, of structure and Gram, of FID, in this order
     seeded: list[str]  # those with random weights, whose numbers do not compare with published ones
@@ -64,11 +61,11 @@ class Instruments:
 def load_instruments(metrics: Metrics, networks: Networks, device: torch.device) -> Instruments:
     """The metric networks of the configuration. Raises UserError when weights are missing."""
     seed = networks.seed
-    sources = {name: getattr(networks, name) for name in (metrics.lpips, "vgg19", metrics.fid)}
+    sources = {name: getattr(networks, name) for name in (metrics.lpips, networks.features, metrics.fid)}
     inception = {"inception": perceptual.inception, "art_inception": perceptual.art_inception}[metrics.fid]
     return Instruments(
         lpips=perceptual.lpips(sources[metrics.lpips], seed, metrics.lpips).to(device),
-        vgg=perceptual.vgg19_features(sources["vgg19"], seed)[: _TAPS[-1] + 1].to(device),
+        features=perceptual.features(networks).to(device),
         inception=inception(sources[metrics.fid], seed).to(device),
         labels={name: perceptual.label(name, source, seed) for name, source in sources.items()},
         seeded=[name for name, source in sources.items() if source == "seeded"],
@@ -106,12 +103,12 @@ def score_set(
     meter = Meter(unit="pair", total=len(pairs), label=pairs[0].set)
     for content_file, chunks in _by_content(pairs, batch):
         content = load_pictures([content_file]).to(instruments.device)
-        structure = _features(content, instruments.vgg)[_STRUCTURE]
+        structure = feature_maps(instruments.features, content)[STRUCTURE]
         for chunk in chunks:
             output = _pictures(stylized, chunk, instruments)
-            features = _features(output, instruments.vgg)
+            features = feature_maps(instruments.features, output)
             columns = {
-                **_to_content(output, content, features[_STRUCTURE], structure, instruments),
+                **_to_content(output, content, features[STRUCTURE], structure, instruments),
                 **(_to_teacher(output, _pictures(teacher, chunk, instruments), instruments) if teacher else {}),
                 **grams.distances(output, features, chunk),
                 **_alone(output),
@@ -159,14 +156,15 @@ class _StyleGrams:
         files = sorted({pair.style_file for pair in pairs})
         for start in range(0, len(files), batch):
             some = files[start : start + batch]
-            grams = _grams(_features(load_pictures(some).to(instruments.device), instruments.vgg))
+            maps = feature_maps(instruments.features, load_pictures(some).to(instruments.device))
+            grams = [picture.gram(layer) for layer in maps]
             self._grams |= {file: [layer[i] for layer in grams] for i, file in enumerate(some)}
 
-    def distances(self, output: Tensor, features: dict[int, Tensor], pairs: list[Pair]) -> dict[str, Tensor]:
+    def distances(self, output: Tensor, features: list[Tensor], pairs: list[Pair]) -> dict[str, Tensor]:
         layers = [torch.stack(layer) for layer in zip(*(self._grams[pair.style_file] for pair in pairs), strict=True)]
         pictures = load_pictures([pair.style_file for pair in pairs]).to(output.device)
         return {
-            "gram_distance": picture.gram_distance(_grams(features), layers),
+            "gram_distance": picture.gram_distance([picture.gram(layer) for layer in features], layers),
             "colour_distance": picture.colour_distance(output, pictures),
         }
 
@@ -186,20 +184,6 @@ def _by_content(pairs: Iterable[Pair], batch: int) -> Iterator[tuple[Path, list[
     for content, group in groupby(sorted(pairs, key=lambda p: (p.content_file, p.name)), key=lambda p: p.content_file):
         members = list(group)
         yield content, [members[i : i + batch] for i in range(0, len(members), batch)]
-
-
-def _features(pictures: Tensor, vgg: nn.Module) -> dict[int, Tensor]:
-    """The tapped VGG19 activations of pictures in [0, 1], by layer number."""
-    x, found = perceptual.normalize(pictures), {}
-    for index, layer in enumerate(vgg):
-        x = layer(x)
-        if index in _TAPS:
-            found[index] = x
-    return found
-
-
-def _grams(features: dict[int, Tensor]) -> list[Tensor]:
-    return [picture.gram(features[layer]) for layer in _TAPS]
 
 
 def _to_content(

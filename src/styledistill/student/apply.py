@@ -19,9 +19,9 @@ from ..core.images import MAX_PIXELS, encode_png, open_rgb
 from ..core.progress import Meter, announce
 from ..core.runtime import pick_device
 from ..core.tensors import from_uint8, to_uint8
+from .architectures import Memory
 from .model import Student
 from .pairing import FORMATS, Job
-from .sttr import StyleMemory
 
 _SLOW_PIXELS = 2_000_000  # some minutes on one core
 _LUMA = (0.299, 0.587, 0.114)  # weights of R, G, B in the Y of YIQ
@@ -49,7 +49,7 @@ def stylize_files(
     `with_colors_of`. Each style is encoded once. A picture that cannot be used is named and its jobs are left out; if
     there is one job only, that is raised as UserError.
     """
-    memories: dict[Path, StyleMemory | None] = {}
+    memories: dict[Path, Memory | None] = {}
     meter = Meter(unit="picture", total=len(jobs))
 
     def attempt(path: Path, work: Callable[[], T]) -> T | None:

@@ -26,7 +26,8 @@ from ..config import Distill, Networks
 from ..core.files import sha256_file
 from ..core.progress import Meter
 from ..fingerprint import fingerprint_modules
-from ..perceptual import denormalize, label, lpips, normalize, vgg19_features
+from ..loss_terms import networks_of
+from ..perceptual import denormalize, features, label, lpips, normalize
 from ..shards.read import PairDataset
 from .losses import LossSettings, distillation_terms, matched_constant
 from .model import WEIGHTS_FILE, Student
@@ -46,10 +47,9 @@ from .train import (
 )
 
 MODULES = [
-    *(f"styledistill.student.{name}" for name in ("sttr", "losses", "train", "distill")),
+    *(f"styledistill.student.{name}" for name in ("modulation", "micro", "sttr", "losses", "train", "distill")),
     "styledistill.shards.read",
 ]
-VGG_TERMS = {"gram", "adain", "content"}
 MATCHING_PAIRS = 64  # pairs that the Gram term's constant is measured on
 FLOOR = 0.01  # part of the first rate below which it does not fall
 UNDECIDING = {"workers", "gradient_checkpointing", "tensorboard"}  # settings that change no number of the result
@@ -95,7 +95,10 @@ def distill(
         "manifests": [sha256_file(manifest) for manifest in manifests],
         "weights": dict(weights),
         "settings": settings.model_dump(mode="json", exclude=UNDECIDING),
-        "networks": {name: label(name, getattr(networks, name), networks.seed) for name in _needed(weights)},
+        "networks": {
+            name: label(name, getattr(networks, name), networks.seed)
+            for name in networks_of(weights, networks.features)
+        },
         "seed": seed,
         "code": fingerprint_modules(MODULES),
     }
@@ -110,21 +113,17 @@ def distill(
     return Distilled(student, run.last, run.rows, run.pairs_per_second)
 
 
-def _needed(weights: Mapping[str, float]) -> list[str]:
-    """Names of the fixed networks that the terms look through: a loss of pixels alone needs none."""
-    return ["vgg19"] * bool(VGG_TERMS & set(weights)) + ["alexnet"] * ("lpips" in weights)
-
-
 def _loss_settings(
     weights: Mapping[str, float], settings: Distill, networks: Networks, device: torch.device
 ) -> LossSettings:
-    vgg, distance = nn.Identity(), None
-    if "vgg19" in _needed(weights):
-        vgg = vgg19_features(networks.vgg19, networks.seed).to(device, memory_format=torch.channels_last)
-    if "alexnet" in _needed(weights):
+    needed = networks_of(weights, networks.features)
+    network, distance = nn.Identity(), None
+    if networks.features in needed:
+        network = features(networks).to(device, memory_format=torch.channels_last)
+    if "alexnet" in needed:
         distance = lpips(networks.alexnet, networks.seed).to(device)
     divisor = "hw" if settings.gram_normalize == "hw" else "chw"
-    return LossSettings(vgg, distance, divisor, gram_per_picture=settings.gram_per_picture)
+    return LossSettings(network, distance, divisor, gram_per_picture=settings.gram_per_picture)
 
 
 def epoch_order(seed: int, epoch: int, count: int) -> list[int]:
@@ -207,10 +206,10 @@ class Distillation:
         if saved := self.state.load():
             self._restore(saved)
         elif "gram" in self.weights and how.gram_normalize == "matched":
-            self.gram_constant = self._matched(loss.vgg)
+            self.gram_constant = self._matched(loss.features)
         self.loss = replace(loss, gram_constant=self.gram_constant)
         if how.gradient_checkpointing:
-            recompute_in_backward([*self.network.transformer.decoder.layers, self.network.tail])
+            recompute_in_backward(self.network.heaviest)
         self.prepared, self.optimizer = self.accelerator.prepare(self.network, self.optimizer)
         if isinstance(self.prepared, DistributedDataParallel):
             # Statistics are constants; sent around with each forward they would need equally many in all processes.
@@ -364,7 +363,7 @@ class Distillation:
                 loaded = [mirrored(p, n, self.seed, self.epoch) for p, n in zip(loaded, parts, strict=True)]
             yield [pairs.to(self.accelerator.device) for pairs in loaded]
 
-    def _matched(self, vgg: nn.Module) -> float:
+    def _matched(self, network: nn.Module) -> float:
         """The Gram term's constant, of the start weights and the first pairs of the first epoch: one for all losses.
 
         Every process measures it on all of these pairs, since the norm of a batch's gradient is no sum over its parts.
@@ -376,7 +375,7 @@ class Distillation:
         def predict(content: Tensor, style: Tensor) -> Tensor:
             return denormalize(self.network(normalize(content), normalize(style)))
 
-        measured = {"constant": matched_constant(triples, predict, vgg, self.settings.gram_per_picture)}
+        measured = {"constant": matched_constant(triples, predict, network, self.settings.gram_per_picture)}
         return self._summed(measured)["constant"] / self.accelerator.num_processes
 
     # --- state ---

@@ -1,11 +1,11 @@
 """The student as ONNX: two graphs that need no torch, for pictures of any size, each in three precisions.
 
-`encode_style`: styles (M, 3, H', W') to keys and values (M, T, d), the memory of M styles.
-`stylize`: contents (N, 3, H, W) with the keys and values of N styles, or of one for all, to pictures (N, 3, H, W).
+`encode_style`: styles (M, 3, H', W') to what M styles leave: STTR's keys and values (M, T, d), micro's codes (M, code).
+`stylize`: contents (N, 3, H, W) with what N styles left, or one for all, to pictures (N, 3, H, W).
 
 Pictures are float32 RGB in [0, 1], and everything that enters or leaves is float32, whatever the precision inside.
-All of N, M, H, W, H', W' are free: normalisation, padding to multiples of 32 and cutting back are part of the graphs.
-Unlike torch's fused attention, runtimes may hold all of a layer's (H W / 64)**2 weights per head in memory.
+All of N, M, H, W, H', W' are free: normalisation, padding to the grid and cutting back are part of the graphs.
+Unlike torch's fused attention, runtimes may hold all of a layer's (H W / 64)**2 weights per head in memory (STTR).
 
 Torch takes long to write a network down as a graph, and students of one architecture differ in weights only: `trace`
 writes graphs without weights, once, and `export` fills them for each student.
@@ -31,9 +31,8 @@ from ..core.files import write_bytes, write_json
 from ..core.tensors import from_uint8
 from ..perceptual import denormalize, normalize
 from ..sources.drawings import draw
-from .model import GRID, Student, reflected
+from .model import Student, reflected
 from .precision import in_half, with_int8_weights
-from .sttr import STTR, StyleMemory
 
 OPSET = 20
 GRAPHS = ("encode_style", "stylize")
@@ -50,34 +49,36 @@ _NETWORK = "network."  # before a parameter's name in a graph
 Axes = dict[int, str]  # names of an input's free axes
 _STYLE_AXES = {0: "styles", 2: "style_height", 3: "style_width"}
 _CONTENT_AXES = {0: "contents", 2: "height", 3: "width"}
-_MEMORY_AXES = {0: "styles", 1: "tokens"}
+_MEMORY_AXES = {3: {0: "styles", 1: "tokens"}, 2: {0: "styles"}}  # by the number of axes
 
 
 class _EncodeStyle(nn.Module):
     """`Student.encode_style` without what a graph cannot hold."""
 
-    def __init__(self, network: STTR) -> None:
+    def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, styles: Tensor) -> tuple[Tensor, Tensor]:
-        """Pictures (M, 3, H', W') in [0, 1] to keys and values (M, T, d)."""
-        return tuple(self.network.encode_style(normalize(reflected(styles, GRID))))
+    def forward(self, styles: Tensor) -> tuple[Tensor, ...]:
+        """Pictures (M, 3, H', W') in [0, 1] to what the network keeps of them, M rows each."""
+        return tuple(_kept(self.network.encode_style(normalize(reflected(styles, self.network.grid)))).values())
 
 
 class _Stylize(nn.Module):
-    """`Student.stylize` with an encoded style, at full strength."""
+    """`Student.stylize` with an encoded style, at full strength. memory: the class of what a style leaves."""
 
-    def __init__(self, network: STTR) -> None:
+    def __init__(self, network: nn.Module, memory: Callable[..., Any]) -> None:
         super().__init__()
         self.network = network
+        self.memory = memory
 
-    def forward(self, contents: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-        """Pictures (N, 3, H, W) in [0, 1] and memories (N or 1, T, d) to pictures (N, 3, H, W)."""
+    def forward(self, contents: Tensor, *memory: Tensor) -> Tensor:
+        """Pictures (N, 3, H, W) in [0, 1] and what N styles or one left to pictures (N, 3, H, W)."""
         count, _, height, width = contents.shape
-        rows = torch.arange(count) % torch.full((1,), keys.shape[0])  # one memory serves all
-        memory = StyleMemory(keys[rows], values[rows])
-        drawn = self.network.decode(normalize(reflected(contents, GRID)), memory)
+        rows = torch.arange(count) % torch.full((1,), memory[0].shape[0])  # one style serves all
+        drawn = self.network.decode(
+            normalize(reflected(contents, self.network.grid)), self.memory(*(part[rows] for part in memory))
+        )
         return denormalize(drawn)[:, :, :height, :width].clamp(0, 1)
 
 
@@ -114,25 +115,31 @@ def export(student: Student, traced: Path, folder: Path) -> dict[str, Any]:
 
 
 @torch.no_grad()
-def _traced(network: STTR) -> dict[str, onnx.ModelProto]:
+def _traced(network: nn.Module) -> dict[str, onnx.ModelProto]:
     """Both graphs in float32, without weights.
 
     The example's sizes only have to be unlike each other and no multiples of 32.
     """
     styles = torch.zeros(2, 3, 70, 90)
     encoder = _EncodeStyle(network).eval()
-    encode_style = _graph(encoder, {"styles": (styles, _STYLE_AXES)}, {"keys": _MEMORY_AXES, "values": _MEMORY_AXES})
-    keys, values = encoder(styles)
+    memory = network.encode_style(torch.zeros(2, 3, 64, 96))
+    kept = _kept(memory)
+    axes = {name: _MEMORY_AXES[part.dim()] for name, part in kept.items()}
+    encode_style = _graph(encoder, {"styles": (styles, _STYLE_AXES)}, axes)
     stylize = _graph(
-        _Stylize(network).eval(),
+        _Stylize(network, type(memory)).eval(),
         {
             "contents": (torch.zeros(3, 3, 100, 50), _CONTENT_AXES),
-            "keys": (keys, _MEMORY_AXES),
-            "values": (values, _MEMORY_AXES),
+            **{name: (part, axes[name]) for name, part in kept.items()},
         },
         {"pictures": _CONTENT_AXES},
     )
     return {"encode_style": encode_style, "stylize": stylize}
+
+
+def _kept(memory: Any) -> dict[str, Tensor]:
+    """The parts that a style leaves in this network, by name: inputs and outputs of the graphs."""
+    return {name: part for name, part in memory._asdict().items() if part is not None}
 
 
 def _graph(module: nn.Module, inputs: dict[str, tuple[Tensor, Axes]], outputs: dict[str, Axes]) -> onnx.ModelProto:
@@ -147,7 +154,7 @@ def _graph(module: nn.Module, inputs: dict[str, tuple[Tensor, Axes]], outputs: d
             tuple(example for example, _ in inputs.values()),
             input_names=list(inputs),
             output_names=list(outputs),
-            dynamic_shapes=tuple(axes for _, axes in inputs.values()),
+            dynamic_shapes=_shapes(module, [axes for _, axes in inputs.values()]),
             opset_version=OPSET,
             dynamo=True,
             optimize=False,
@@ -168,7 +175,14 @@ def _graph(module: nn.Module, inputs: dict[str, tuple[Tensor, Axes]], outputs: d
     return model
 
 
-def _filled(model: onnx.ModelProto, network: STTR) -> onnx.ModelProto:
+def _shapes(module: nn.Module, axes: list[Axes]) -> tuple[Any, ...]:
+    """The free axes in the form of the module's own arguments: what stands behind `*` is one argument."""
+    if isinstance(module, _Stylize):
+        return (axes[0], tuple(axes[1:]))
+    return tuple(axes)
+
+
+def _filled(model: onnx.ModelProto, network: nn.Module) -> onnx.ModelProto:
     """The graph with the network's weights, simplified: constants computed, batch norms made part of convolutions."""
     weights = network.state_dict()
     for tensor in model.graph.initializer:
@@ -201,8 +215,9 @@ def _difference(
     encoder, decoder = (_session(graph) for graph in (encode_style, stylize))
     differences = []
     for contents, styles in pairs:
-        keys, values = encoder.run(None, {"styles": styles.numpy()})
-        (made,) = decoder.run(None, {"contents": contents.numpy(), "keys": keys, "values": values})
+        kept = encoder.run(None, {"styles": styles.numpy()})
+        names = [output.name for output in encoder.get_outputs()]
+        (made,) = decoder.run(None, {"contents": contents.numpy(), **dict(zip(names, kept, strict=True))})
         differences.append(np.abs(made - student.stylize(contents, styles).numpy()).ravel())
     joined = np.concatenate(differences)
     return {"largest_error": float(joined.max()), "mean_error": float(joined.mean())}

@@ -15,20 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..perceptual import normalize
-
-# VGG19's `features` are cut behind relu1_1, relu2_1, relu3_1 and relu4_1 (STTR's VGGEncoder; the preprint's F_1..F_4).
-SLICES = (2, 7, 12, 21)
-
-
-def vgg_slices(vgg: nn.Module, pictures: Tensor) -> list[Tensor]:
-    """relu1_1, relu2_1, relu3_1, relu4_1 of ImageNet-normalised pictures (B, 3, H, W)."""
-    features, x = [], pictures
-    for start, end in zip((0, *SLICES[:-1]), SLICES, strict=True):
-        x = vgg[start:end](x)
-        features.append(x)
-    return features
-
+from ..perceptual import feature_maps, normalize
 
 # --- measures ---------------------------------------------------------------------------------------------------
 
@@ -71,16 +58,87 @@ def statistics_distance(x: Sequence[Tensor], y: Sequence[Tensor]) -> Tensor:
     return total
 
 
+def texture_distance(x: Sequence[Tensor], y: Sequence[Tensor]) -> Tensor:
+    """Relative distance of feature statistics, (B,): mean over maps (B, C, h, w), of which y's may have other sizes.
+
+    Of each map the squared errors of channel means and deviations over the mean variance of y's channels, and half of
+    the squared error of the Gram matrix over its own mean square: so every depth counts alike, whatever its scale
+    (balanced Gram matrices: Gatys et al. 2016 with each layer divided by its own norm).
+    """
+    return torch.stack([_texture_of(a, b) for a, b in zip(x, y, strict=True)]).mean(0)
+
+
+def _texture_of(a: Tensor, b: Tensor) -> Tensor:
+    (mean, deviation, matrix), (mean_y, deviation_y, matrix_y) = _moments(a), _moments(b)
+    spread = deviation_y.square().mean(1) + 1e-4
+    first = ((mean - mean_y).square().mean(1) + (deviation - deviation_y).square().mean(1)) / spread
+    second = (matrix - matrix_y).square().mean((1, 2)) / (matrix_y.square().mean((1, 2)) + 1e-6)
+    return first + 0.5 * second
+
+
+def _moments(features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Channel means and deviations (B, C), from the Gram's diagonal, and Gram matrices (B, C, C) of features."""
+    matrix = gram(features, "hw")
+    mean = features.float().mean((2, 3))
+    variance = matrix.diagonal(dim1=1, dim2=2) - mean.square()
+    return mean, torch.sqrt(variance.clamp(min=0) + 1e-6), matrix
+
+
+def self_similarity(features: Tensor) -> Tensor:
+    """Cosines between all places of features (B, C, h, w), channels centered: (B, h w, h w). Kolkin et al. 2019."""
+    rows = features.flatten(2)
+    rows = F.normalize(rows - rows.mean(2, keepdim=True), dim=1)
+    return rows.transpose(1, 2) @ rows
+
+
+def structure_distance(x: Sequence[Tensor], y: Sequence[Tensor]) -> Tensor:
+    """Distance of what is where, (B,), of maps (B, C, h, w) of equal sizes.
+
+    Mean squared error of the middle maps, each channel normalized over the picture (so colors and contrast are free),
+    and the mean absolute difference of the deepest map's self-similarity.
+    """
+    middle = [(_normalized(a) - _normalized(b)).square().mean((1, 2, 3)) for a, b in zip(x[2:-1], y[2:-1], strict=True)]
+    places = (self_similarity(x[-1]) - self_similarity(y[-1])).abs().mean((1, 2))
+    return torch.stack(middle).mean(0) + places
+
+
+def _normalized(features: Tensor) -> Tensor:
+    centered = features - features.mean((2, 3), keepdim=True)
+    return centered * torch.rsqrt(centered.square().mean((2, 3), keepdim=True) + 1e-3)
+
+
+def sliced_distance(x: Tensor, y: Tensor, directions: Tensor) -> Tensor:
+    """Sliced Wasserstein-1 distance (B,) of vectors x and y (B, C, N), along directions (K, C). Rabin et al. 2011."""
+    return ((directions @ x).sort(2).values - (directions @ y).sort(2).values).abs().mean((1, 2))
+
+
+def patch_distance(x: Tensor, y: Tensor, side: int = 7, slices: int = 64, stride: int = 2) -> Tensor:
+    """Sliced Wasserstein-1 distance (B,) of the patches (side x side) of pictures (B, 3, H, W) of one size.
+
+    Along fixed random directions of unit length, so that a training's gradient depends on its pictures alone. It
+    compares strokes without asking where they are. Elnekave and Weiss 2022 ("Generating natural images with direct
+    patch distributions matching").
+    """
+    random = torch.Generator().manual_seed(side)
+    filters = torch.randn(slices, 3, side, side, generator=random)
+    filters = (filters / filters.flatten(1).norm(dim=1)[:, None, None, None]).to(x)
+    a, b = (F.conv2d(pictures, filters, stride=stride).flatten(2) for pictures in (x, y))
+    return (a.sort(2).values - b.sort(2).values).abs().mean((1, 2))
+
+
 def total_variation(pictures: Tensor) -> Tensor:
     """Sum of squared differences of neighbours, down and across (STTR's `loss_tv`)."""
     return pictures.diff(dim=2).square().sum() + pictures.diff(dim=3).square().sum()
 
 
-def sttr_criterion(output: Tensor, content: Tensor, style: Tensor, vgg: nn.Module) -> dict[str, Tensor]:
-    """STTR's unsupervised objective, unweighted: {"content": squared error of relu4_1, "style": AdaIN style loss}."""
-    features = vgg_slices(vgg, normalize(output))
+def sttr_criterion(output: Tensor, content: Tensor, style: Tensor, network: nn.Module) -> dict[str, Tensor]:
+    """STTR's unsupervised objective, unweighted: {"content": squared error of relu4_1, "style": AdaIN style loss}.
+
+    network: of features; STTR's is VGG19.
+    """
+    features = feature_maps(network, output)
     with torch.no_grad():
-        of_content, of_style = vgg_slices(vgg, normalize(content)), vgg_slices(vgg, normalize(style))
+        of_content, of_style = feature_maps(network, content), feature_maps(network, style)
     return {"content": F.mse_loss(features[-1], of_content[-1]), "style": statistics_distance(features, of_style)}
 
 
@@ -91,7 +149,7 @@ def sttr_criterion(output: Tensor, content: Tensor, style: Tensor, vgg: nn.Modul
 class LossSettings:
     """Networks and conventions that terms use."""
 
-    vgg: nn.Module
+    features: nn.Module  # `perceptual.features(...)`
     lpips: nn.Module | None = None  # `perceptual.lpips(...)`; only for the term of that name
     gram_normalize: Literal["hw", "chw"] = "chw"
     gram_constant: float = 1.0  # `matched`: chw times what `matched_constant` measured
@@ -100,7 +158,7 @@ class LossSettings:
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """One batch of outputs beside what they are compared with. VGG19 features are computed once, when a term asks."""
+    """One batch of outputs beside what they are compared with. Features are computed once, when a term asks."""
 
     output: Tensor
     content: Tensor
@@ -110,27 +168,27 @@ class Comparison:
 
     @cached_property
     def output_features(self) -> list[Tensor]:
-        """VGG19 slices of the output pictures."""
-        return vgg_slices(self.settings.vgg, normalize(self.output))
+        """Feature maps of the output pictures."""
+        return feature_maps(self.settings.features, self.output)
 
     @cached_property
     def target_features(self) -> list[Tensor]:
-        """VGG19 slices of the target pictures."""
+        """Feature maps of the target pictures."""
         return self._fixed(self.target)
 
     @cached_property
     def content_features(self) -> list[Tensor]:
-        """VGG19 slices of the content pictures."""
+        """Feature maps of the content pictures."""
         return self._fixed(self.content)
 
     @cached_property
     def style_features(self) -> list[Tensor]:
-        """VGG19 slices of the style pictures."""
+        """Feature maps of the style pictures."""
         return self._fixed(self.style)
 
     @torch.no_grad()
     def _fixed(self, pictures: Tensor) -> list[Tensor]:
-        return vgg_slices(self.settings.vgg, normalize(pictures))
+        return feature_maps(self.settings.features, pictures)
 
 
 def pixel(batch: Comparison) -> Tensor:
@@ -156,7 +214,7 @@ def adain(batch: Comparison) -> Tensor:
 
 
 def content_to_content(batch: Comparison) -> Tensor:
-    """Squared error of relu4_1 to the content's (STTR's content loss)."""
+    """Squared error of the deepest feature map to the content's (VGG19's relu4_1: STTR's content loss)."""
     return F.mse_loss(batch.output_features[-1], batch.content_features[-1])
 
 
@@ -172,6 +230,41 @@ def tv(batch: Comparison) -> Tensor:
     return total_variation(normalize(batch.output)) / batch.output.numel()
 
 
+def lowres(batch: Comparison) -> Tensor:
+    """Squared error of pictures reduced four times: where the teacher puts its colors, not where its strokes lie."""
+    return F.mse_loss(F.avg_pool2d(normalize(batch.output), 4), F.avg_pool2d(normalize(batch.target), 4))
+
+
+def patches(batch: Comparison) -> Tensor:
+    """Distance of the patches' distribution to that of the teacher's picture."""
+    return patch_distance(batch.output, batch.target).mean()
+
+
+def texture(batch: Comparison) -> Tensor:
+    """Relative distance of feature statistics to the teacher's picture."""
+    return texture_distance(batch.output_features, batch.target_features).mean()
+
+
+def texture_style(batch: Comparison) -> Tensor:
+    """Relative distance of feature statistics to the style."""
+    return texture_distance(batch.output_features, batch.style_features).mean()
+
+
+def structure(batch: Comparison) -> Tensor:
+    """Distance of what is where to the content."""
+    return structure_distance(batch.output_features, batch.content_features).mean()
+
+
+def colors(batch: Comparison) -> Tensor:
+    """Distance of the pixels' colors to the style's, along fixed directions of RGB; pictures of one size."""
+    directions = F.normalize(batch.output.new_tensor(RGB_DIRECTIONS), dim=1)
+    return sliced_distance(batch.output.flatten(2), batch.style.flatten(2), directions).mean()
+
+
+# Axes, face diagonals and space diagonals of the RGB cube, one of each opposite pair.
+RGB_DIRECTIONS = [(1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (1, -1, 0), (1, 0, 1), (1, 0, -1), (0, 1, 1), (0, 1, -1)]
+RGB_DIRECTIONS += [(1, 1, 1), (1, 1, -1), (1, -1, 1), (1, -1, -1)]
+
 TERMS: dict[str, Callable[[Comparison], Tensor]] = {
     "pixel": pixel,
     "pixel_l1": pixel_l1,
@@ -180,6 +273,12 @@ TERMS: dict[str, Callable[[Comparison], Tensor]] = {
     "content": content_to_content,
     "lpips": lpips_to_target,
     "tv": tv,
+    "lowres": lowres,
+    "patches": patches,
+    "texture": texture,
+    "texture_style": texture_style,
+    "structure": structure,
+    "colors": colors,
 }
 
 
@@ -197,16 +296,16 @@ def distillation_terms(
 def matched_constant(
     batches: Iterable[tuple[Tensor, Tensor, Tensor]],
     predict: Callable[[Tensor, Tensor], Tensor],
-    vgg: nn.Module,
+    network: nn.Module,
     per_picture: bool = True,
 ) -> float:
     """What the Gram term (chw) must be multiplied by to pull at the output as strongly as the pixel term.
 
     Mean norm of the pixel term's gradient at the output over that of the Gram term's. batches: (content, style,
-    target) of training pairs, of the size that the training uses. predict: the start model, (content, style) to
-    outputs. The configuration calls it `gram_normalize: matched`.
+    target) of training pairs, of the size that the training uses. network: of features. predict: the start model,
+    (content, style) to outputs. The configuration calls it `gram_normalize: matched`.
     """
-    settings = LossSettings(vgg, gram_per_picture=per_picture)
+    settings = LossSettings(network, gram_per_picture=per_picture)
     norms = {"pixel": 0.0, "gram": 0.0}
     for content, style, target in batches:
         with torch.no_grad():

@@ -1,21 +1,22 @@
 """The micro student: a convolutional stylizer whose time and memory are linear in pixels.
 
-The content image goes down to stride 8 and up again; styled blocks (see `modulation`) at strides 8, 4 and 2 draw what the
-code of the style image asks for.
+The content image goes down to stride 8 and up again; styled blocks (see `modulation`) at strides 8, 4 and 2 draw what
+the code of the style image asks for.
 
-Shapes: B images (B, 3, H, W) in [0, 1], H and W multiples of GRID.
+Shapes: B images (B, 3, H, W), ImageNet-normalized as STTR's are, H and W multiples of 8.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..perceptual import denormalize, normalize
 from .modulation import Styled, StyleEncoder
-
-GRID = 8
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,22 @@ class MicroConfig:
     widths: tuple[int, int, int] = (24, 48, 80)  # channels at strides 2, 4, 8
     blocks: tuple[int, int, int] = (2, 3, 3)  # styled blocks at strides 2, 4, 8
     expansion: int = 2
-    kernel: int = 5
+    kernel: int = 5  # side of the depthwise filters of the styled blocks
+
+
+SIZES = {"tiny": MicroConfig()}
+
+
+class StyleCodes(NamedTuple):
+    """What a style leaves: a code (B, code)."""
+
+    codes: Tensor
 
 
 class Micro(nn.Module):
     """Images to stylized images, each by the code of a style."""
+
+    grid: ClassVar[int] = 8
 
     def __init__(self, config: MicroConfig) -> None:
         super().__init__()
@@ -56,26 +68,34 @@ class Micro(nn.Module):
         self.styled2 = styled(fine, config.blocks[0])
         self.out = convolution(fine, 12, 3)
 
-    def encode_style(self, styles: Tensor) -> Tensor:
-        """Codes (B, code) of styles (B, 3, H, W) in [0, 1]."""
-        return self.style_encoder(styles)
+    @property
+    def heaviest(self) -> list[nn.Module]:
+        """The parts whose activations take most of a training's memory."""
+        return [*self.styled8, *self.styled4, *self.styled2]
 
-    def stylize(self, contents: Tensor, codes: Tensor) -> Tensor:
-        """Images (B, 3, H, W), around [0, 1] and not clamped, of contents (B, 3, H, W) in [0, 1] and codes (B, code)."""
-        at2 = F.relu(self.down2(F.pixel_unshuffle(2 * contents - 1, 2)))
-        at4 = F.relu(self.down4(F.pixel_unshuffle(at2, 2)))
-        at4 = F.relu(self.mix4(at4))
+    def forward(self, content: Tensor, style: Tensor) -> Tensor:
+        """content (B, 3, H, W) and style (B, 3, H', W') to the stylized image (B, 3, H, W)."""
+        return self.decode(content, self.encode_style(style))
+
+    def encode_style(self, style: Tensor) -> StyleCodes:
+        """Style images (B, 3, H', W') to their codes; these serve any number of contents."""
+        return StyleCodes(self.style_encoder(denormalize(style)))
+
+    def decode(self, content: Tensor, style: StyleCodes) -> Tensor:
+        """Content images (B, 3, H, W) in the styles of B codes to stylized images (B, 3, H, W)."""
+        at2 = F.relu(self.down2(F.pixel_unshuffle(2 * denormalize(content) - 1, 2)))
+        at4 = F.relu(self.mix4(F.relu(self.down4(F.pixel_unshuffle(at2, 2)))))
         x = F.relu(self.down8(F.pixel_unshuffle(at4, 2)))
         for block in self.styled8:
-            x = block(x, codes)
+            x = block(x, style.codes)
         x = at4 + F.interpolate(self.up4(x), scale_factor=2.0, mode="nearest")
         for block in self.styled4:
-            x = block(x, codes)
+            x = block(x, style.codes)
         x = at2 + F.interpolate(self.up2(x), scale_factor=2.0, mode="nearest")
         for block in self.styled2:
-            x = block(x, codes)
-        return 0.5 + 0.5 * F.pixel_shuffle(self.out(x), 2)
+            x = block(x, style.codes)
+        return normalize(0.5 + 0.5 * F.pixel_shuffle(self.out(x), 2))
 
-    def forward(self, contents: Tensor, styles: Tensor) -> Tensor:
-        """Images (B, 3, H, W), not clamped, of contents and styles (B, 3, H, W) in [0, 1]."""
-        return self.stylize(contents, self.encode_style(styles))
+    def between(self, content: Tensor, own: StyleCodes, style: StyleCodes, strength: float) -> Tensor:
+        """As `decode`, with codes between those of the contents themselves (strength 0) and the styles' (1)."""
+        return self.decode(content, StyleCodes(torch.lerp(own.codes, style.codes, strength)))

@@ -8,7 +8,7 @@ import pickle
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -19,17 +19,18 @@ from torch.overrides import TorchFunctionMode
 from ..core.errors import UserError
 from ..core.files import atomic_path, read_json, sha256_file, write_json
 from ..downloads.registry import local_file
-from ..perceptual import denormalize, normalize
-from .sttr import SIZES, STTR, STTRConfig, StyleMemory
+from ..perceptual import denormalize, efficientnet_lite0, normalize
+from .architectures import Memory, architecture, architecture_of
+from .modulation import DEPTHS, StyleEncoder
+from .sttr import SIZES, STTR
 
 WEIGHTS_FILE, CONFIG_FILE = "student.safetensors", "config.json"
-GRID = 32  # the style backbone's stride; sizes are padded to its multiples
 
 
 class Student(nn.Module):
-    """A stylizer: STTR between pictures in [0, 1]."""
+    """A stylizer: a network of one of the ARCHITECTURES between pictures in [0, 1]."""
 
-    def __init__(self, network: STTR, facts: dict[str, Any] | None = None) -> None:
+    def __init__(self, network: nn.Module, facts: dict[str, Any] | None = None) -> None:
         """network: weights as trained. facts: what `config.json` says beside the network (loss, seed, origin)."""
         super().__init__()
         self.network = network
@@ -37,11 +38,16 @@ class Student(nn.Module):
         self.eval()
 
     @classmethod
-    def create(cls, size: Literal["tiny", "full"], seed: int) -> Student:
-        """An untrained student whose random weights depend on `seed` only."""
+    def create(cls, size: str, seed: int, name: str = "sttr") -> Student:
+        """An untrained student of the architecture `name` whose random weights depend on `seed` only."""
+        chosen = architecture(name)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            return cls(STTR(SIZES[size]), {"size": size, "seed": seed})
+            network = chosen.network(chosen.sizes[size])
+        for module in network.modules():
+            if isinstance(module, StyleEncoder):
+                module.features.load_state_dict(efficientnet_lite0("package", 0, DEPTHS).state_dict())
+        return cls(network, {"size": size, "seed": seed})
 
     @classmethod
     def from_pretrained(cls, path: Path | str, revision: str = "main") -> Student:
@@ -52,7 +58,9 @@ class Student(nn.Module):
         folder, origin = _found(path, revision)
         try:
             facts = read_json(folder / CONFIG_FILE) | origin
-            network = _built(_network_config(facts.pop("network")), load_file(folder / WEIGHTS_FILE))
+            chosen = architecture(facts.pop("architecture", "sttr"))  # students of before had one
+            config = chosen.read_config(facts.pop("network"))
+            network = _built(chosen.network, config, load_file(folder / WEIGHTS_FILE))
         except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
             raise UserError(
                 f"{folder}: no student of this version ({type(error).__name__}: {str(error).splitlines()[0]:.100}). "
@@ -71,7 +79,7 @@ class Student(nn.Module):
             # DETR's programs keep their command line beside the weights; a Namespace holds plain values only.
             with torch.serialization.safe_globals([argparse.Namespace]):
                 checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-            network = _built(SIZES["full"], checkpoint["model"])
+            network = _built(STTR, SIZES["full"], checkpoint["model"])
         except (KeyError, TypeError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
             raise UserError(
                 f"{path}: not the authors' checkpoint of STTR ({type(error).__name__}: "
@@ -85,48 +93,49 @@ class Student(nn.Module):
         state = {name: value.detach().cpu().contiguous() for name, value in self.network.state_dict().items()}
         with atomic_path(folder / WEIGHTS_FILE) as temporary:
             save_file(state, temporary)
-        write_json(folder / CONFIG_FILE, {**self.facts, "network": asdict(self.network.config)})
+        network = {"architecture": architecture_of(self.network), "network": asdict(self.network.config)}
+        write_json(folder / CONFIG_FILE, {**self.facts, **network})
 
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
-        return self.network.output_proj.weight.device
+        return next(self.network.parameters()).device
 
     @torch.inference_mode()
-    def encode_style(self, styles: Tensor) -> StyleMemory:
+    def encode_style(self, styles: Tensor) -> Memory:
         """Memory of style pictures (M, 3, H', W') in [0, 1], of any size; give it to `stylize` in their place."""
         return self.network.encode_style(self._prepared(styles))
 
     @torch.inference_mode()
-    def stylize(self, contents: Tensor, styles: Tensor | StyleMemory, strength: float = 1.0) -> Tensor:
+    def stylize(self, contents: Tensor, styles: Tensor | Memory, strength: float = 1.0) -> Tensor:
         """Stylized pictures (N, 3, H, W) in [0, 1] of contents (N, 3, H, W) in [0, 1].
 
         styles: N pictures (N, 3, H', W') in [0, 1], or one for all, or a memory of N or one; H, W, H', W' are free.
         Equal styles are encoded once. strength: 1 is the style, 0 the content drawn in its own style, between them the
-        tail draws from features in between.
+        network draws from features or codes in between.
         """
         height, width = contents.shape[2:]
-        prepared = self._prepared(contents)
-        features = self.network.features(prepared, self._memories(styles, len(contents)))
-        if strength != 1.0:
-            own = self.network.features(prepared, self._memories(contents, len(contents)))
-            features = torch.lerp(own, features, strength)
-        return denormalize(self.network.tail(features))[:, :, :height, :width].clamp(0, 1)
+        prepared, memories = self._prepared(contents), self._memories(styles, len(contents))
+        if strength == 1.0:
+            drawn = self.network.decode(prepared, memories)
+        else:
+            drawn = self.network.between(prepared, self._memories(contents, len(contents)), memories, strength)
+        return denormalize(drawn)[:, :, :height, :width].clamp(0, 1)
 
-    def _memories(self, styles: Tensor | StyleMemory, count: int) -> StyleMemory:
+    def _memories(self, styles: Tensor | Memory, count: int) -> Memory:
         """One memory for each of `count` contents."""
         if isinstance(styles, Tensor):
             first, same_as = _distinct(styles)
             memory = self.encode_style(styles[first])
         else:
-            memory, same_as = styles, torch.arange(len(styles.keys))
+            memory, same_as = styles, torch.arange(len(styles[0]))
         if len(same_as) not in (1, count):
             raise ValueError(f"{len(same_as)} styles for {count} contents: give as many, or one")
         rows = same_as.expand(count) if len(same_as) == 1 else same_as
-        return StyleMemory(*(tokens[rows.to(tokens.device)] for tokens in memory))
+        return type(memory)(*(None if part is None else part[rows.to(part.device)] for part in memory))
 
     def _prepared(self, pictures: Tensor) -> Tensor:
-        return normalize(reflected(pictures.to(self.device), GRID))
+        return normalize(reflected(pictures.to(self.device), self.network.grid))
 
 
 def reflected(pictures: Tensor, multiple: int) -> Tensor:
@@ -186,10 +195,16 @@ def set_backbones(network: STTR, resnet50: dict[str, Tensor]) -> None:
 # --- files ------------------------------------------------------------------------------------------------------
 
 
-def _built(config: STTRConfig, state: dict[str, Tensor]) -> STTR:
-    """The network with the weights of `state`, in float32; no random weights are drawn first (1 s at any size)."""
+def _built(kind: type[nn.Module], config: Any, state: dict[str, Tensor]) -> nn.Module:
+    """The network with the weights of `state`, in float32; no random weights are drawn first (1 s at any size).
+
+    Raises ValueError for weights that are not finite.
+    """
     with torch.device("meta"), _Unfilled():
-        network = STTR(config)
+        network = kind(config)
+    for name, value in state.items():
+        if value.is_floating_point() and not bool(value.isfinite().all()):
+            raise ValueError(f"{name} holds numbers that are not finite")
     in_float32 = {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
     network.load_state_dict(in_float32, assign=True)
     return network
@@ -204,10 +219,6 @@ class _Unfilled(TorchFunctionMode):
         if function in (Tensor.normal_, Tensor.uniform_):
             return args[0]
         return function(*args, **(kwargs or {}))
-
-
-def _network_config(values: dict[str, Any]) -> STTRConfig:
-    return STTRConfig(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
 
 
 def _found(path: Path | str, revision: str) -> tuple[Path, dict[str, str]]:

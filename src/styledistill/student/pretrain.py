@@ -26,7 +26,7 @@ from ..core.files import sha256_bytes, sha256_file
 from ..core.progress import Meter
 from ..core.tensors import from_uint8, recolor
 from ..fingerprint import fingerprint_modules
-from ..perceptual import denormalize, label, normalize, vgg19_features
+from ..perceptual import denormalize, features, label, normalize
 from .losses import sttr_criterion
 from .model import WEIGHTS_FILE, Student, load_imagenet
 from .sttr import STTR, freeze_batch_norm, thaw_batch_norm
@@ -34,7 +34,9 @@ from .train import Row, StateFile, leave, make_accelerator, parameter_groups, sh
 
 TERMS = ("content", "style", "identity")
 SUMMED = (*TERMS, "gradient_norm")
-MODULES = [f"styledistill.student.{name}" for name in ("sttr", "losses", "train", "pretrain")]
+MODULES = [
+    f"styledistill.student.{name}" for name in ("modulation", "micro", "sttr", "losses", "train", "pretrain")
+]
 RATES = ("rate", "rate_backbone")
 WARMUP = 0.02  # part of all steps
 SETTLING = 0.2  # part of all steps, the last ones, with the batch statistics estimated before
@@ -88,7 +90,8 @@ def rate_factor(step: int, steps: int) -> float:
 
 
 def pretrain(
-    size: Literal["tiny", "full"],
+    architecture: str,
+    size: str,
     pools: Pools,
     settings: Pretrain,
     networks: Networks,
@@ -102,20 +105,21 @@ def pretrain(
     start: folder of a student to go on from instead.
     The state stands below `state_root` under a hash of all that decides the result. Raises UserError.
     """
-    student = Student.from_pretrained(start) if start else Student.create(size, seed)
-    untrained_backbones = student.network.config.train_stem
+    student = Student.from_pretrained(start) if start else Student.create(size, seed, architecture)
+    untrained_backbones = isinstance(student.network, STTR) and student.network.config.train_stem
     if untrained_backbones:
         thaw_batch_norm(student.network)
-    elif not start:
+    elif not start and isinstance(student.network, STTR):
         load_imagenet(student)
     student.to(device, memory_format=torch.channels_last)
-    vgg = vgg19_features(networks.vgg19, networks.seed).to(device, memory_format=torch.channels_last)
+    network = features(networks).to(device, memory_format=torch.channels_last)
     decides = {
         "stage": "pretrain",
+        "architecture": architecture,
         "size": size,
         "start": sha256_file(start / WEIGHTS_FILE) if start else None,
         "settings": settings.model_dump(mode="json"),
-        "vgg19": label("vgg19", networks.vgg19, networks.seed),
+        "features": label(networks.features, getattr(networks, networks.features), networks.seed),
         "pools": [sha256_bytes(pool.tobytes()) for pool in (pools.contents, pools.styles)],
         "crop": pools.size,
         "seed": seed,
@@ -123,10 +127,10 @@ def pretrain(
     }
     accelerator = make_accelerator(device, settings.dtype)
     state = StateFile(state_root, decides)
-    rows = Pretraining(student.network, vgg, pools, settings, seed, accelerator, state).run()
+    rows = Pretraining(student.network, network, pools, settings, seed, accelerator, state).run()
     if untrained_backbones:
         freeze_batch_norm(student.network)
-    student.facts.update(origin="pretrain", vgg19=decides["vgg19"])
+    student.facts.update(origin="pretrain", features=decides["features"])
     return student.eval(), rows
 
 
@@ -134,11 +138,11 @@ def pretrain(
 class Pretraining:
     """One pretraining: what it trains, with what, and how far it has come.
 
-    network: STTR, its backbones' batch norms thawed where they were never trained. vgg: `perceptual.vgg19_features`.
+    network: STTR, its backbones' batch norms thawed where they were never trained. features: `perceptual.features`.
     """
 
     network: STTR
-    vgg: nn.Module
+    features: nn.Module
     pools: Pools
     settings: Pretrain
     seed: int
@@ -198,7 +202,7 @@ class Pretraining:
             crossed, same = outputs.split([len(contents), len(known.targets)])
             terms.update(dict.fromkeys(TERMS, outputs.new_zeros(())))
             if len(crossed):
-                terms.update(sttr_criterion(crossed, contents, styles, self.vgg))
+                terms.update(sttr_criterion(crossed, contents, styles, self.features))
             if len(same):
                 terms["identity"] = F.mse_loss(normalize(same), normalize(known.targets))
         pairs = how.content_weight * terms["content"] + how.style_weight * terms["style"]

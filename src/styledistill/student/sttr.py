@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -385,6 +385,8 @@ def _convolve_late(x: Tensor, enlarge: nn.Module, convolution: nn.Conv2d) -> Ten
 class STTR(nn.Module):
     """Content and style pictures to a stylized picture, all in ImageNet-normalised space (not squashed)."""
 
+    grid: ClassVar[int] = 32  # the style backbone's stride
+
     def __init__(self, config: STTRConfig) -> None:
         super().__init__()
         self.config = config
@@ -404,6 +406,11 @@ class STTR(nn.Module):
             for block in (block for blocks in self.styled_tail for block in blocks):
                 nn.init.zeros_(block.project.weight)  # starts as nothing
 
+    @property
+    def heaviest(self) -> list[nn.Module]:
+        """The parts whose activations take most of a training's memory."""
+        return [*self.transformer.decoder.layers, self.tail]
+
     def forward(self, content: Tensor, style: Tensor) -> Tensor:
         """content (B, 3, H, W) and style (B, 3, H', W') to the stylized picture (B, 3, H, W)."""
         return self.decode(content, self.encode_style(style))
@@ -418,8 +425,15 @@ class STTR(nn.Module):
         """Content pictures (B, 3, H, W) in the styles of B memories to stylized pictures (B, 3, H, W)."""
         return self.draw(self.features(content, style), style.codes)
 
+    def between(self, content: Tensor, own: StyleMemory, style: StyleMemory, strength: float) -> Tensor:
+        """As `decode`, from features between those in the content's own style (strength 0) and the style's (1)."""
+        codes = style.codes
+        if codes is not None and own.codes is not None:
+            codes = torch.lerp(own.codes, codes, strength)
+        return self.draw(torch.lerp(self.features(content, own), self.features(content, style), strength), codes)
+
     def draw(self, features: Tensor, codes: Tensor | None) -> Tensor:
-        """The tail: features (B, tail[0], H/8, W/8) and codes of the styles, where the tail is styled, to (B, 3, H, W)."""
+        """The tail: features (B, tail[0], H/8, W/8), and codes of the styles if it is styled, to (B, 3, H, W)."""
 
         def styled(stage: int, x: Tensor) -> Tensor:
             for block in self.styled_tail[stage - 1]:
