@@ -82,7 +82,9 @@ def main(
         side = round(ROOM * image_size)
         pools = (pictures(contents, content_pool, seed, side), pictures(styles, style_pool, seed, side))
         where = pick_device(device)
-        student, rows = pretrain(architecture, size, Pools(*pools, image_size), settings, networks, seed, where, state, start)
+        student, rows = pretrain(
+            architecture, size, Pools(*pools, image_size), settings, networks, seed, where, state, start
+        )
         student.save(out)
         write_history(out / "history.csv", rows)
         facts.update(device=str(where), contents=contents, styles=styles)

@@ -21,6 +21,7 @@ TERMS: dict[str, str | None] = {
     "texture": "features",
     "texture_style": "features",
     "structure": "features",
+    "tone": None,
     "colors": None,
 }
 

@@ -91,15 +91,14 @@ def self_similarity(features: Tensor) -> Tensor:
     return rows.transpose(1, 2) @ rows
 
 
-def structure_distance(x: Sequence[Tensor], y: Sequence[Tensor]) -> Tensor:
-    """Distance of what is where, (B,), of maps (B, C, h, w) of equal sizes.
+def structure_parts(x: Sequence[Tensor], y: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Distances (B,) of what is where, of maps (B, C, h, w) of equal sizes.
 
-    Mean squared error of the middle maps, each channel normalized over the picture (so colors and contrast are free),
-    and the mean absolute difference of the deepest map's self-similarity.
+    The mean squared error of the middle maps, each channel normalized over the picture (so colors and contrast are
+    free), and the mean absolute difference of the deepest map's self-similarity.
     """
     middle = [(_normalized(a) - _normalized(b)).square().mean((1, 2, 3)) for a, b in zip(x[2:-1], y[2:-1], strict=True)]
-    places = (self_similarity(x[-1]) - self_similarity(y[-1])).abs().mean((1, 2))
-    return torch.stack(middle).mean(0) + places
+    return torch.stack(middle).mean(0), (self_similarity(x[-1]) - self_similarity(y[-1])).abs().mean((1, 2))
 
 
 def _normalized(features: Tensor) -> Tensor:
@@ -107,9 +106,34 @@ def _normalized(features: Tensor) -> Tensor:
     return centered * torch.rsqrt(centered.square().mean((2, 3), keepdim=True) + 1e-3)
 
 
-def sliced_distance(x: Tensor, y: Tensor, directions: Tensor) -> Tensor:
-    """Sliced Wasserstein-1 distance (B,) of vectors x and y (B, C, N), along directions (K, C). Rabin et al. 2011."""
-    return ((directions @ x).sort(2).values - (directions @ y).sort(2).values).abs().mean((1, 2))
+def sliced_distance(x: Tensor, y: Tensor, directions: Tensor, squared: bool = False) -> Tensor:
+    """Sliced Wasserstein-1 distance (B,) of vectors x and y (B, C, N), along directions (K, C). Rabin et al. 2011.
+
+    squared: of the squared Wasserstein-2 distances.
+    """
+    difference = (directions @ x).sort(2).values - (directions @ y).sort(2).values
+    return (difference.square() if squared else difference.abs()).mean((1, 2))
+
+
+def color_moments(x: Tensor, y: Tensor) -> Tensor:
+    """Mean squared error (B,) of the channel means and of the deviations of pictures (B, 3, H, W)."""
+    (mean, deviation, _), (mean_y, deviation_y, _) = _moments(x), _moments(y)
+    return (mean - mean_y).square().mean(1) + (deviation - deviation_y).square().mean(1)
+
+
+def tone_distance(x: Tensor, y: Tensor, scales: Sequence[int] = (4, 16)) -> Tensor:
+    """One minus the correlation (B,) of the lightness of pictures (B, 3, H, W) reduced by each scale, mean over scales.
+
+    Light stays light and dark stays dark, whatever the contrast, the colors and the strokes.
+    """
+    luma = x.new_tensor(LUMA)[None, :, None, None]
+    distances = []
+    for scale in scales:
+        a, b = (F.avg_pool2d((pictures * luma).sum(1, keepdim=True), scale).flatten(1) for pictures in (x, y))
+        a, b = a - a.mean(1, keepdim=True), b - b.mean(1, keepdim=True)
+        size = a.square().sum(1) * b.square().sum(1) + 1e-8 * a.shape[1] ** 2
+        distances.append(1 - (a * b).sum(1) / size.sqrt())
+    return torch.stack(distances).mean(0)
 
 
 def patch_distance(x: Tensor, y: Tensor, side: int = 7, slices: int = 64, stride: int = 2) -> Tensor:
@@ -251,8 +275,14 @@ def texture_style(batch: Comparison) -> Tensor:
 
 
 def structure(batch: Comparison) -> Tensor:
-    """Distance of what is where to the content."""
-    return structure_distance(batch.output_features, batch.content_features).mean()
+    """Distance of what is where to the content's, strokes and colors left free."""
+    middle, places = structure_parts(batch.output_features, batch.content_features)
+    return (middle + places).mean()
+
+
+def tone(batch: Comparison) -> Tensor:
+    """Loss of the content's light and dark at coarse scales."""
+    return tone_distance(batch.output, batch.content).mean()
 
 
 def colors(batch: Comparison) -> Tensor:
@@ -261,6 +291,7 @@ def colors(batch: Comparison) -> Tensor:
     return sliced_distance(batch.output.flatten(2), batch.style.flatten(2), directions).mean()
 
 
+LUMA = (0.299, 0.587, 0.114)  # Rec. 601
 # Axes, face diagonals and space diagonals of the RGB cube, one of each opposite pair.
 RGB_DIRECTIONS = [(1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (1, -1, 0), (1, 0, 1), (1, 0, -1), (0, 1, 1), (0, 1, -1)]
 RGB_DIRECTIONS += [(1, 1, 1), (1, 1, -1), (1, -1, 1), (1, -1, -1)]
@@ -278,6 +309,7 @@ TERMS: dict[str, Callable[[Comparison], Tensor]] = {
     "texture": texture,
     "texture_style": texture_style,
     "structure": structure,
+    "tone": tone,
     "colors": colors,
 }
 

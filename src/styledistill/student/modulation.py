@@ -92,7 +92,6 @@ class Styled(nn.Module):
         inner = width * expansion
         self.expand = nn.Conv2d(width, inner, 1)
         self.filter = nn.Conv2d(inner, inner, kernel, padding=kernel // 2, groups=inner, padding_mode="replicate")
-        self.norm = nn.GroupNorm(inner, inner, eps=EPSILON, affine=False)
         self.ask = nn.Linear(code, 2 * inner)
         self.project = nn.Conv2d(inner, width, 1)
         nn.init.normal_(self.ask.weight, std=0.1 / code**0.5)
@@ -102,5 +101,7 @@ class Styled(nn.Module):
     def forward(self, x: Tensor, code: Tensor) -> Tensor:
         """x (B, width, h, w), code (B, code) to (B, width, h, w)."""
         scale, shift = self.ask(code)[:, :, None, None].chunk(2, 1)
-        y = self.norm(self.filter(F.relu(self.expand(x))))
+        filtered = self.filter(F.relu(self.expand(x)))
+        # Of one place only, as the smallest images have it, torch.nn's own norms refuse to take the mean.
+        y = torch.group_norm(filtered, filtered.shape[1], eps=EPSILON)
         return x + self.project(F.relu(y * (1 + scale) + shift))

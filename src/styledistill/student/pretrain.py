@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -34,9 +34,7 @@ from .train import Row, StateFile, leave, make_accelerator, parameter_groups, sh
 
 TERMS = ("content", "style", "identity")
 SUMMED = (*TERMS, "gradient_norm")
-MODULES = [
-    f"styledistill.student.{name}" for name in ("modulation", "micro", "sttr", "losses", "train", "pretrain")
-]
+MODULES = [f"styledistill.student.{name}" for name in ("modulation", "micro", "sttr", "losses", "train", "pretrain")]
 RATES = ("rate", "rate_backbone")
 WARMUP = 0.02  # part of all steps
 SETTLING = 0.2  # part of all steps, the last ones, with the batch statistics estimated before

@@ -1,0 +1,256 @@
+"""Perceptual training: contents and styles by chance, no teacher. It made the embedded students.
+
+Loss of a pair, weighted: the texture of the style (feature statistics and balanced Gram matrices at five depths of
+EfficientNet-Lite0), the style's colors, the content's structure, the content's tones (correlation of lightness at two
+coarse scales, without which a network keeps outlines and loses light and dark), and two small terms that keep the
+output in range and smooth. Styles are turned and recolored by chance, since a hundred paintings are few.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor, nn
+
+from ..core.errors import UserError
+from ..core.files import atomic_path
+from ..core.progress import Meter
+from ..core.tensors import from_uint8
+from ..perceptual import denormalize, feature_maps, normalize
+from .losses import color_moments, sliced_distance, structure_parts, texture_distance, tone_distance
+from .modulation import StyleEncoder
+
+ROW_STEPS = 100  # steps that one row of the history averages
+SAVE_STEPS = 300
+PIXELS = 2048  # of each picture, whose colors are compared
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights of the terms."""
+
+    texture: float = 4.0
+    colors: float = 20.0
+    content: float = 0.4
+    places: float = 0.5
+    tone: float = 2.0
+    range: float = 2.0
+    tv: float = 0.02
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How long and on what: 300 steps of warm-up, then half a cosine to zero."""
+
+    steps: int
+    learning_rate: float = 1e-3
+    # (part of the steps until which it holds, pairs in a batch, side of the crops in pixels)
+    sizes: tuple[tuple[float, int, int], ...] = ((0.7, 4, 128), (1.0, 4, 160))
+    weights: Weights = field(default_factory=Weights)
+    warm_up: int = 300
+    clip: float = 5.0
+    ema: float = 0.999
+    recolored: float = 0.4  # part of the styles whose colors are turned
+
+    def size(self, step: int) -> tuple[int, int]:
+        """Pairs and side of a step's batch."""
+        return next((count, side) for until, count, side in self.sizes if step < until * self.steps or until == 1)
+
+    def rate(self, step: int) -> float:
+        """Learning rate of a step, counted from 0."""
+        warm = min(1.0, (step + 1) / self.warm_up)
+        return self.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * step / self.steps)) + 1e-6
+
+
+# --- pictures -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Group:
+    """Pictures uint8 (H, W, 3) of one kind, and how often they are taken, relative to other groups."""
+
+    pictures: Sequence[np.ndarray]
+    share: float
+    zoom: float = 1.4  # a crop shows at least so many times the side that it is scaled to, where the picture allows
+
+
+def draw(rng: np.random.Generator, groups: Sequence[Group], side: int) -> np.ndarray:
+    """A random crop (side, side, 3) of a random picture, at a random scale, mirrored by chance."""
+    shares = np.array([group.share for group in groups])
+    group = groups[rng.choice(len(groups), p=shares / shares.sum())]
+    picture = group.pictures[rng.integers(len(group.pictures))]
+    shorter = min(picture.shape[:2])
+    extent = int(rng.uniform(min(int(group.zoom * side), shorter), shorter + 1)) if shorter > side else shorter
+    top, left = (int(rng.integers(length - extent + 1)) for length in picture.shape[:2])
+    crop = picture[top : top + extent, left : left + extent]
+    if rng.random() < 0.5:
+        crop = crop[:, ::-1]
+    if extent != side:
+        kernel = Image.Resampling.LANCZOS if extent > side else Image.Resampling.BICUBIC
+        crop = np.asarray(Image.fromarray(crop).resize((side, side), kernel))
+    return np.ascontiguousarray(crop)
+
+
+def turned_colors(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
+    """The picture with its colors turned around the grey axis, scaled and moved a little, now and then inverted."""
+    angle = rng.uniform(-math.pi, math.pi)
+    across = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / math.sqrt(3)
+    turn = np.eye(3) + math.sin(angle) * across + (1 - math.cos(angle)) * across @ across
+    pixels = (picture / np.float32(255) - 0.5) @ turn.T * rng.uniform(0.7, 1.2) + 0.5 + rng.normal(size=3) * 0.05
+    if rng.random() < 0.15:
+        pixels = 1 - pixels
+    return np.uint8(np.clip(pixels, 0, 1) * 255)
+
+
+@dataclass(frozen=True)
+class PairsByChance:
+    """Batches of contents and styles; each is a function of (seed, step)."""
+
+    contents: Sequence[Group]
+    styles: Sequence[Group]
+    recolored: float
+    seed: int
+
+    def batch(self, step: int, count: int, side: int) -> tuple[Tensor, Tensor]:
+        """Contents and styles (count, 3, side, side) in [0, 1]."""
+        rng = np.random.default_rng([self.seed, step])
+        contents, styles = [], []
+        for _ in range(count):
+            contents.append(draw(rng, self.contents, side))
+            style = draw(rng, self.styles, side)
+            if rng.random() < 0.25:
+                style = np.ascontiguousarray(np.rot90(style))
+            styles.append(turned_colors(rng, style) if rng.random() < self.recolored else style)
+        return from_uint8(np.stack(contents)), from_uint8(np.stack(styles))
+
+
+# --- training -----------------------------------------------------------------------------------------------------
+
+
+def terms(
+    output: Tensor, content: Tensor, style: Tensor, network: nn.Module, random: torch.Generator
+) -> dict[str, Tensor]:
+    """The terms of the loss, unweighted, of outputs (B, 3, H, W) in [0, 1] space; network: `perceptual.features`."""
+    features = feature_maps(network, output)
+    with torch.no_grad():
+        of_style, of_content = feature_maps(network, style), feature_maps(network, content)
+    structure, places = structure_parts(features, of_content)
+    directions = F.normalize(torch.randn(12, 3, generator=random), dim=1)
+    chosen = torch.randint(output[0, 0].numel(), (PIXELS,), generator=random)
+    pixels = (images.flatten(2)[:, :, chosen] for images in (output, style))
+    return {
+        "texture": texture_distance(features, of_style).mean(),
+        "colors": color_moments(output, style).mean() + sliced_distance(*pixels, directions, squared=True).mean() * 2,
+        "content": structure.mean(),
+        "places": places.mean(),
+        "tone": tone_distance(output, content).mean(),
+        "range": (F.relu(output - 1) + F.relu(-output)).mean(),
+        "tv": output.diff(dim=2).abs().mean() + output.diff(dim=3).abs().mean(),
+    }
+
+
+class Practice:
+    """A network in perceptual training, its moving average, and a state that survives a kill."""
+
+    def __init__(
+        self, network: nn.Module, features: nn.Module, pairs: PairsByChance, recipe: Recipe, state: Path
+    ) -> None:
+        self.network, self.features, self.pairs, self.recipe, self.state = (
+            network.eval(),
+            features,
+            pairs,
+            recipe,
+            state,
+        )
+        self.parameters = {name: p for name, p in network.named_parameters() if p.requires_grad}
+        self.optimizer = torch.optim.Adam(self.parameters.values(), betas=(0.9, 0.99))
+        self.step = 0
+        self.rows: list[dict[str, float]] = []
+        self.sums: dict[str, float] = {}
+        if state.exists():
+            self._restore(torch.load(state, map_location="cpu", weights_only=True))
+        else:
+            self._measure_styles()
+            self.average = {name: value.detach().clone() for name, value in self.parameters.items()}
+
+    def run(self) -> Iterator[int]:
+        """Train to the last step; yields the step after each save. Raises UserError where a gradient is not finite."""
+        meter = Meter(unit="step", total=self.recipe.steps - self.step, label="practice")
+        with ThreadPoolExecutor(1) as reader:
+            coming = reader.submit(self.pairs.batch, self.step, *self.recipe.size(self.step))
+            while self.step < self.recipe.steps:
+                content, style = coming.result()
+                coming = reader.submit(self.pairs.batch, self.step + 1, *self.recipe.size(self.step + 1))
+                meter.advance(note=f"texture {self._advance(content, style):.3f}")
+                if self.step % SAVE_STEPS == 0 or self.step == self.recipe.steps:
+                    self._save()
+                    yield self.step
+        meter.close()
+
+    def use_average(self) -> None:
+        """Put the moving average in place of the weights."""
+        with torch.no_grad():
+            for name, value in self.parameters.items():
+                value.copy_(self.average[name])
+
+    def _advance(self, content: Tensor, style: Tensor) -> float:
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.recipe.rate(self.step)
+        output = denormalize(self.network(normalize(content), normalize(style)))
+        values = terms(output, content, style, self.features, torch.Generator().manual_seed(self.step))
+        loss = sum(weight * values[name] for name, weight in asdict(self.recipe.weights).items())
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = float(nn.utils.clip_grad_norm_(self.parameters.values(), self.recipe.clip))
+        if not math.isfinite(norm):
+            raise UserError(f"practice: the gradient of step {self.step} is not finite. Lower the learning rate.")
+        self.optimizer.step()
+        self.step += 1
+        decay = min(self.recipe.ema, 1 - 1 / (self.step + 1))
+        with torch.no_grad():
+            torch._foreach_lerp_(list(self.average.values()), list(self.parameters.values()), 1 - decay)
+        self._note({name: float(value.detach()) for name, value in values.items()} | {"gradient_norm": norm})
+        return float(values["texture"].detach())
+
+    def _note(self, values: dict[str, float]) -> None:
+        self.sums = {name: self.sums.get(name, 0.0) + value for name, value in values.items()}
+        if self.step % ROW_STEPS == 0:
+            means = {name: total / ROW_STEPS for name, total in self.sums.items()}
+            self.rows.append({"step": self.step, "rate": self.recipe.rate(self.step - 1), **means})
+            self.sums = {}
+
+    @torch.no_grad()
+    def _measure_styles(self) -> None:
+        """Give style encoders the mean and spread of the statistics of styles, so that their inputs are of one size."""
+        for encoder in (module for module in self.network.modules() if isinstance(module, StyleEncoder)):
+            batches = (self.pairs.batch(10**6 + number, 16, 128)[1] for number in range(32))
+            statistics = torch.cat([encoder.statistics(styles) for styles in batches])
+            encoder.mean.copy_(statistics.mean(0))
+            encoder.scale.copy_(1 / (statistics.std(0) + 1e-3))
+
+    def _save(self) -> None:
+        state: dict[str, Any] = {
+            "network": self.network.state_dict(),
+            "average": self.average,
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+            "rows": self.rows,
+            "sums": self.sums,
+        }
+        with atomic_path(self.state) as temporary:
+            torch.save(state, temporary)
+
+    def _restore(self, saved: dict[str, Any]) -> None:
+        self.network.load_state_dict(saved["network"])
+        self.average = saved["average"]
+        self.optimizer.load_state_dict(saved["optimizer"])
+        self.step, self.rows, self.sums = saved["step"], saved["rows"], saved["sums"]
