@@ -9,12 +9,18 @@ import click
 from styledistill.core.errors import UserError
 from styledistill.student.pairing import plan
 
+EMBEDDED = str(Path(__file__).parents[1] / "weights" / "micro")
+
 
 @click.command()
 @click.argument("content", type=click.Path(path_type=Path))
 @click.argument("style", type=click.Path(path_type=Path))
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="The picture to write, or a folder.")
-@click.option("--model", required=True, help="Folder of a student (results/<run>/students/<loss>), or its hub id.")
+@click.option(
+    "--model",
+    default=EMBEDDED,
+    help="Folder of a student (results/<run>/students/<loss>), or its hub id. Default: the embedded one, weights/micro.",
+)
 @click.option("--revision", default="main", show_default=True, help="Branch, tag or commit of a hub id.")
 @click.option(
     "--size",

@@ -312,6 +312,15 @@ class Networks(Section):
     art_inception: str = Field("download", description="read only where metrics.fid says art_inception")
     seed: int = Field(1, ge=0, description="of the seeded networks")
 
+    @classmethod
+    def trained(cls, network: str) -> str:
+        """The word that stands for a network's trained weights."""
+        return str(cls.model_fields[network].default)
+
+
+# Names of the networks whose weights `networks` says.
+NETWORKS = tuple(name for name in Networks.model_fields if name not in ("features", "seed"))
+
 
 class Metrics(Section):
     """How is scored."""

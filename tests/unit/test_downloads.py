@@ -27,7 +27,6 @@ from styledistill.core.files import read_json, sha256_bytes
 from styledistill.downloads import needed, registry
 from styledistill.downloads.fetch import asked_pause, fetch_file
 from styledistill.perceptual import alexnet_features, vgg19_features
-from styledistill.student import distill
 from styledistill.student.model import Student, load_imagenet
 
 ROOT = Path(__file__).parents[2]
@@ -457,6 +456,6 @@ def test_a_run_needs_what_its_networks_and_its_start_say():
     assert (needed.for_start(authors), needed.for_start(own)) == (["sttr"], [])
 
 
-@pytest.mark.parametrize("term", config.TERMS)
-def test_a_loss_waits_for_the_networks_that_it_looks_through_and_no_other(term):
-    assert needed.for_loss(asks(networks={}), [term]) == distill._needed({term: 1.0})
+def test_a_loss_waits_for_the_networks_that_it_looks_through_and_no_other():
+    assert needed.for_loss(asks(networks={}), ["gram", "lpips", "pixel"]) == ["alexnet", "vgg19"]
+    assert needed.for_loss(asks(networks={"features": "efficientnet_lite0"}), ["gram", "pixel"]) == []

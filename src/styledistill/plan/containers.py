@@ -9,7 +9,7 @@ from pathlib import Path
 
 import braceexpand
 
-from ..config import ArchiveSource, Config, FolderSource
+from ..config import NETWORKS, ArchiveSource, Config, FolderSource
 from ..core.errors import UserError
 from ..core.files import sha256_file
 from ..sources import registry
@@ -62,8 +62,7 @@ def _paths(config: Config) -> Iterator[Path]:
     teacher = Path(config.teacher.weights)
     yield from (teacher, teacher.parent / teacher.stem)  # beside a file, a folder of its name holds its configuration
     yield Path(config.student.start)
-    networks = config.networks
-    yield from map(Path, (networks.vgg19, networks.alexnet, networks.vgg16, networks.inception, networks.art_inception))
+    yield from (Path(getattr(config.networks, name)) for name in NETWORKS)
 
 
 def _archives(address: str) -> Iterator[Path]:

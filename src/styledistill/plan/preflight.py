@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..config import ArchiveSource, Config, FolderSource, Source
+from ..config import NETWORKS, ArchiveSource, Config, FolderSource, Networks, Source
 from ..core.errors import UserError
 from ..core.files import canonical_json, sha256_bytes
 from ..downloads import needed
@@ -69,10 +69,10 @@ def missing_weights(config: Config) -> Iterator[str]:
             f"student.start: nothing at {start}.{known} Or set it to a folder with student.safetensors, the authors' "
             f".pth file, 'pretrain' or 'imagenet'."
         )
-    for network in ("vgg19", "alexnet", "vgg16", "inception", "art_inception"):
-        choice = getattr(config.networks, network)
-        if choice not in ("seeded", "download") and not Path(choice).is_file():
-            yield f"networks.{network}: no file {choice}. Set it to 'seeded', 'download' or a file."
+    for network in NETWORKS:
+        choice, trained = getattr(config.networks, network), Networks.trained(network)
+        if choice not in ("seeded", trained) and not Path(choice).is_file():
+            yield f"networks.{network}: no file {choice}. Set it to 'seeded', '{trained}' or a file."
 
 
 def hub_id(name: str) -> bool:

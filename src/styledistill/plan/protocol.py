@@ -29,6 +29,7 @@ def is_styleids(config: Config) -> bool:
         and _is(config, golden.styles, *STYLES)
         and config.image_size == SIDE
         and (config.metrics.lpips, config.metrics.fid) == ("alexnet", "art_inception")
+        and networks.features == "vgg19"
         and {networks.alexnet, networks.vgg19, networks.art_inception} == {"download"}
     )
 

@@ -261,7 +261,10 @@ def _facts(results: Path, config: Config) -> list[tuple[str, str]]:
         ("golden pairs", f"{golden[0]} × {golden[1]}"),
         ("pixels", f"{config.image_size} × {config.image_size}"),
         ("teacher steps", str(config.teacher.steps)),
-        ("student", config.student.size),
+        (
+            "student",
+            config.student.architecture + (f" ({config.student.size})" * (config.student.architecture == "sttr")),
+        ),
         ("seed", str(config.seed)),
     ]
 

@@ -19,6 +19,7 @@ NETWORKS = {
     "alexnet": "LPIPS",
     "vgg16": "LPIPS",
     "vgg19": "CFSD and Gram distance",
+    "efficientnet_lite0": "CFSD and Gram distance",
     "inception": "FID",
     "art_inception": "FID",
 }

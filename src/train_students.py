@@ -1,0 +1,129 @@
+"""Train the embedded students: `pictures`, `train` and `export`, one after the other, each resumable."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+from command import Folder, user_errors  # sets OpenMP's wait policy, so it stands before torch
+
+import click
+import numpy as np
+import torch
+from safetensors.torch import save_file
+
+from styledistill.config import Networks
+from styledistill.core.errors import UserError
+from styledistill.core.files import atomic_path, sha256_file, write_json
+from styledistill.core.images import open_rgb
+from styledistill.core.runtime import use_threads
+from styledistill.perceptual import efficientnet_lite0, features
+from styledistill.sources.pool import content_pool, style_pool
+from styledistill.student.architectures import architecture_of
+from styledistill.student.model import CONFIG_FILE, WEIGHTS_FILE, Student
+from styledistill.student.modulation import DEPTHS, StyleEncoder
+from styledistill.student.practice import Group, PairsByChance, Practice, Recipe, Weights
+from styledistill.student.sttr import STTR
+from styledistill.student.train import write_history
+
+RECIPES = {
+    "micro": Recipe(steps=12_500),
+    "sttr": Recipe(steps=5_200, learning_rate=5e-4, warm_up=200, sizes=((1.0, 4, 128),), weights=Weights(content=0.5)),
+}
+SEEDS = {"micro": 1, "sttr": 2, "drawn styles": 7, "drawn contents": 8}
+# Every so manieth picture of a folder is held out, to look at what was never trained on.
+HELD_OUT = {"photographs": 25, "paintings": 12}
+
+
+@click.group()
+def main() -> None:
+    """Train the embedded students (see the module's text)."""
+
+
+@main.command()
+@click.argument("work", type=Folder)
+def pictures(work: Path) -> None:
+    """Draw pictures that join the photographs and paintings."""
+    for name, pool, count in (("styles", style_pool, 400), ("contents", content_pool, 200)):
+        with atomic_path(work / f"{name}.npy") as temporary, temporary.open("wb") as file:
+            np.save(file, pool(SEEDS[f"drawn {name}"], count, 256))
+
+
+@main.command()
+@click.argument("work", type=Folder)
+@click.argument("architecture", type=click.Choice(list(RECIPES)))
+@click.option("--photographs", type=Folder, required=True, help="Folder of photographs.")
+@click.option("--paintings", type=Folder, required=True, help="Folder of paintings.")
+@click.option("--start", type=Folder, help="Student whose weights the new one takes where names agree.")
+def train(work: Path, architecture: str, photographs: Path, paintings: Path, start: Path | None) -> None:
+    """Train a student on photographs, paintings and drawn pictures; killed and started again it goes on."""
+    with user_errors():
+        use_threads()
+        taken, art = (
+            [np.asarray(open_rgb(path)) for path in kept(folder, HELD_OUT[name])]
+            for name, folder in (("photographs", photographs), ("paintings", paintings))
+        )
+        drawn = {name: list(np.load(work / f"{name}.npy")) for name in ("contents", "styles")}
+        contents = [Group(taken, 0.75), Group(art, 0.13), Group(drawn["contents"], 0.12)]
+        styles = [Group(art, 0.75, zoom=1.25), Group(taken, 0.12), Group(drawn["styles"], 0.13, zoom=1.0)]
+        recipe, seed = RECIPES[architecture], SEEDS[architecture]
+        network = untrained(architecture, seed, start)
+        pairs = PairsByChance(contents, styles, recipe.recolored, seed)
+        lite = features(Networks(features="efficientnet_lite0"))
+        training = Practice(network, lite, pairs, recipe, work / f"{architecture}.pt")
+        for step in training.run():
+            write_history(work / f"{architecture}.csv", training.rows)
+            click.echo(f"step {step} of {recipe.steps}")
+        training.use_average()
+        Student(network, {"size": "tiny", "seed": seed, "origin": "practice"}).save(work / architecture)
+
+
+@main.command()
+@click.argument("work", type=Folder)
+@click.argument("architecture", type=click.Choice(list(RECIPES)))
+@click.argument("out", type=Folder)
+def export(work: Path, architecture: str, out: Path) -> None:
+    """Write a trained student in fp16, with recipe, history and sha256."""
+    with user_errors():
+        student = Student.from_pretrained(work / architecture)
+        state = student.network.state_dict()
+        half = {name: (v.half() if v.is_floating_point() else v).contiguous() for name, v in state.items()}
+        with atomic_path(out / WEIGHTS_FILE) as temporary:
+            save_file(half, temporary)
+        (out / CONFIG_FILE).write_bytes((work / architecture / CONFIG_FILE).read_bytes())
+        (out / "history.csv").write_bytes((work / f"{architecture}.csv").read_bytes())
+        recipe = {
+            "made_by": "src/train_students.py (pictures, train, export); weights then rounded to fp16",
+            "architecture": architecture_of(student.network),
+            "recipe": json.loads(json.dumps(dataclasses.asdict(RECIPES[architecture]))),
+            "seeds": SEEDS,
+            "sha256": {WEIGHTS_FILE: sha256_file(out / WEIGHTS_FILE)},
+        }
+        write_json(out / "recipe.json", recipe)
+
+
+def kept(folder: Path, held_out: int) -> list[Path]:
+    """The pictures of a folder but every so manieth, by name. Raises UserError where there are none."""
+    found = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    if not found:
+        raise UserError(f"{folder}: no pictures there.")
+    return [path for number, path in enumerate(found) if number % held_out != held_out - 1]
+
+
+def untrained(architecture: str, seed: int, start: Path | None) -> torch.nn.Module:
+    """The network to train: STTR with a styled tail, or micro; with the weights of `start` where names agree."""
+    if architecture != "sttr":
+        return Student.create("tiny", seed, architecture).network
+    base = Student.from_pretrained(start) if start else Student.create("tiny", seed)
+    torch.manual_seed(seed)
+    network = STTR(dataclasses.replace(base.network.config, style_code=64))
+    network.load_state_dict(base.network.state_dict(), strict=False)
+    for module in network.modules():
+        if isinstance(module, StyleEncoder):
+            module.features.load_state_dict(efficientnet_lite0("package", 0, DEPTHS).state_dict())
+    return network
+
+
+if __name__ == "__main__":
+    main()
