@@ -19,7 +19,7 @@ EMBEDDED = str(Path(__file__).parents[1] / "weights" / "micro")
 @click.option(
     "--model",
     default=EMBEDDED,
-    help="Folder of a student (results/<run>/students/<loss>), or its hub id. Default: the embedded one, weights/micro.",
+    help="Folder of a student (results/<run>/students/<loss>), or its hub id. Default: the embedded weights/micro.",
 )
 @click.option("--revision", default="main", show_default=True, help="Branch, tag or commit of a hub id.")
 @click.option(

@@ -39,10 +39,7 @@ PATHS = {
     "ArchiveSource.address": lambda path: {"sources": _sources(path, kind="archive")},
     "Teacher.weights": lambda path: {"teacher": {"weights": str(path)}},
     "Student.start": lambda path: {"student": {"start": str(path)}},
-    **{
-        f"Networks.{name}": lambda path, name=name: {"networks": {name: str(path)}}
-        for name in ("vgg19", "alexnet", "vgg16", "inception", "art_inception")
-    },
+    **{f"Networks.{name}": lambda path, name=name: {"networks": {name: str(path)}} for name in config.NETWORKS},
 }
 # Other words that a configuration may hold.
 WORDS = {

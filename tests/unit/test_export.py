@@ -20,10 +20,10 @@ from torch import Tensor
 
 from styledistill.student import Student, precision
 from styledistill.student import export as export_module
-from styledistill.student.sttr import SIZES, STTR
+from styledistill.student.sttr import STTR
 
 ROOT = Path(__file__).parents[2]
-WEIGHTS = ROOT / "weights" / "tiny_student"
+WEIGHTS, MICRO = (ROOT / "weights" / name for name in ("tiny_student", "micro"))
 # Tracing takes half a minute; one worker does it for all tests.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("onnx")]
 
@@ -44,9 +44,13 @@ class Exported:
 
     def stylize(self, contents: Tensor, styles: Tensor, suffix: str = "") -> Tensor:
         """As `Student.stylize`, with the graphs of one precision."""
-        keys, values = self.run(f"encode_style{suffix}", styles=styles)
-        (pictures,) = self.run(f"stylize{suffix}", contents=contents, keys=keys, values=values)
+        (pictures,) = self.run(f"stylize{suffix}", contents=contents, **self.kept(styles, suffix))
         return torch.from_numpy(pictures)
+
+    def kept(self, styles: Tensor, suffix: str = "") -> dict[str, np.ndarray]:
+        """What styles leave, by name."""
+        names = [output.name for output in self.model("encode_style").graph.output]
+        return dict(zip(names, self.run(f"encode_style{suffix}", styles=styles), strict=True))
 
     def model(self, graph: str) -> onnx.ModelProto:
         """A graph to look into."""
@@ -69,7 +73,7 @@ def graphs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory, graphs: Path) -> Exported:
-    student = Student(fill(STTR(SIZES["tiny"])))
+    student = Student(fill(STTR(Student.from_pretrained(WEIGHTS).network.config)))
     folder = tmp_path_factory.mktemp("filled") / "onnx"
     export_module.export(student, graphs, folder)
     return Exported(student, folder)
@@ -82,7 +86,15 @@ def shipped(tmp_path_factory: pytest.TempPathFactory, graphs: Path) -> Exported:
     return Exported(Student.from_pretrained(WEIGHTS), folder)
 
 
-@pytest.fixture(params=["filled", "shipped"])
+@pytest.fixture(scope="module")
+def micro(tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    folder = tmp_path_factory.mktemp("micro")
+    run_script("graphs.py", student=MICRO, out=folder)
+    run_script("export.py", student=MICRO, graphs=folder, out=folder / "onnx")
+    return Exported(Student.from_pretrained(MICRO), folder / "onnx")
+
+
+@pytest.fixture(params=["filled", "shipped", "micro"])
 def exported(request: pytest.FixtureRequest) -> Exported:
     return request.getfixturevalue(request.param)
 
@@ -138,6 +150,7 @@ def test_the_graphs_name_what_is_free(shipped: Exported) -> None:
         "contents": ["contents", 3, "height", "width"],
         "keys": ["styles", "tokens", 192],
         "values": ["styles", "tokens", 192],
+        "codes": ["styles", 64],
         "pictures": ["contents", 3, "height", "width"],
     }
 
@@ -166,8 +179,12 @@ def test_traced_graphs_hold_no_weights(graphs: Path) -> None:
 # --- smaller numbers ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("suffix", "tolerance"), [(".fp16", 0.01), (".int8", 0.1)])
-def test_smaller_precisions_draw_nearly_the_same(shipped: Exported, suffix: str, tolerance: float) -> None:
+@pytest.mark.parametrize("name", ["shipped", "micro"])
+@pytest.mark.parametrize(("suffix", "tolerance"), [(".fp16", 0.02), (".int8", 0.2)])
+def test_smaller_precisions_draw_nearly_the_same(
+    request: pytest.FixtureRequest, name: str, suffix: str, tolerance: float
+) -> None:
+    shipped: Exported = request.getfixturevalue(name)
     # 150 tokens in a row: positions counted in too few bits would meet.
     content, style = pictures("content", 1, 24, 1200), pictures("style", 1, 70, 50)
     difference = (shipped.stylize(content, style, suffix) - shipped.student.stylize(content, style)).abs()
@@ -185,8 +202,7 @@ def test_all_precisions_take_and_give_float32(shipped: Exported, graph: str, suf
 
 def test_precisions_can_be_mixed(shipped: Exported) -> None:
     content, style = pictures("content", 1, 64, 64), pictures("style", 1, 64, 64)
-    keys, values = shipped.run("encode_style.int8", styles=style)
-    (made,) = shipped.run("stylize.fp16", contents=content, keys=keys, values=values)
+    (made,) = shipped.run("stylize.fp16", contents=content, **shipped.kept(style, ".int8"))
     assert np.abs(made - shipped.student.stylize(content, style).numpy()).max() < 0.1
 
 
@@ -217,6 +233,15 @@ def test_the_arithmetic_of_fp16_is_in_16_bits_but_for_positions(shipped: Exporte
 
     assert of("Conv") == of("MatMul") == of("Softmax") == {onnx.TensorProto.FLOAT16}
     assert of("Sin") == of("Cos") == {onnx.TensorProto.FLOAT}
+
+
+def test_the_codes_of_fp16_are_computed_in_32_bits_from_weights_stored_in_16(micro: Exported) -> None:
+    graph = onnx.shape_inference.infer_shapes(micro.model("encode_style.fp16")).graph
+    kinds = {value.name: value.type.tensor_type.elem_type for value in graph.value_info}
+    convolved = {kinds[node.output[0]] for node in graph.node if node.op_type in ("Conv", "ReduceMean", "MatMul")}
+    assert convolved == {onnx.TensorProto.FLOAT}
+    large = [tensor.data_type for tensor in graph.initializer if to_array(tensor).size >= 4096]
+    assert set(large) == {onnx.TensorProto.FLOAT16} and len(large) > 5
 
 
 @pytest.mark.parametrize("converted", [precision.in_half, precision.with_int8_weights])

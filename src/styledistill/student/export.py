@@ -169,8 +169,9 @@ def _graph(module: nn.Module, inputs: dict[str, tuple[Tensor, Axes]], outputs: d
         del part.metadata_props[:]
         part.ClearField("doc_string")
     del model.graph.metadata_props[:]
+    weights = module.state_dict()
     for tensor in model.graph.initializer:
-        if tensor.name.startswith(_NETWORK):
+        if tensor.name in weights:
             tensor.ClearField("raw_data")
     return model
 
@@ -186,8 +187,8 @@ def _filled(model: onnx.ModelProto, network: nn.Module) -> onnx.ModelProto:
     """The graph with the network's weights, simplified: constants computed, batch norms made part of convolutions."""
     weights = network.state_dict()
     for tensor in model.graph.initializer:
-        if tensor.name.startswith(_NETWORK):
-            weight = weights[tensor.name.removeprefix(_NETWORK)].numpy()
+        if (name := tensor.name.removeprefix(_NETWORK)) in weights:
+            weight = weights[name].numpy()
             tensor.CopyFrom(from_array(np.ascontiguousarray(weight), tensor.name))
     logging.getLogger("onnxscript").setLevel(logging.ERROR)  # it tells of each constant that it leaves alone
     return onnxscript.optimizer.optimize(model)

@@ -11,8 +11,10 @@ import numpy as np
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto
 from onnx.helper import make_node
 from onnx.numpy_helper import from_array, to_array
+from onnx.shape_inference import infer_shapes
 
 _WAVES = ("Sin", "Cos")  # the last operators of the position embedding
+_EXACT_OUTPUT = "codes"
 # Smaller tensors save nothing. The projection into the tail carries all colours of a picture in few numbers: in 8 bits
 # it alone made seven times the error of all other weights (tiny student).
 _SMALLEST = 4096
@@ -20,22 +22,34 @@ _KEPT = "output_proj.weight"
 
 
 def in_half(model: ModelProto) -> ModelProto:
-    """A copy that computes in float16. Position embeddings are still computed in float32, whose integers go on."""
+    """A copy that computes in float16.
+
+    Position embeddings, whose integers go on, and codes of styles, whose sums over all pixels would not fit, are still
+    computed in float32; large weights on their way are stored in float16 all the same.
+    """
     model = _copied(model)
     graph = model.graph
-    exact = _upstream(graph.node, _WAVES)
+    exact = _upstream(graph.node, {name for node in graph.node if node.op_type in _WAVES for name in node.output})
+    exact |= _upstream(graph.node, {value.name for value in graph.output if value.name == _EXACT_OUTPUT})
     floats = {tensor.name: tensor for tensor in graph.initializer if tensor.data_type == TensorProto.FLOAT}
-    inputs, outputs = [value.name for value in graph.input], [value.name for value in graph.output]
-    waves = [name for node in graph.node if node.op_type in _WAVES for name in node.output]
-    half = {name: f"{name}.half" for name in (*floats, *inputs, *waves, *outputs)}
+    large = {name for name, tensor in floats.items() if to_array(tensor).size >= _SMALLEST}
+    inputs = [value.name for value in graph.input]
+    outputs = [value.name for value in graph.output if value.name not in exact]
+    crossing = _crossing(model, exact)
+    half = {name: f"{name}.half" for name in (*floats, *inputs, *crossing, *outputs)}
 
     nodes = [make_node("Cast", [name], [half[name]], to=TensorProto.FLOAT16) for name in inputs]
+    stored: set[str] = set()
     for node in graph.node:
-        nodes.append(node)
         if node.output[0] in exact:
-            casts = [name for name in node.output if name in waves]
+            for name in dict.fromkeys(name for name in node.input if name in large - stored):
+                nodes.append(make_node("Cast", [half[name]], [name], to=TensorProto.FLOAT))
+                stored.add(name)
+            nodes.append(node)
+            casts = [name for name in node.output if name in crossing]
             nodes += [make_node("Cast", [name], [half[name]], to=TensorProto.FLOAT16) for name in casts]
             continue
+        nodes.append(node)
         for index, name in enumerate(node.input):
             if not (node.op_type == "Resize" and index > 0):  # the operator takes its factors in float32 only
                 node.input[index] = half.get(name, name)
@@ -44,7 +58,16 @@ def in_half(model: ModelProto) -> ModelProto:
     nodes += [make_node("Cast", [half[name]], [name], to=TensorProto.FLOAT) for name in outputs]
 
     halves = [from_array(to_array(tensor).astype(np.float16), half[name]) for name, tensor in floats.items()]
-    return _replaced(model, nodes, [*graph.initializer, *halves])
+    whole = [tensor for tensor in graph.initializer if tensor.name not in stored]
+    return _replaced(model, nodes, [*whole, *halves])
+
+
+def _crossing(model: ModelProto, exact: set[str]) -> set[str]:
+    """Names of the floats that are computed in float32 and read where float16 is computed."""
+    inferred = infer_shapes(model).graph
+    kinds = {value.name: value.type.tensor_type.elem_type for value in inferred.value_info}
+    read = {name for node in model.graph.node if node.output[0] not in exact for name in node.input}
+    return {name for name in read & exact if kinds.get(name) == TensorProto.FLOAT}
 
 
 def with_int8_weights(model: ModelProto) -> ModelProto:
@@ -76,10 +99,10 @@ def _quantized(weight: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
     return scale.ravel().astype(np.float32), np.rint(weight / scale).astype(np.int8)
 
 
-def _upstream(nodes: Iterable[NodeProto], operators: tuple[str, ...]) -> set[str]:
-    """Names of what nodes of these operators compute, and of all that goes into it; shapes of tensors have no past."""
+def _upstream(nodes: Iterable[NodeProto], wanted: set[str]) -> set[str]:
+    """The names wanted, and those of all that goes into them; shapes of tensors have no past."""
     maker = {name: node for node in nodes for name in node.output}
-    todo = [name for name, node in maker.items() if node.op_type in operators]
+    todo = list(wanted)
     found: set[str] = set()
     while todo:
         name = todo.pop()
