@@ -22,6 +22,7 @@ TERMS: dict[str, str | None] = {
     "texture_style": "features",
     "structure": "features",
     "tone": None,
+    "grain": None,
     "colors": None,
 }
 

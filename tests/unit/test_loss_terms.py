@@ -72,6 +72,15 @@ def test_structure_is_free_of_scale_and_offset_of_the_middle_maps() -> None:
     assert sum(losses.structure_parts([part.flip(3) for part in x], x)).min() > 0.1
 
 
+def test_grain_is_the_energy_of_haars_details() -> None:
+    calm = torch.full((1, 3, 16, 16), 0.5)
+    checkerboard = calm + 0.1 * (-1.0) ** (torch.arange(16)[:, None] + torch.arange(16))
+    bands = losses._bands(checkerboard)[:, 0]  # the diagonal band holds all of it: (4 x 0.1 / 2) ** 2
+    torch.testing.assert_close(bands, torch.tensor([0.0, 0.0, 0.04]), atol=1e-6, rtol=0)
+    assert losses.grain_distance(checkerboard, calm) > 5
+    assert losses.grain_distance(checkerboard, -checkerboard) < 1e-6
+
+
 def test_tone_is_one_minus_the_correlation_of_lightness() -> None:
     x, y = (torch.nn.functional.interpolate(images(seed, 8, 8), scale_factor=8.0) for seed in (13, 14))
     light = [(image.double().numpy() * np.array([0.299, 0.587, 0.114])[:, None, None]).sum(1) for image in (x, y)]

@@ -136,6 +136,24 @@ def tone_distance(x: Tensor, y: Tensor, scales: Sequence[int] = (4, 16)) -> Tens
     return torch.stack(distances).mean(0)
 
 
+def grain_distance(x: Tensor, y: Tensor) -> Tensor:
+    """Squared difference (B,) of the log energies in the finest bands (Haar) of pictures (B, 3, H, W).
+
+    Halved logarithms, so of amplitudes; mean over the horizontal, the vertical and the diagonal band. Features of
+    stride 2 do not see a pattern of period 2; this does.
+    """
+    ratio = torch.log((_bands(x) + 1e-5) / (_bands(y) + 1e-5)) / 2
+    return ratio.square().mean(0)
+
+
+def _bands(x: Tensor) -> Tensor:
+    """Mean squares (3, B) of horizontal, vertical and diagonal differences; an odd last row or column is left out."""
+    x = x[:, :, : x.shape[2] // 2 * 2, : x.shape[3] // 2 * 2]
+    a, b, c, d = x[:, :, ::2, ::2], x[:, :, ::2, 1::2], x[:, :, 1::2, ::2], x[:, :, 1::2, 1::2]
+    bands = (a + b - c - d, a - b + c - d, a - b - c + d)
+    return torch.stack([(band / 2).square().mean((1, 2, 3)) for band in bands])
+
+
 def patch_distance(x: Tensor, y: Tensor, side: int = 7, slices: int = 64, stride: int = 2) -> Tensor:
     """Sliced Wasserstein-1 distance (B,) of the patches (side x side) of pictures (B, 3, H, W) of one size.
 
@@ -285,6 +303,11 @@ def tone(batch: Comparison) -> Tensor:
     return tone_distance(batch.output, batch.content).mean()
 
 
+def grain(batch: Comparison) -> Tensor:
+    """Distance of the energy in the finest detail to the teacher's picture."""
+    return grain_distance(batch.output, batch.target).mean()
+
+
 def colors(batch: Comparison) -> Tensor:
     """Distance of the pixels' colors to the style's, along fixed directions of RGB; pictures of one size."""
     directions = F.normalize(batch.output.new_tensor(RGB_DIRECTIONS), dim=1)
@@ -310,6 +333,7 @@ TERMS: dict[str, Callable[[Comparison], Tensor]] = {
     "texture_style": texture_style,
     "structure": structure,
     "tone": tone,
+    "grain": grain,
     "colors": colors,
 }
 

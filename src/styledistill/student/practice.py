@@ -26,7 +26,7 @@ from ..core.files import atomic_path
 from ..core.progress import Meter
 from ..core.tensors import from_uint8
 from ..perceptual import denormalize, feature_maps, normalize
-from .losses import color_moments, sliced_distance, structure_parts, texture_distance, tone_distance
+from .losses import color_moments, grain_distance, sliced_distance, structure_parts, texture_distance, tone_distance
 from .modulation import StyleEncoder
 
 ROW_STEPS = 100  # steps that one row of the history averages
@@ -43,6 +43,7 @@ class Weights:
     content: float = 0.4
     places: float = 0.5
     tone: float = 2.0
+    grain: float = 0.5
     range: float = 2.0
     tv: float = 0.02
 
@@ -153,9 +154,19 @@ def terms(
         "content": structure.mean(),
         "places": places.mean(),
         "tone": tone_distance(output, content).mean(),
+        "grain": grain_distance(output, style).mean(),
         "range": (F.relu(output - 1) + F.relu(-output)).mean(),
         "tv": output.diff(dim=2).abs().mean() + output.diff(dim=3).abs().mean(),
     }
+
+
+def moved(images: Tensor, step: int) -> Tensor:
+    """Images (B, 3, H, W) moved by a pixel to the left, upwards, both or not, by turns; the last column or row stays.
+
+    Features of stride 2 see a pattern of period 2 only if its phase changes.
+    """
+    down, right = step % 2, step // 2 % 2
+    return F.pad(images, (0, right, 0, down), mode="replicate")[:, :, down:, right:].contiguous()
 
 
 class Practice:
@@ -206,7 +217,8 @@ class Practice:
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.rate(self.step)
         output = denormalize(self.network(normalize(content), normalize(style)))
-        values = terms(output, content, style, self.features, torch.Generator().manual_seed(self.step))
+        images = (moved(images, self.step) for images in (output, content, style))
+        values = terms(*images, self.features, torch.Generator().manual_seed(self.step))
         loss = sum(weight * values[name] for name, weight in asdict(self.recipe.weights).items())
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()

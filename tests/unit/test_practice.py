@@ -1,0 +1,101 @@
+"""Perceptual training: what it draws, and that a kill changes nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from styledistill.config import Networks
+from styledistill.core.errors import UserError
+from styledistill.perceptual import features
+from styledistill.student import Student, practice
+from styledistill.student.practice import Group, PairsByChance, Practice, Recipe, draw, moved, turned_colors
+
+LITE = Networks(features="efficientnet_lite0")
+
+
+def picture(seed: int, height: int = 40, width: int = 56) -> np.ndarray:
+    return np.random.default_rng(seed).integers(256, size=(height, width, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def pairs(monkeypatch: pytest.MonkeyPatch) -> PairsByChance:
+    monkeypatch.setattr(practice, "SAVE_STEPS", 2)
+    return PairsByChance([Group([picture(1)], 1.0)], [Group([picture(2), picture(3)], 1.0)], 0.5, seed=4)
+
+
+def training(pairs: PairsByChance, state: Path, steps: int = 4) -> Practice:
+    recipe = Recipe(steps, sizes=((1.0, 2, 32),), warm_up=1)
+    return Practice(Student.create("tiny", 1, "micro").network, features(LITE), pairs, recipe, state)
+
+
+def test_a_killed_training_ends_with_the_weights_of_one_that_was_not(pairs: PairsByChance, tmp_path: Path) -> None:
+    whole = training(pairs, tmp_path / "whole.pt")
+    list(whole.run())
+    assert next(training(pairs, tmp_path / "killed.pt").run()) == 2  # and is left there
+    again = training(pairs, tmp_path / "killed.pt")
+    assert again.step == 2
+    list(again.run())
+    for name, value in whole.parameters.items():
+        assert torch.equal(value, again.parameters[name]) and torch.equal(whole.average[name], again.average[name])
+
+
+def test_it_trains_all_but_imagenets_features(pairs: PairsByChance, tmp_path: Path) -> None:
+    one = training(pairs, tmp_path / "state.pt")
+    before = {name: value.clone() for name, value in one.network.state_dict().items()}
+    list(one.run())
+    after = one.network.state_dict()
+    still = {name for name in before if torch.equal(before[name], after[name])}
+    assert {name for name in still if not name.startswith("style_encoder.features.")} == {
+        "style_encoder.mean",
+        "style_encoder.scale",
+    }
+
+
+def test_a_gradient_that_is_not_finite_names_the_step_and_saves_nothing(pairs: PairsByChance, tmp_path: Path) -> None:
+    one = training(pairs, tmp_path / "state.pt")
+    with torch.no_grad():
+        one.network.out.bias[0] = float("nan")
+    with pytest.raises(UserError, match=r"gradient of step 0 is not finite.*learning rate"):
+        list(one.run())
+    assert not (tmp_path / "state.pt").exists()
+
+
+def test_a_batch_is_a_function_of_its_step(pairs: PairsByChance) -> None:
+    (content, style), (again, style_again) = pairs.batch(3, 2, 32), pairs.batch(3, 2, 32)
+    assert torch.equal(content, again) and torch.equal(style, style_again)
+    assert not torch.equal(content, pairs.batch(4, 2, 32)[0])
+    assert content.shape == (2, 3, 32, 32) and content.min() >= 0 and content.max() <= 1
+
+
+def test_groups_are_drawn_by_their_shares() -> None:
+    black, white = np.zeros((32, 32, 3), np.uint8), np.full((32, 32, 3), 255, np.uint8)
+    rng = np.random.default_rng(5)
+    drawn = [draw(rng, [Group([black], 1.0), Group([white], 3.0)], 32).mean() == 255 for _ in range(400)]
+    assert 0.68 < np.mean(drawn) < 0.82
+
+
+def test_colors_turn_around_grey() -> None:
+    grey = np.full((8, 8, 3), 128, np.uint8)
+    for seed in range(8):
+        turned = turned_colors(np.random.default_rng(seed), grey).astype(float)
+        assert np.ptp(turned.reshape(-1, 3), axis=0).max() == 0  # one color stays one color
+        assert abs(turned.mean() - 128) < 40
+
+
+@pytest.mark.parametrize(("step", "down", "right"), [(0, 0, 0), (1, 1, 0), (2, 0, 1), (3, 1, 1)])
+def test_images_move_by_a_pixel(step: int, down: int, right: int) -> None:
+    images: Tensor = torch.rand(1, 3, 6, 8)
+    out = moved(images, step)
+    assert out.shape == images.shape
+    assert torch.equal(out[:, :, : 6 - down, : 8 - right], images[:, :, down:, right:])
+
+
+def test_sizes_and_rates_follow_the_recipe() -> None:
+    recipe = Recipe(steps=1000)
+    assert [recipe.size(step) for step in (0, 699, 700, 999, 1000)] == [(4, 128)] * 2 + [(4, 160)] * 3
+    assert recipe.rate(0) < recipe.rate(299) and recipe.rate(999) < 1e-4 < recipe.rate(500)
