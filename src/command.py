@@ -9,6 +9,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("KMP_BLOCKTIME", "0")
 
 import errno
+import math
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,6 +37,17 @@ join_run()
 Readable = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 Folder = click.Path(file_okay=False, path_type=Path)
 Writable = click.Path(dir_okay=False, path_type=Path)
+
+
+class Number(click.FloatRange):
+    """A number within bounds; NaN, which is neither below nor above any bound, is refused."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number; click's own error for what is none."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number", param, ctx)
+        return number
 
 
 class Settings(click.ParamType):

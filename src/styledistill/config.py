@@ -27,12 +27,14 @@ PHOTOGRAPHS = (
     "motorcycle", "retina", "rocket",
 )  # fmt: skip
 TERMS = ("pixel", "pixel_l1", "gram", "adain", "content", "lpips", "tv")
+# A loss: the weight of each of its terms.
+Loss = dict[Literal[TERMS], Annotated[float, Field(gt=0, allow_inf_nan=False)]]  # type: ignore[valid-type]
 
 
 class Section(BaseModel):
-    """Unknown keys are refused; values do not change."""
+    """Unknown keys are refused, and so are numbers that are not finite; values do not change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 # --- data -------------------------------------------------------------------------------------------------------
@@ -330,7 +332,7 @@ class Config(Section):
     teacher: Teacher
     student: Student
     pretrain: Pretrain = Pretrain()
-    losses: dict[Name, dict[Literal[TERMS], Annotated[float, Field(gt=0)]]] = Field(min_length=1)  # type: ignore[valid-type]
+    losses: dict[Name, Loss] = Field(min_length=1)
     distill: Distill = Distill()
     ablation: dict[Name, Variant] = Field(
         {}, description="variants of the teacher, each rendered and scored on the golden set by `snakemake ablation`"

@@ -82,8 +82,12 @@ def write_text(path: Path | str, text: str) -> None:
 
 
 def write_json(path: Path | str, value: Any) -> None:
-    """Write `value` as readable JSON with sorted keys."""
-    write_text(path, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+    """Write `value` as readable JSON with sorted keys. Raises UserError where a number of it is not finite."""
+    try:
+        text = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    except ValueError as error:  # NaN and infinity are no JSON; other readers would stop at them
+        raise UserError(f"{path}: not written, for a number of it is not finite ({error})") from error
+    write_text(path, text + "\n")
 
 
 def read_json(path: Path | str) -> Any:

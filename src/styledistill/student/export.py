@@ -14,6 +14,7 @@ writes graphs without weights, once, and `export` fills them for each student.
 from __future__ import annotations
 
 import logging
+import math
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +28,7 @@ import torch
 from onnx.numpy_helper import from_array
 from torch import Tensor, nn
 
+from ..core.errors import UserError
 from ..core.files import write_bytes, write_json
 from ..core.tensors import from_uint8
 from ..perceptual import denormalize, normalize
@@ -102,6 +104,8 @@ def export(student: Student, traced: Path, folder: Path) -> dict[str, Any]:
         error = _difference(student, *files.values(), pairs)
         if precision == "fp32" and not error["largest_error"] < TOLERANCE:
             raise RuntimeError(f"{folder}: the ONNX graphs differ from torch by {error['largest_error']:.2g}")
+        if not math.isfinite(error["largest_error"]):
+            raise UserError(f"{folder}: what its {precision} graphs draw is not finite; train the student again")
         for file, data in files.items():
             write_bytes(folder / file, data)
         precisions[precision] = {"megabytes": {file: len(data) / 1e6 for file, data in files.items()}, **error}

@@ -18,6 +18,7 @@ from torch.overrides import TorchFunctionMode
 
 from ..core.errors import UserError
 from ..core.files import atomic_path, read_json, sha256_file, write_json
+from ..core.tensors import finite, finite_weights
 from ..downloads.registry import local_file
 from ..perceptual import denormalize, normalize
 from .sttr import SIZES, STTR, STTRConfig, StyleMemory
@@ -52,12 +53,13 @@ class Student(nn.Module):
         folder, origin = _found(path, revision)
         try:
             facts = read_json(folder / CONFIG_FILE) | origin
-            network = _built(_network_config(facts.pop("network")), load_file(folder / WEIGHTS_FILE))
+            network = _built(_network_config(facts.pop("network")), state := load_file(folder / WEIGHTS_FILE))
         except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
             raise UserError(
                 f"{folder}: no student of this version ({type(error).__name__}: {str(error).splitlines()[0]:.100}). "
                 f"Train it again, or give another folder."
             ) from error
+        finite_weights(state, str(folder / WEIGHTS_FILE))
         return cls(network, facts)
 
     @classmethod
@@ -80,9 +82,15 @@ class Student(nn.Module):
         return cls(network, {"size": "full", "origin": Path(path).name, "origin_sha256": found})
 
     def save(self, folder: Path | str) -> None:
-        """Write `student.safetensors` (float32) and `config.json` into `folder`, each at once or not at all."""
+        """Write `student.safetensors` (float32) and `config.json` into `folder`, each at once or not at all.
+
+        Raises UserError for weights that are not finite, and for such that draw no picture.
+        """
         folder = Path(folder)
         state = {name: value.detach().cpu().contiguous() for name, value in self.network.state_dict().items()}
+        finite_weights(state, str(folder / WEIGHTS_FILE))
+        ramp = torch.linspace(0, 1, 3 * GRID * GRID).view(1, 3, GRID, GRID)
+        self.stylize(ramp, ramp)  # weights of 1e30 are finite, and their pictures are not
         with atomic_path(folder / WEIGHTS_FILE) as temporary:
             save_file(state, temporary)
         write_json(folder / CONFIG_FILE, {**self.facts, "network": asdict(self.network.config)})
@@ -103,7 +111,7 @@ class Student(nn.Module):
 
         styles: N pictures (N, 3, H', W') in [0, 1], or one for all, or a memory of N or one; H, W, H', W' are free.
         Equal styles are encoded once. strength: 1 is the style, 0 the content drawn in its own style, between them the
-        tail draws from features in between.
+        tail draws from features in between. Raises UserError for a picture that is not finite.
         """
         height, width = contents.shape[2:]
         prepared = self._prepared(contents)
@@ -111,7 +119,8 @@ class Student(nn.Module):
         if strength != 1.0:
             own = self.network.features(prepared, self._memories(contents, len(contents)))
             features = torch.lerp(own, features, strength)
-        return denormalize(self.network.tail(features))[:, :, :height, :width].clamp(0, 1)
+        drawn = denormalize(self.network.tail(features))[:, :, :height, :width]
+        return finite(drawn, "student: what it draws is").clamp(0, 1)
 
     def _memories(self, styles: Tensor | StyleMemory, count: int) -> StyleMemory:
         """One memory for each of `count` contents."""

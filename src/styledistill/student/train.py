@@ -229,6 +229,8 @@ def write_history(path: Path | str, rows: Sequence[Row]) -> None:
 
 
 def _cell(value: int | float) -> str:
+    if not math.isfinite(value):
+        raise UserError("training: a number of its history is not finite. Lower learning_rate, or use dtype float32.")
     return str(value) if isinstance(value, int) else f"{value:.7g}"
 
 
