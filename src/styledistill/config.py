@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
 
 from .core.errors import UserError
+from .core.image_files import matcher
 from .downloads.datasets import source_of
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", description="lower-case letters, digits, underscores")]
@@ -65,6 +66,15 @@ class FolderSource(SourceSection):
     kind: Literal["folder"]
     path: str = Field(description="the folder; relative to the working directory or absolute")
     pattern: str = Field("**/*", description="glob below the folder")
+
+    @field_validator("pattern")
+    @classmethod
+    def _takes_something(cls, pattern: str) -> str:
+        try:
+            matcher(pattern)
+        except UserError as error:
+            raise ValueError(str(error)) from None
+        return pattern
 
 
 class SkimageSource(SourceSection):

@@ -14,6 +14,7 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from .errors import BadPicture
 from .files import write_bytes
+from .image_files import readers
 from .png import png_bytes
 
 # A picture beyond this many pixels is refused before it is decoded ("decompression bomb").
@@ -35,7 +36,7 @@ def open_rgb(source: Path | str | bytes) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+            with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=readers()) as image:
                 if image.width * image.height > MAX_PIXELS:
                     raise BadPicture(f"{name}{image.width} x {image.height} is over {MAX_PIXELS:,} pixels")
                 image.load()
@@ -112,7 +113,7 @@ def encode_png(picture: Image.Image | np.ndarray) -> bytes:
 def whole_size(data: bytes) -> tuple[int, int]:
     """Width and height of an encoded picture, every checksum in it checked but no pixel decoded. Raises BadPicture."""
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(data), formats=readers()) as image:
             image.verify()
             return image.size
     except Exception as error:  # as in open_rgb

@@ -25,6 +25,7 @@ import braceexpand
 from ..config import ArchiveSource, HubSource
 from ..core.errors import BadPicture, UserError
 from ..core.files import canonical_json, read_json, sha256_bytes, write_text
+from ..core.image_files import is_picture
 from ..core.progress import Meter, announce, megabytes
 from ..downloads import hub
 from ..downloads.addresses import conceal
@@ -38,7 +39,6 @@ from .members import (
     extract_parquet,
     extract_tar,
     extract_zip,
-    is_picture,
     list_parquet,
     list_tar,
     list_zip,
