@@ -64,7 +64,7 @@ class Settings(click.ParamType):
             return self._adapter.validate_json(value)
         except ValidationError as error:
             fault = error.errors()[0]
-            self.fail(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}", param, ctx)
+            self.fail(f"{'.'.join(map(str, fault['loc']))}: {fault['msg'].removeprefix('Value error, ')}", param, ctx)
 
 
 @contextmanager
