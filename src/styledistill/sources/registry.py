@@ -20,6 +20,8 @@ from ..core.images import open_rgb, square_crop
 from . import drawings, photographs
 from .archives import Archives
 
+LEAST = 16  # pixels of a side; a crop of fewer shows nothing, however far it is blown up
+
 
 class Entry(NamedTuple):
     """One picture of an index: id within the source, size in pixels (0: any), sha256 of what it is made from.
@@ -133,6 +135,8 @@ def entry(source: config.Source, name: str) -> Entry:
     if source.kind == "procedural":
         return Entry(name, 0, 0, sha256_bytes(data))
     width, height = open_rgb(data).size
+    if min(width, height) < LEAST:
+        raise BadPicture(f"{width} x {height} pixels; a crop takes at least {LEAST} x {LEAST}")
     return Entry(name, width, height, sha256_bytes(data))
 
 
