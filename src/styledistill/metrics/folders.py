@@ -16,6 +16,8 @@ from ..core.progress import announce
 from ..evaluation import Pair
 from .score import Instruments, Scores, score_set, style_activations
 
+LEAST = 32  # pixels of a side: AlexNet's last pooling has nothing left of fewer
+
 
 def find_pairs(stylized: Path, contents: Path, styles: Path) -> list[Pair]:
     """The pair of each picture in `stylized`, sorted by name.
@@ -122,6 +124,11 @@ class _Wanted:
         return path
 
     def _check(self, file: Path, picture: Image.Image) -> None:
+        if self._size is None and min(picture.size) < LEAST:
+            raise UserError(
+                f"{file}: {picture.width} x {picture.height} pixels; the networks need at least {LEAST} x {LEAST}. "
+                f"Give --size {LEAST} or more."
+            )
         if not self._first[0]:
             self._first = (str(file), picture.size)
         if self._size is None and picture.size != self._first[1]:
