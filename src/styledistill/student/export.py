@@ -75,12 +75,24 @@ class _Stylize(nn.Module):
         self.network = network
 
     def forward(self, contents: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-        """Pictures (N, 3, H, W) in [0, 1] and memories (N or 1, T, d) to pictures (N, 3, H, W)."""
+        """Pictures (N, 3, H, W) in [0, 1] and memories (N or 1, T, d) to pictures (N, 3, H, W); others are an error."""
         count, _, height, width = contents.shape
-        rows = torch.arange(count) % torch.full((1,), keys.shape[0])  # one memory serves all
+        rows = _memory_of_each(count, keys.shape[0], values.shape[0])
         memory = StyleMemory(keys[rows], values[rows])
         drawn = self.network.decode(normalize(reflected(contents, GRID)), memory)
         return denormalize(drawn)[:, :, :height, :width].clamp(0, 1)
+
+
+def _memory_of_each(count: int, keys: int, values: int) -> Tensor:
+    """Number of the memory that serves each of `count` contents: its own, or the one for all.
+
+    For any other number of memories there is none of the returned number, so that a runtime stops as torch does. No
+    branch, which a graph could not hold.
+    """
+    contents, memories, others = (torch.full((1,), number) for number in (count, keys, values))
+    several = (memories != 1).long()
+    wrong = torch.maximum(several * (memories != contents).long(), (memories != others).long())
+    return torch.arange(count) * several + wrong * (memories + others)
 
 
 def trace(student: Student, folder: Path) -> None:
