@@ -10,15 +10,34 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from .core.errors import UserError
 from .core.image_files import matcher
+from .core.places import at_home
 from .downloads.datasets import source_of
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", description="lower-case letters, digits, underscores")]
 Probability = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
+
+
+def _place(path: str) -> str:
+    if "\0" in path or not path.strip():
+        raise ValueError("is no path")
+    return at_home(path)
+
+
+Place = Annotated[str, AfterValidator(_place)]  # a path, in which ~ is the home folder
 
 # Models that every run has beside its losses, so no loss may bear their names.
 CONTROLS = ("content", "style", "recolor")
@@ -64,7 +83,7 @@ class FolderSource(SourceSection):
     """Every picture below a folder of this machine."""
 
     kind: Literal["folder"]
-    path: str = Field(description="the folder; relative to the working directory or absolute")
+    path: Place = Field(description="the folder; relative to the working directory or absolute")
     pattern: str = Field("**/*", description="glob below the folder")
 
     @field_validator("pattern")
@@ -104,7 +123,7 @@ class ArchiveSource(ListedSource):
     """Pictures in zips or tars (WebDataset shards too), or single ones, of this machine or of a server."""
 
     kind: Literal["archive"]
-    address: str = Field(
+    address: Place = Field(
         min_length=1, description="path or http(s) address; {00..19} and, in paths, * stand for several archives"
     )
     sha256: str | None = Field(
@@ -213,7 +232,7 @@ class GammaSchedule(Section):
 class Teacher(Section):
     """StyleID on a latent diffusion model."""
 
-    weights: str = Field(description="hub id, diffusers folder, or one .safetensors/.ckpt file")
+    weights: Place = Field(description="hub id, diffusers folder, or one .safetensors/.ckpt file")
     convention: Literal["ldm", "diffusers"] = Field("diffusers", description="which of the authors' implementations")
     steps: int = Field(50, ge=2, le=1000, description="DDIM steps of the inversion and of the sampling")
     gamma: Probability | GammaSchedule = Field(0.75, description="weight of the content's query in the injection")
@@ -242,7 +261,7 @@ class Student(Section):
     """STTR."""
 
     size: Literal["tiny", "full"] = Field("full", description="full: 45.64 M parameters; tiny: same plan, small")
-    start: str = Field(
+    start: Place = Field(
         description="weights before distillation: a folder with student.safetensors, the authors' .pth file, "
         "'pretrain' (this workflow's own pretraining) or 'imagenet' (backbone only)"
     )
@@ -302,11 +321,11 @@ class Distill(Section):
 class Networks(Section):
     """The fixed networks of losses and metrics: 'seeded' (random, no download), 'download', or a file."""
 
-    vgg19: str = "download"
-    alexnet: str = "download"
-    vgg16: str = Field("download", description="read only where metrics.lpips says vgg16")
-    inception: str = "download"
-    art_inception: str = Field("download", description="read only where metrics.fid says art_inception")
+    vgg19: Place = "download"
+    alexnet: Place = "download"
+    vgg16: Place = Field("download", description="read only where metrics.lpips says vgg16")
+    inception: Place = "download"
+    art_inception: Place = Field("download", description="read only where metrics.fid says art_inception")
     seed: int = Field(1, ge=0, description="of the seeded networks")
 
 

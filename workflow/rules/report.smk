@@ -53,7 +53,7 @@ rule table:
     message:
         "Gather the scores of all models"
     shell:
-        "python $SRC/table.py {input} --settings {params.metrics:q} --seed {params.seed}"
+        'python "$SRC"/table.py {input} --settings {params.metrics:q} --seed {params.seed}'
         " --csv {output.csv} --markdown {output.markdown} --latex {output.latex} 3>&2 >{log} 2>&1"
 
 
@@ -102,7 +102,7 @@ rule figures:
     message:
         "Draw the figures"
     shell:
-        "python $SRC/figures.py --results {params.results} {params.golden}"
+        'python "$SRC"/figures.py --results {params.results} {params.golden}'
         " --models {params.models} --losses {params.losses} 3>&2 >{log} 2>&1"
 
 
@@ -150,5 +150,5 @@ rule report:
     message:
         "Write the report"
     shell:
-        "python $SRC/report.py --results {params.results} --config {params.config:q}"
+        'python "$SRC"/report.py --results {params.results} --config {params.config:q}'
         " --out {output} 3>&2 >{log} 2>&1"

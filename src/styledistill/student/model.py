@@ -18,6 +18,7 @@ from torch.overrides import TorchFunctionMode
 
 from ..core.errors import UserError
 from ..core.files import atomic_path, read_json, sha256_file, write_json
+from ..core.places import found, hub_id
 from ..core.tensors import finite, finite_weights
 from ..downloads.registry import local_file
 from ..perceptual import denormalize, normalize
@@ -221,7 +222,7 @@ def _network_config(values: dict[str, Any]) -> STTRConfig:
 
 def _found(path: Path | str, revision: str) -> tuple[Path, dict[str, str]]:
     """The folder of a student, and what is to be remembered of a hub id."""
-    folder = Path(path)
+    folder = found(path)
     if not folder.is_dir():
         folder = _from_hub(str(path), revision)
         return folder, {"origin": f"{path}@{folder.name}"}
@@ -235,7 +236,7 @@ def _from_hub(name: str, revision: str) -> Path:
     """Folder of a hub repository's student in the local cache, named by its commit; downloaded if it is not there."""
     advice = f"{name}: no such folder, and no student of that id on the hub"
     # A name beside what is here is a slip, not an id; without a network the hub would be asked for a minute.
-    if name.count("/") != 1 or name.startswith((".", "/", "~")) or Path(name).parent.is_dir():
+    if not hub_id(name):
         raise UserError(f"{name}: no such folder. Give a folder with {WEIGHTS_FILE} and {CONFIG_FILE}.")
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
