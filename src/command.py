@@ -11,6 +11,11 @@ os.environ.setdefault("KMP_BLOCKTIME", "0")
 import errno
 import math
 import sys
+
+if sys.getfilesystemencoding() != "utf-8" and sys.orig_argv[1:] and sys.argv[0].endswith(".py"):
+    # Under another locale names of files would come in other letters, and go so into tables.
+    os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
+
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,7 +38,11 @@ _NO_MEMORY = ("can't allocate memory", "annot allocate memory", "failed to map s
 _NO_READER = "DataLoader worker (pid"
 
 join_run()
+for _stream in (sys.stdout, sys.stderr):
+    if hasattr(_stream, "reconfigure"):
+        _stream.reconfigure(errors="backslashreplace")  # a name that a terminal cannot show ends no script
 
+SEED = click.IntRange(0, 2**63 - 1)  # what all generators take
 Readable = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 Folder = click.Path(file_okay=False, path_type=Path)
 Writable = click.Path(dir_okay=False, path_type=Path)

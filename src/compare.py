@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from command import Folder, Readable, Settings, user_errors
+from command import SEED, Folder, Readable, Settings, user_errors
 
 import click
 import pandas as pd
@@ -17,7 +17,7 @@ from styledistill.report import claims, differences, published
 @click.command()
 @click.argument("scores", type=Readable, nargs=-1, required=True)
 @click.option("--losses", type=Settings(dict[str, Loss]), required=True, help="The losses, as JSON.")
-@click.option("--seed", type=int, required=True, help="Seed of the bootstrap.")
+@click.option("--seed", type=SEED, required=True, help="Seed of the bootstrap.")
 @click.option("--metrics", type=Readable, required=True, help="Scores of all models (tables/metrics.csv).")
 @click.option("--benchmark", type=Readable, required=True, help="Sizes of all models (tables/benchmark.csv).")
 @click.option("--golden", type=Readable, help="Golden table: write published.* too, for the protocol is StyleID's.")

@@ -3,7 +3,7 @@
 from contextlib import nullcontext
 from pathlib import Path
 
-from command import Folder, Readable, Settings, user_errors
+from command import SEED, Folder, Readable, Settings, user_errors
 
 import click
 from safetensors.torch import save_file
@@ -25,7 +25,7 @@ from styledistill.student.train import tensorboard, write_history
 @click.option("--loss", type=Settings(config.Loss), required=True, help="Weights of the terms, as JSON.")
 @click.option("--settings", type=Settings(config.Distill), required=True, help="The distill section, as JSON.")
 @click.option("--networks", type=Settings(config.Networks), required=True, help="The networks section, as JSON.")
-@click.option("--seed", type=int, required=True)
+@click.option("--seed", type=SEED, required=True)
 @click.option("--device", default="auto", show_default=True, help="auto or cuda: all visible GPUs; cpu; cuda:N.")
 @click.option("--processes", type=click.IntRange(1), help="Processes to train with.  [default: one per GPU]")
 @click.option("--state", type=Folder, default="resources/training", show_default=True, help="Where states are kept.")

@@ -29,6 +29,7 @@ from .downloads.datasets import source_of
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", description="lower-case letters, digits, underscores")]
 Probability = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]  # what all generators take
 
 
 def _place(path: str) -> str:
@@ -326,7 +327,7 @@ class Networks(Section):
     vgg16: Place = Field("download", description="read only where metrics.lpips says vgg16")
     inception: Place = "download"
     art_inception: Place = Field("download", description="read only where metrics.fid says art_inception")
-    seed: int = Field(1, ge=0, description="of the seeded networks")
+    seed: Seed = Field(1, description="of the seeded networks")
 
 
 class Metrics(Section):
@@ -351,7 +352,7 @@ class Config(Section):
     """A whole run."""
 
     run: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="name of the folder below results/")
-    seed: int = Field(1, ge=0)
+    seed: Seed = 1
     image_size: int = Field(512, ge=32, le=4096, description="side of the square crops in pixels")
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="resolved inside each job")
     sources: dict[Name, Source] = Field(min_length=1)
@@ -439,7 +440,34 @@ class Config(Section):
 
 def load(path: Path | str) -> Config:
     """The validated configuration of a YAML file. Raises UserError."""
-    return validate(yaml.safe_load(Path(path).read_text()) or {})
+    return validate(read(path) or {})
+
+
+class _Once(yaml.SafeLoader):
+    """YAML in which no key stands twice: of two sections of one name the first would be gone without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """The mapping. Raises UserError for a key that is there already, with both lines."""
+        lines: dict[Any, int] = {}
+        for key_node, _ in node.value:
+            key, line = (key_node.tag, key_node.value), key_node.start_mark.line + 1
+            if isinstance(key_node, yaml.ScalarNode) and key in lines and key_node.value != "<<":
+                raise UserError(
+                    f"{shown(key_node.value)} stands twice (lines {lines[key]} and {line}); keep one of them"
+                )
+            if isinstance(key_node, yaml.ScalarNode):
+                lines[key] = line
+        return super().construct_mapping(node, deep)
+
+
+def read(path: Path | str) -> Any:
+    """The plain values of a YAML file in UTF-8. Raises UserError for what is none, and for a key that stands twice."""
+    try:
+        return yaml.load(Path(path).read_text("utf-8-sig"), _Once)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        raise UserError(f"{path}: cannot be read as YAML ({' '.join(str(error).split())[:200]})") from error
 
 
 def validate(values: dict[str, Any]) -> Config:

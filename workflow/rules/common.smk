@@ -23,23 +23,34 @@ from styledistill.downloads import addresses, needed
 from styledistill.downloads.registry import FOLDER, weight_files
 from styledistill import occupied
 from styledistill.fingerprint import fingerprint_script
-from styledistill.plan import containers, preflight, protocol
+from styledistill.plan import containers, notes, preflight, protocol
 from styledistill.sources import registry
 from styledistill.report.summary import summarize
 
 
 def chosen_configuration():
     """The file given with --configfile alone, or the embedded default; --config changes single keys of either."""
-    values = (
-        {}
-        if workflow.config_settings.configfiles
-        else yaml.safe_load((SRC.parent / "config.yaml").read_text("utf-8"))
-    )
-    update_config(values, config)
+    files = workflow.config_settings.configfiles
     try:
+        for file in (file for file in files if Path(file).suffix != ".json"):
+            configuration.read(
+                file
+            )  # once more, for Snakemake says nothing of keys that stand twice
+        values = {} if files else configuration.read(SRC.parent / "config.yaml")
+        update_config(values, config)
+        nulls_of(values, workflow.config_settings.config)
         return configuration.validate(without_secrets(values))
     except UserError as error:
         sys.exit(f"error: {error}")
+
+
+def nulls_of(values, told):
+    """`null` on the command line means what it means in a file; Snakemake takes it for a word."""
+    for key, value in told.items():
+        if value == "null":
+            values[key] = None
+        elif isinstance(value, dict) and isinstance(values.get(key), dict):
+            nulls_of(values[key], value)
 
 
 def without_secrets(values):
@@ -63,6 +74,11 @@ def missing_parts():
         missing += containers.missing_images(Path(workflow.basedir))
     for line in missing:
         logger.warning(f"not here yet: {line}")
+    on_cpu = CFG.device == "cpu" or (
+        CFG.device == "auto" and not workflow.non_local_exec and not preflight.gpus()
+    )
+    for line in notes.notes(CFG, on_cpu):
+        logger.warning(f"note: {line}")
     return missing
 
 

@@ -36,6 +36,7 @@ rule compare:
         mem_mb=1000,
         runtime=30,
     params:
+        models=",".join(CFG.models),  # the order of rows
         losses=settings(CFG.losses),
         seed=CFG.seed,
         published=lambda wildcards, input: (

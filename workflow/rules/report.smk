@@ -47,6 +47,8 @@ rule table:
         mem_mb=1000,
         runtime=30,
     params:
+        # The order of rows; that of inputs alone is no reason for Snakemake.
+        models=",".join(CFG.models),
         metrics=settings(CFG.metrics),
         seed=CFG.seed,
         code=fingerprint_script("table"),

@@ -35,7 +35,7 @@ def shell_prefix(**paths: Path) -> str:
     Scripts are found wherever the working directory is, and write a line a minute to Snakemake's own terminal (3).
     """
     words = [*(f"{name}={shlex.quote(str(path))}" for name, path in paths.items())]
-    words += ["STYLEDISTILL_TERMINAL=3", "HF_HUB_OFFLINE=1", f"{SHELL}=$$"]
+    words += ["STYLEDISTILL_TERMINAL=3", "HF_HUB_OFFLINE=1", "PYTHONUTF8=1", f"{SHELL}=$$"]
     return f"export {' '.join(words)}; ".replace("{", "{{").replace("}", "}}")
 
 
