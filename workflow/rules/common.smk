@@ -32,10 +32,9 @@ def chosen_configuration():
     """The file given with --configfile alone, or the embedded default; --config changes single keys of either."""
     files = workflow.config_settings.configfiles
     try:
+        # Once more, for Snakemake says nothing of keys that stand twice.
         for file in (file for file in files if Path(file).suffix != ".json"):
-            configuration.read(
-                file
-            )  # once more, for Snakemake says nothing of keys that stand twice
+            configuration.read(file)
         values = {} if files else configuration.read(SRC.parent / "config.yaml")
         update_config(values, config)
         nulls_of(values, workflow.config_settings.config)

@@ -21,8 +21,8 @@ def _slow(config: Config) -> Iterator[str]:
         dtype = getattr(config, section).dtype
         if dtype != "float32" and (section != "pretrain" or config.student.start == "pretrain"):
             yield (
-                f"{section}.dtype: {dtype} on a CPU takes {_SLOWER[section]} as long as float32, for want of arithmetic "
-                "for it in most. Set float32, or run where a GPU is."
+                f"{section}.dtype: {dtype} on a CPU takes {_SLOWER[section]} as long as float32, for want of "
+                "arithmetic for it in most. Set float32, or run where a GPU is."
             )
 
 
