@@ -1,6 +1,6 @@
 """The table and the figure of the teacher's variants."""
 
-from command import Folder, Settings, user_errors  # isort: skip
+from command import SEED, Folder, Settings, user_errors  # isort: skip
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from styledistill.report.charts import save_chart
 @click.option("--variants", type=Settings(dict[str, Teacher]), required=True, help="Teacher sections by name, as JSON.")
 @click.option("--order", required=True, help="Names of the variants as the table shows them, by comma.")
 @click.option("--settings", type=Settings(Metrics), required=True, help="The metrics section, as JSON.")
-@click.option("--seed", type=int, required=True, help="Seed of the bootstrap.")
+@click.option("--seed", type=SEED, required=True, help="Seed of the bootstrap.")
 def main(results: Path, variants: dict[str, Teacher], order: str, settings: Metrics, seed: int) -> None:
     """Write tables/ablation.{csv,md,tex} and figures/ablation.{png,pdf} from what lies in ablation/."""
     path, scores = results / "tables" / "ablation.csv", [results / "ablation" / f"{n}.csv" for n in order.split(",")]

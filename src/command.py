@@ -9,7 +9,13 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("KMP_BLOCKTIME", "0")
 
 import errno
+import math
 import sys
+
+if sys.getfilesystemencoding() != "utf-8" and sys.orig_argv[1:] and sys.argv[0].endswith(".py"):
+    # Under another locale names of files would come in other letters, and go so into tables.
+    os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
+
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,10 +38,25 @@ _NO_MEMORY = ("can't allocate memory", "annot allocate memory", "failed to map s
 _NO_READER = "DataLoader worker (pid"
 
 join_run()
+for _stream in (sys.stdout, sys.stderr):
+    if hasattr(_stream, "reconfigure"):
+        _stream.reconfigure(errors="backslashreplace")  # a name that a terminal cannot show ends no script
 
+SEED = click.IntRange(0, 2**63 - 1)  # what all generators take
 Readable = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 Folder = click.Path(file_okay=False, path_type=Path)
 Writable = click.Path(dir_okay=False, path_type=Path)
+
+
+class Number(click.FloatRange):
+    """A number within bounds; NaN, which is neither below nor above any bound, is refused."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number; click's own error for what is none."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number", param, ctx)
+        return number
 
 
 class Settings(click.ParamType):
@@ -52,7 +73,7 @@ class Settings(click.ParamType):
             return self._adapter.validate_json(value)
         except ValidationError as error:
             fault = error.errors()[0]
-            self.fail(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}", param, ctx)
+            self.fail(f"{'.'.join(map(str, fault['loc']))}: {fault['msg'].removeprefix('Value error, ')}", param, ctx)
 
 
 @contextmanager

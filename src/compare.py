@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from command import Folder, Readable, Settings, user_errors
+from command import SEED, Folder, Readable, Settings, user_errors
 
 import click
 import pandas as pd
 
+from styledistill.config import Loss
 from styledistill.core.files import write_text
 from styledistill.core.record import run_record
 from styledistill.plan import protocol
@@ -15,8 +16,8 @@ from styledistill.report import claims, differences, published
 
 @click.command()
 @click.argument("scores", type=Readable, nargs=-1, required=True)
-@click.option("--losses", type=Settings(dict[str, dict[str, float]]), required=True, help="The losses, as JSON.")
-@click.option("--seed", type=int, required=True, help="Seed of the bootstrap.")
+@click.option("--losses", type=Settings(dict[str, Loss]), required=True, help="The losses, as JSON.")
+@click.option("--seed", type=SEED, required=True, help="Seed of the bootstrap.")
 @click.option("--metrics", type=Readable, required=True, help="Scores of all models (tables/metrics.csv).")
 @click.option("--benchmark", type=Readable, required=True, help="Sizes of all models (tables/benchmark.csv).")
 @click.option("--golden", type=Readable, help="Golden table: write published.* too, for the protocol is StyleID's.")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from command import Folder, user_errors
+from command import SEED, Folder, user_errors
 
 import click
 
@@ -13,7 +13,7 @@ from styledistill.student.model import Student, load_imagenet
 @click.command()
 @click.option("--start", required=True, help="'imagenet' (backbones only) or the authors' checkpoint (.pth).")
 @click.option("--size", type=click.Choice(["tiny", "full"]), required=True, help="Size of the student.")
-@click.option("--seed", type=int, required=True, help="Of the weights that `imagenet` does not give.")
+@click.option("--seed", type=SEED, required=True, help="Of the weights that `imagenet` does not give.")
 @click.option("--out", type=Folder, required=True, help="student.safetensors and config.json go here.")
 def main(start: str, size: str, seed: int, out: Path) -> None:
     """Write a student folder with ImageNet's backbones or with the authors' weights."""

@@ -3,7 +3,7 @@
 from contextlib import nullcontext
 from pathlib import Path
 
-from command import Folder, Readable, Settings, user_errors
+from command import SEED, Folder, Readable, Settings, user_errors
 
 import click
 from safetensors.torch import save_file
@@ -12,6 +12,7 @@ from styledistill import config
 from styledistill.core.files import atomic_path
 from styledistill.core.record import run_record
 from styledistill.core.runtime import pick_device, seed_everything, use_threads
+from styledistill.core.tensors import finite_weights
 from styledistill.student.distill import distill
 from styledistill.student.launch import group_size, is_main, part, processes_for, run_in_processes
 from styledistill.student.train import tensorboard, write_history
@@ -21,10 +22,10 @@ from styledistill.student.train import tensorboard, write_history
 @click.option("--train", type=Readable, required=True, help="Manifest of the training pairs (shards/train.json).")
 @click.option("--val", type=Readable, required=True, help="Manifest of the validation pairs (shards/val.json).")
 @click.option("--start", type=Folder, required=True, help="Folder of the student before distillation.")
-@click.option("--loss", type=Settings(dict[str, float]), required=True, help="Weights of the terms, as JSON.")
+@click.option("--loss", type=Settings(config.Loss), required=True, help="Weights of the terms, as JSON.")
 @click.option("--settings", type=Settings(config.Distill), required=True, help="The distill section, as JSON.")
 @click.option("--networks", type=Settings(config.Networks), required=True, help="The networks section, as JSON.")
-@click.option("--seed", type=int, required=True)
+@click.option("--seed", type=SEED, required=True)
 @click.option("--device", default="auto", show_default=True, help="auto or cuda: all visible GPUs; cpu; cuda:N.")
 @click.option("--processes", type=click.IntRange(1), help="Processes to train with.  [default: one per GPU]")
 @click.option("--state", type=Folder, default="resources/training", show_default=True, help="Where states are kept.")
@@ -58,6 +59,7 @@ def main(
             done = distill(start, (train, val), loss, settings, networks, seed, where, state, note)
             if is_main():
                 done.student.save(out)
+                finite_weights(done.last, str(out / "last.safetensors"))
                 with atomic_path(out / "last.safetensors") as temporary:
                     save_file(done.last, temporary)
                 write_history(out / "history.csv", done.rows)

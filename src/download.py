@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from command import Readable, Settings, Writable, user_errors
+from command import SEED, Readable, Settings, Writable, user_errors
 
 import click
 
@@ -21,7 +21,7 @@ from styledistill.sources.listing import listing
 @click.option("--sources", type=Settings(dict[str, config.Source]), help="The sources section, as JSON.")
 @click.option("--blocks", type=Settings(config.Blocks), help="The blocks section, as JSON.")
 @click.option("--golden", type=Settings(config.Golden), help="The golden section, as JSON.")
-@click.option("--seed", type=int, help="Seed of the sources' order.")
+@click.option("--seed", type=SEED, help="Seed of the sources' order.")
 @click.option("--out", type=Writable, help="JSON: by source, how many pictures the run takes, spares included.")
 def main(
     indexes: tuple[Path, ...],

@@ -104,7 +104,7 @@ def estimate(jobs: Sequence[Job]) -> float | None:
 def counted(jobs: Sequence[Job]) -> float | None:
     """Hours that jobs of one rule of a preset will take, counted beforehand; None where nobody has counted."""
     path = _ESTIMATES / f"{Path(jobs[0].times).parts[1]}.yaml"
-    each = yaml.safe_load(path.read_text()).get(jobs[0].rule) if path.is_file() else None
+    each = yaml.safe_load(path.read_text("utf-8")).get(jobs[0].rule) if path.is_file() else None
     return None if each is None else each * len(jobs)
 
 

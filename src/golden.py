@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from command import Readable, Settings, Writable, user_errors
+from command import SEED, Readable, Settings, Writable, user_errors
 
 import click
 
@@ -15,7 +15,7 @@ from styledistill.plan import settled, tables, windows
 @click.argument("indexes", type=Readable, nargs=-1, required=True)
 @click.option("--sources", type=Settings(dict[str, config.Source]), required=True, help="The sources section, as JSON.")
 @click.option("--golden", type=Settings(config.Golden), required=True, help="The golden section, as JSON.")
-@click.option("--seed", type=int, required=True, help="Seed of the sources' order.")
+@click.option("--seed", type=SEED, required=True, help="Seed of the sources' order.")
 @click.option("--out", type=Writable, required=True, help="CSV: name, role, source, picture, sha256.")
 @click.option("--excluded", type=Writable, required=True, help="CSV: source, picture, reason; what was replaced.")
 def main(

@@ -20,7 +20,7 @@ from styledistill.sources import registry
     "--source", type=Settings(config.Source), required=True, help="Its section of the configuration, as JSON."
 )
 @click.option("--out", type=Writable, required=True, help="CSV: picture, width, height, sha256.")
-@click.option("--excluded", type=Writable, required=True, help="CSV: picture, reason; files that are no pictures.")
+@click.option("--excluded", type=Writable, required=True, help="CSV: picture, reason; what is left out.")
 def main(name: str, source: config.Source, out: Path, excluded: Path) -> None:
     """List the pictures of one source; files are decoded, so that only good pictures enter the blocks."""
     facts_of = source.model_dump(mode="json")
@@ -28,7 +28,7 @@ def main(name: str, source: config.Source, out: Path, excluded: Path) -> None:
         names = registry.names(source)
         listed = registry.index(source, names)
         found = list(progress(listed, unit="picture", total=len(names), label=f"index {name}"))
-        bad = [entry for entry in found if isinstance(entry, registry.Excluded)]
+        bad = [*registry.left_out(source), *(entry for entry in found if isinstance(entry, registry.Excluded))]
         for entry in bad:
             announce(f"excluded from {name}: {shown(entry.picture)}: {entry.reason}")
         tables.write(excluded, registry.Excluded._fields, bad)

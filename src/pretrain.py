@@ -17,7 +17,7 @@ trained, detail comes fastest by reproducing pictures alone; the objective, and 
 from collections.abc import Callable
 from pathlib import Path
 
-from command import Folder, Settings, user_errors
+from command import SEED, Folder, Settings, user_errors
 
 import click
 import numpy as np
@@ -57,7 +57,7 @@ def pictures(where: str, draw: Callable[[int, int, int], np.ndarray], seed: int,
 @click.option("--image-size", type=int, required=True, help="Side of the random crops in pixels.")
 @click.option("--settings", type=Settings(config.Pretrain), required=True, help="The pretrain section, as JSON.")
 @click.option("--networks", type=Settings(config.Networks), required=True, help="The networks section, as JSON.")
-@click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--seed", type=SEED, default=1, show_default=True)
 @click.option("--device", default="auto", show_default=True)
 @click.option("--state", type=Folder, default="resources/training", show_default=True, help="Where states are kept.")
 @click.option("--out", type=Folder, required=True, help="student.safetensors, config.json and history.csv go here.")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from command import Readable, Settings, Writable, user_errors
+from command import SEED, Readable, Settings, Writable, user_errors
 
 import click
 
@@ -16,7 +16,7 @@ from styledistill.plan import tables, windows
 @click.option("--sources", type=Settings(dict[str, config.Source]), required=True, help="The sources section, as JSON.")
 @click.option("--golden", type=Settings(config.Golden), required=True, help="The golden section, as JSON.")
 @click.option("--blocks", type=Settings(config.Blocks), required=True, help="The blocks section, as JSON.")
-@click.option("--seed", type=int, required=True, help="Seed of the sources' order.")
+@click.option("--seed", type=SEED, required=True, help="Seed of the sources' order.")
 @click.option("--out", type=Writable, required=True, help="CSV: source, listed, taken, free; pictures of each source.")
 def main(
     indexes: tuple[Path, ...],

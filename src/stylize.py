@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from command import user_errors
+from command import Number, user_errors
 
 import click
 
@@ -27,7 +27,7 @@ EMBEDDED = str(Path(__file__).parents[1] / "weights" / "micro")
     type=click.IntRange(1),
     help="Scale the shorter sides to so many pixels. Default: keep every picture's own.",
 )
-@click.option("--strength", type=click.FloatRange(0, 1), default=1.0, show_default=True, help="How much of the style.")
+@click.option("--strength", type=Number(0, 1), default=1.0, show_default=True, help="How much of the style.")
 @click.option("--preserve-color", is_flag=True, help="Keep the content's colours: only light and dark are stylized.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 def main(

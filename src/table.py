@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from command import Readable, Settings, Writable, user_errors
+from command import SEED, Readable, Settings, Writable, user_errors
 
 import click
 
@@ -15,7 +15,7 @@ from styledistill.report.tables import gather, latex, markdown
 @click.command()
 @click.argument("scores", type=Readable, nargs=-1, required=True)
 @click.option("--settings", type=Settings(Metrics), required=True, help="The metrics section, as JSON.")
-@click.option("--seed", type=int, required=True, help="Seed of the bootstrap.")
+@click.option("--seed", type=SEED, required=True, help="Seed of the bootstrap.")
 @click.option("--csv", "csv_file", type=Writable, required=True, help="Table for programs, full precision.")
 @click.option("--markdown", "markdown_file", type=Writable, required=True, help="Table for people.")
 @click.option("--latex", "latex_file", type=Writable, required=True, help="Table for print (booktabs).")

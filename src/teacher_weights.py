@@ -6,7 +6,9 @@ from command import Writable, user_errors
 
 import click
 
+from styledistill.core.errors import UserError
 from styledistill.core.files import write_json
+from styledistill.core.places import found, hub_id
 from styledistill.core.record import run_record
 from styledistill.downloads.models import checked_files, fetch_model
 
@@ -17,6 +19,9 @@ from styledistill.downloads.models import checked_files, fetch_model
 def main(name: str, out: Path | None) -> None:
     """Download the teacher NAME (owner/name) into the hub's cache unless it is there, and check it."""
     with user_errors("teacher.weights"):
+        if not hub_id(name):
+            there = "it is here already" if found(name).exists() else "and there is nothing there"
+            raise UserError(f"{name}: a path of this disk and no hub id (owner/name), {there}.")
         if out is None:
             fetch_model(name)
             checked_files(name)

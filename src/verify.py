@@ -10,6 +10,7 @@ from command import Folder, user_errors
 import click
 
 from styledistill.core.errors import UserError
+from styledistill.core.places import PROJECT
 from styledistill.repair import in_order, times_kept
 from styledistill.verification import Fault, Run, stored_pairs, verify
 
@@ -17,14 +18,15 @@ from styledistill.verification import Fault, Run, stored_pairs, verify
 @click.command()
 @click.argument("results", type=Folder)
 @click.argument("snakemake", nargs=-1, type=click.UNPROCESSED)
-@click.option("--store", type=Folder, default="resources/pairs", show_default=True, help="Finished pairs of all runs.")
+@click.option("--store", type=Folder, help="Finished pairs of all runs.  [default: resources/pairs beside the run]")
 @click.option("--repair", is_flag=True, help="Remove and remake what is damaged, and nothing else.")
-def main(results: Path, snakemake: tuple[str, ...], store: Path, repair: bool) -> None:
+def main(results: Path, snakemake: tuple[str, ...], store: Path | None, repair: bool) -> None:
     """Check the run in RESULTS (results/default). Exit code 1 and one line per fault where something is damaged.
 
     SNAKEMAKE, behind "--": what the run is started with, such as -- --cores 8 --configfile workflow/presets/paper.yaml.
     """
     with user_errors():
+        store = store or Run(results).folder / "resources" / "pairs"
         faults = check(results, store)
         if faults and repair:
             mend(results, faults, snakemake or ("--cores", "all"))
@@ -50,13 +52,22 @@ def check(results: Path, store: Path) -> list[Fault]:
     return faults
 
 
+def _where(results: Path, arguments: tuple[str, ...]) -> list[str]:
+    """Where the run and its workflow lie, for a Snakemake that is started somewhere else and is not told."""
+    folder = Run(results).folder
+    if folder == Path.cwd() or any(word in arguments for word in ("-d", "--directory")):
+        return []
+    told = any(word in arguments for word in ("-s", "--snakefile"))
+    return ["--directory", str(folder), *([] if told else ["--snakefile", str(PROJECT / "Snakefile")])]
+
+
 def mend(results: Path, faults: list[Fault], arguments: tuple[str, ...]) -> None:
     """Remove and remake what is damaged. Raises UserError where Snakemake cannot."""
     for fault in faults:
         if fault.remove:
             fault.path.unlink()
     for remake in in_order(faults):
-        command = ["snakemake", "--force", *map(str, remake), *arguments]
+        command = ["snakemake", "--force", *map(str, remake), *_where(results, arguments), *arguments]
         click.echo(f"runs: {shlex.join(command)}")
         with times_kept(Run(results), {fault.path for fault in faults}) as other:
             if subprocess.run([sys.executable, "-m", *command], check=False).returncode:

@@ -10,15 +10,36 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from .core.errors import UserError
+from .core.image_files import matcher
+from .core.places import at_home
 from .downloads.datasets import source_of
 from .loss_terms import TERMS
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", description="lower-case letters, digits, underscores")]
 Probability = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]  # what all generators take
+
+
+def _place(path: str) -> str:
+    if "\0" in path or not path.strip():
+        raise ValueError("is no path")
+    return at_home(path)
+
+
+Place = Annotated[str, AfterValidator(_place)]  # a path, in which ~ is the home folder
 
 # Models that every run has beside its losses, so no loss may bear their names.
 CONTROLS = ("content", "style", "recolor")
@@ -27,12 +48,14 @@ PHOTOGRAPHS = (
     "astronaut", "brick", "camera", "chelsea", "coffee", "coins", "grass", "gravel", "hubble", "ihc", "moon",
     "motorcycle", "retina", "rocket",
 )  # fmt: skip
+# A loss: the weight of each of its terms.
+Loss = dict[Literal[tuple(TERMS)], Annotated[float, Field(gt=0, allow_inf_nan=False)]]  # type: ignore[valid-type]
 
 
 class Section(BaseModel):
-    """Unknown keys are refused; values do not change."""
+    """Unknown keys are refused, and so are numbers that are not finite; values do not change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 # --- data -------------------------------------------------------------------------------------------------------
@@ -61,8 +84,17 @@ class FolderSource(SourceSection):
     """Every picture below a folder of this machine."""
 
     kind: Literal["folder"]
-    path: str = Field(description="the folder; relative to the working directory or absolute")
+    path: Place = Field(description="the folder; relative to the working directory or absolute")
     pattern: str = Field("**/*", description="glob below the folder")
+
+    @field_validator("pattern")
+    @classmethod
+    def _takes_something(cls, pattern: str) -> str:
+        try:
+            matcher(pattern)
+        except UserError as error:
+            raise ValueError(str(error)) from None
+        return pattern
 
 
 class SkimageSource(SourceSection):
@@ -92,7 +124,7 @@ class ArchiveSource(ListedSource):
     """Pictures in zips or tars (WebDataset shards too), or single ones, of this machine or of a server."""
 
     kind: Literal["archive"]
-    address: str = Field(
+    address: Place = Field(
         min_length=1, description="path or http(s) address; {00..19} and, in paths, * stand for several archives"
     )
     sha256: str | None = Field(
@@ -201,7 +233,7 @@ class GammaSchedule(Section):
 class Teacher(Section):
     """StyleID on a latent diffusion model."""
 
-    weights: str = Field(description="hub id, diffusers folder, or one .safetensors/.ckpt file")
+    weights: Place = Field(description="hub id, diffusers folder, or one .safetensors/.ckpt file")
     convention: Literal["ldm", "diffusers"] = Field("diffusers", description="which of the authors' implementations")
     steps: int = Field(50, ge=2, le=1000, description="DDIM steps of the inversion and of the sampling")
     gamma: Probability | GammaSchedule = Field(0.75, description="weight of the content's query in the injection")
@@ -235,7 +267,7 @@ class Student(Section):
     size: Literal["tiny", "full"] = Field(
         "full", description="of sttr: full has 45.64 M parameters, tiny the same plan, small; micro has one size"
     )
-    start: str = Field(
+    start: Place = Field(
         description="weights before distillation: a folder with student.safetensors, the authors' .pth file, "
         "'pretrain' (this workflow's own pretraining) or 'imagenet' (backbone only, of sttr)"
     )
@@ -304,13 +336,13 @@ class Networks(Section):
     features: Literal["vgg19", "efficientnet_lite0"] = Field(
         "vgg19", description="what feature losses, structure and Gram distance look through"
     )
-    vgg19: str = "download"
-    efficientnet_lite0: str = Field("package", description="package: the weights that an installed package carries")
-    alexnet: str = "download"
-    vgg16: str = Field("download", description="read only where metrics.lpips says vgg16")
-    inception: str = "download"
-    art_inception: str = Field("download", description="read only where metrics.fid says art_inception")
-    seed: int = Field(1, ge=0, description="of the seeded networks")
+    vgg19: Place = "download"
+    efficientnet_lite0: Place = Field("package", description="package: the weights that an installed package carries")
+    alexnet: Place = "download"
+    vgg16: Place = Field("download", description="read only where metrics.lpips says vgg16")
+    inception: Place = "download"
+    art_inception: Place = Field("download", description="read only where metrics.fid says art_inception")
+    seed: Seed = Field(1, description="of the seeded networks")
 
     @classmethod
     def trained(cls, network: str) -> str:
@@ -344,7 +376,7 @@ class Config(Section):
     """A whole run."""
 
     run: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="name of the folder below results/")
-    seed: int = Field(1, ge=0)
+    seed: Seed = 1
     image_size: int = Field(512, ge=32, le=4096, description="side of the square crops in pixels")
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="resolved inside each job")
     sources: dict[Name, Source] = Field(min_length=1)
@@ -354,7 +386,7 @@ class Config(Section):
     teacher: Teacher
     student: Student
     pretrain: Pretrain = Pretrain()
-    losses: dict[Name, dict[Literal[tuple(TERMS)], Annotated[float, Field(gt=0)]]] = Field(min_length=1)  # type: ignore[valid-type]
+    losses: dict[Name, Loss] = Field(min_length=1)
     distill: Distill = Distill()
     ablation: dict[Name, Variant] = Field(
         {}, description="variants of the teacher, each rendered and scored on the golden set by `snakemake ablation`"
@@ -432,7 +464,34 @@ class Config(Section):
 
 def load(path: Path | str) -> Config:
     """The validated configuration of a YAML file. Raises UserError."""
-    return validate(yaml.safe_load(Path(path).read_text()) or {})
+    return validate(read(path) or {})
+
+
+class _Once(yaml.SafeLoader):
+    """YAML in which no key stands twice: of two sections of one name the first would be gone without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """The mapping. Raises UserError for a key that is there already, with both lines."""
+        lines: dict[Any, int] = {}
+        for key_node, _ in node.value:
+            key, line = (key_node.tag, key_node.value), key_node.start_mark.line + 1
+            if isinstance(key_node, yaml.ScalarNode) and key in lines and key_node.value != "<<":
+                raise UserError(
+                    f"{shown(key_node.value)} stands twice (lines {lines[key]} and {line}); keep one of them"
+                )
+            if isinstance(key_node, yaml.ScalarNode):
+                lines[key] = line
+        return super().construct_mapping(node, deep)
+
+
+def read(path: Path | str) -> Any:
+    """The plain values of a YAML file in UTF-8. Raises UserError for what is none, and for a key that stands twice."""
+    try:
+        return yaml.load(Path(path).read_text("utf-8-sig"), _Once)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        raise UserError(f"{path}: cannot be read as YAML ({' '.join(str(error).split())[:200]})") from error
 
 
 def validate(values: dict[str, Any]) -> Config:

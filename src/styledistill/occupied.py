@@ -139,12 +139,12 @@ def _alone(lock: int) -> bool:
 
 
 def _snakemake_lives(run: Path) -> bool:
-    signed = re.search(r"\(process (\d+)\)", (run / LOCK).read_text())
+    signed = re.search(r"\(process (\d+)\)", (run / LOCK).read_text("utf-8"))
     return signed is not None and int(signed[1]) in _holders(run)
 
 
 def _others(run: Path) -> str:
-    signed = (run / LOCK).read_text().strip() or "somebody"
+    signed = (run / LOCK).read_text("utf-8").strip() or "somebody"
     jobs = [f"{name} (process {number})" for number in _holders(run) if (name := _script(number))]
     if _snakemake_lives(run) or not jobs:
         return signed

@@ -18,6 +18,7 @@ from . import config
 from .core.errors import UserError
 from .core.files import write_bytes
 from .core.images import save_png
+from .core.places import found, hub_id
 from .core.progress import Meter, progress
 from .core.tensors import load_pictures, recolor, to_uint8
 from .evaluation import Pair
@@ -70,8 +71,8 @@ class StoredTeacher:
         self._teacher = load_teacher(settings, device)
         self._store = PairStore(store, self._teacher.key) if store else None
         self.networks = (self._teacher.model.unet, self._teacher.model.vae)
-        local = Path(settings.weights).exists()
-        name = Path(settings.weights).name if local else settings.weights  # of a folder or file, or a hub id
+        # Of a folder or file its name, or the hub id.
+        name = settings.weights if hub_id(settings.weights) else found(settings.weights).absolute().name
         # All that decides its pictures, and nothing of the machine that makes them.
         self.facts: dict[str, Any] = {"model": name, **self._teacher.key}
 

@@ -7,6 +7,7 @@ pictures) and of stored pairs (in their names). None is kept of logs and of Snak
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -52,6 +53,8 @@ class Run:
 
     def __init__(self, results: Path) -> None:
         self.results = results
+        # The folder that the run was made in: its resources lie there, and its configuration's paths begin there.
+        self.folder = results.absolute().parent.parent
         self.records: dict[Path, dict[str, Any]] = {}
         self.unreadable: list[Path] = []
         for path in sorted(results.rglob("*.run.json")):
@@ -125,7 +128,7 @@ def _all(run: Run) -> Iterator[Fault]:
         if path.parent == run.results / "shards" and path.suffix == ".json":
             yield from _manifest(path, damaged)
         if path.parent == run.results / "weights" and path.name != "teacher.json":
-            yield from _weights(run.results, path)
+            yield from _weights(run.folder, path)
     yield from _teacher(run, whole)
 
 
@@ -137,9 +140,9 @@ def _manifest(manifest: Path, damaged: set[Path]) -> Iterator[Fault]:
             yield Fault(manifest, f"lists {shard} otherwise than it is", manifest, "manifest")
 
 
-def _weights(results: Path, stamp: Path) -> Iterator[Fault]:
+def _weights(folder: Path, stamp: Path) -> Iterator[Fault]:
     known = read_json(stamp)
-    path = results.parent.parent / "resources" / "weights" / known["file"]
+    path = folder / "resources" / "weights" / known["file"]
     for fault in _hashed(path, known["sha256"], f"not the file that {stamp} describes"):
         yield Fault(path, fault.reason, stamp, "weights", remove=path.is_file())
 
@@ -156,7 +159,10 @@ def _teacher(run: Run, whole: list[Path]) -> Iterator[Fault]:
 
         settings = Teacher.model_validate(record["settings"])
         try:
-            known = load_teacher(settings, torch.device("cpu")).key["weights"] == read_json(facts)["weights"]
+            # As the run's jobs found it, wherever this was started.
+            with contextlib.chdir(run.folder):
+                known = load_teacher(settings, torch.device("cpu")).key["weights"]
+            known = known == read_json(facts)["weights"]
             reason = "" if known else f"not the weights that {facts} names"
         except UserError as error:
             reason = str(error)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from styledistill.core.errors import UserError
@@ -83,13 +84,16 @@ def test_an_unknown_architecture_names_the_known_ones(student: Student, tmp_path
         Student.from_pretrained(tmp_path)
 
 
-def test_weights_that_are_not_finite_are_refused(tmp_path: Path) -> None:
+def test_weights_that_are_not_finite_are_neither_saved_nor_loaded(tmp_path: Path) -> None:
     student = Student.create("tiny", 1, "micro")
+    student.save(tmp_path / "good")
     with torch.no_grad():
         student.network.out.bias[0] = float("nan")
-    student.save(tmp_path)
-    with pytest.raises(UserError, match=r"out\.bias holds numbers that are not finite"):
-        Student.from_pretrained(tmp_path)
+    with pytest.raises(UserError, match=r"out\.bias: not finite"):
+        student.save(tmp_path / "bad")
+    save_file(student.network.state_dict(), tmp_path / "good" / "student.safetensors")
+    with pytest.raises(UserError, match=r"out\.bias: not finite"):
+        Student.from_pretrained(tmp_path / "good")
 
 
 def test_a_student_of_before_architectures_is_sttr(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ rule render_variant:
         gpu=gpu,
     params:
         teacher=lambda wildcards: settings(CFG.variants[wildcards.variant]),
+        mark=teacher_mark,
         golden=GOLDEN_COUNTS,
         images=lambda wildcards, input: Path(input.images[0]).parents[1],
         store=STORE,
@@ -42,7 +43,7 @@ rule render_variant:
     message:
         "Stylize the golden set with the teacher's variant {wildcards.variant}"
     shell:
-        "python $SRC/render.py --model teacher --teacher {params.teacher:q} --store {params.store}"
+        'python "$SRC"/render.py --model teacher --teacher {params.teacher:q} --store {params.store}'
         " --images {params.images} {params.golden} --device {params.device} --out-golden {params.out}"
         " 3>&2 >{log} 2>&1"
 
@@ -80,7 +81,7 @@ rule score_variants:
     message:
         "Score the teacher's variants"
     shell:
-        "python $SRC/score_variants.py {params.variants} --pictures {params.pictures} --images {params.images}"
+        'python "$SRC"/score_variants.py {params.variants} --pictures {params.pictures} --images {params.images}'
         " {params.golden} --settings {params.metrics:q} --networks {params.networks:q} --device {params.device}"
         " 3>&2 >{log} 2>&1"
 
@@ -108,6 +109,7 @@ rule deviation:
         gpu=gpu,
     params:
         teacher=given(settings(CFG.teacher)),
+        mark=teacher_mark,
         contents=lambda wildcards, input: " ".join(
             f"--content {picture}" for picture in input.contents
         ),
@@ -119,7 +121,7 @@ rule deviation:
     message:
         "Measure the deviation of the teacher's attention logits"
     shell:
-        "python $SRC/deviation.py {params.contents} {params.styles} --teacher {params.teacher:q}"
+        'python "$SRC"/deviation.py {params.contents} {params.styles} --teacher {params.teacher:q}'
         " --device {params.device} --table {output} 3>&2 >{log} 2>&1"
 
 
@@ -160,5 +162,5 @@ rule ablation_figure:
     message:
         "Show what each part of the teacher does"
     shell:
-        "python $SRC/ablation.py --results {params.results} --variants {params.variants:q} --order {params.order}"
+        'python "$SRC"/ablation.py --results {params.results} --variants {params.variants:q} --order {params.order}'
         " --settings {params.metrics:q} --seed {params.seed} 3>&2 >{log} 2>&1"

@@ -41,5 +41,5 @@ rule card:
     message:
         "Write the data card"
     shell:
-        "python $SRC/card.py --results {params.results} --sources {params.sources:q}"
+        'python "$SRC"/card.py --results {params.results} --sources {params.sources:q}'
         " --size {params.size} --seed {params.seed} --out {output} 3>&2 >{log} 2>&1"

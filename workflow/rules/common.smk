@@ -16,33 +16,40 @@ os.environ.update(STYLEDISTILL_ENVS=str(SRC.parent / "envs"))
 sys.path.insert(0, str(SRC))
 
 from styledistill import config as configuration
-from styledistill.core import lifeline
+from styledistill.core import lifeline, places
 from styledistill.core.errors import UserError
 from styledistill.core.files import canonical_json, sha256_file
 from styledistill.downloads import addresses, needed
 from styledistill.downloads.registry import FOLDER, weight_files
 from styledistill import occupied
 from styledistill.fingerprint import fingerprint_script
-from styledistill.plan import containers, preflight, protocol
+from styledistill.plan import containers, notes, preflight, protocol
 from styledistill.sources import registry
 from styledistill.report.summary import summarize
 
 
 def chosen_configuration():
     """The file given with --configfile alone, or the embedded default; --config changes single keys of either."""
-    values = (
-        {}
-        if workflow.config_settings.configfiles
-        else yaml.safe_load((SRC.parent / "config.yaml").read_text())
-    )
-    update_config(values, config)
+    files = workflow.config_settings.configfiles
     try:
-        for section, key in (("teacher", "weights"), ("student", "start")):
-            if isinstance(values.get(section), dict) and key in values[section]:
-                values[section][key] = found_beside(values[section][key])
+        # Once more, for Snakemake says nothing of keys that stand twice.
+        for file in (file for file in files if Path(file).suffix != ".json"):
+            configuration.read(file)
+        values = {} if files else configuration.read(SRC.parent / "config.yaml")
+        update_config(values, config)
+        nulls_of(values, workflow.config_settings.config)
         return configuration.validate(without_secrets(values))
     except UserError as error:
         sys.exit(f"error: {error}")
+
+
+def nulls_of(values, told):
+    """`null` on the command line means what it means in a file; Snakemake takes it for a word."""
+    for key, value in told.items():
+        if value == "null":
+            values[key] = None
+        elif isinstance(value, dict) and isinstance(values.get(key), dict):
+            nulls_of(values[key], value)
 
 
 def without_secrets(values):
@@ -54,12 +61,6 @@ def without_secrets(values):
     return values
 
 
-def found_beside(path):
-    """A path of the working directory, or (with --directory) of the folder that holds this workflow."""
-    here, embedded = Path(str(path)), Path(workflow.basedir) / str(path)
-    return str(embedded) if embedded.exists() and not here.exists() else path
-
-
 def missing_parts():
     """Folders and weights that are not here yet; a dry run may go on without them, a run stops before its first job."""
     if not workflow.is_main_process:
@@ -68,10 +69,15 @@ def missing_parts():
         missing = preflight.check(CFG)
     except UserError as error:
         sys.exit(f"error: {error}")
-    if DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method:
+    if in_containers():
         missing += containers.missing_images(Path(workflow.basedir))
     for line in missing:
         logger.warning(f"not here yet: {line}")
+    on_cpu = CFG.device == "cpu" or (
+        CFG.device == "auto" and not workflow.non_local_exec and not preflight.gpus()
+    )
+    for line in notes.notes(CFG, on_cpu):
+        logger.warning(f"note: {line}")
     return missing
 
 
@@ -170,15 +176,32 @@ def one_of(names):
 
 
 def env(name):
-    return f"{workflow.basedir}/envs/{name}.yaml"
+    """None without conda, which formats the path as a pattern."""
+
+    def file(wildcards):
+        path = f"{workflow.basedir}/envs/{name}.yaml"
+        with_conda = (
+            DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
+        )
+        return path.replace("{", "{{").replace("}", "}}") if with_conda else None
+
+    return file
+
+
+def in_containers():
+    return DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method
 
 
 def image(name):
-    return str(containers.image(Path(workflow.basedir), name))
+    """None without containers: what only these cannot do (blanks in a path) is asked of nobody else."""
+    if in_containers():
+        return str(containers.image(Path(workflow.basedir), name))
 
 
 def see_from_containers():
     """What jobs in containers must see of this machine; asked on each, since a cluster's nodes parse this as well."""
+    if not in_containers():
+        return
     try:
         os.environ.update(containers.environment(CFG, Path(workflow.basedir)))
     except UserError as error:
@@ -214,10 +237,12 @@ def grid(contents, styles):
 
 
 def made_by(model):
-    """The weights that a model's pictures come from; the teacher's are no file of a run."""
+    """The weights that a model's pictures come from; the teacher's are no file of a run, nor are those of a start."""
+    if model == "teacher":
+        return TEACHER_STAMP
     return (
-        TEACHER_STAMP
-        if model == "teacher"
+        []
+        if model == "pretrained" and READY
         else f"{STUDENTS[model]}/student.safetensors"
     )
 
@@ -226,7 +251,23 @@ def options_of(model):
     """How render.py is told to load a model."""
     if model == "teacher":
         return f"--teacher {shlex.quote(settings(CFG.teacher))} --store {STORE} --finished {TEACHER}/val"
-    return f"--weights {STUDENTS[model]}"
+    return f"--weights {IN_SHELL[model]}"
+
+
+# By these a rerun knows weights that are no files of this run, wherever they lie and whenever they came there.
+
+
+def teacher_mark(wildcards):
+    return places.weights_mark(CFG.teacher.weights)
+
+
+def start_mark(wildcards):
+    return places.weights_mark(CFG.student.start) if READY else ""
+
+
+def mark_of(wildcards):
+    marks = {"teacher": teacher_mark, "pretrained": start_mark}
+    return marks[wildcards.model](wildcards) if wildcards.model in marks else ""
 
 
 def folder_of(files):
@@ -253,11 +294,10 @@ def tell_of_kills(logs):
 
 # Scripts are found wherever the working directory is, and write a line a minute to Snakemake's own terminal (3). Only the
 # local rules that fetch something take HF_HUB_OFFLINE off again.
-shell.prefix(
-    f"export SRC={shlex.quote(str(SRC))} STYLEDISTILL_TERMINAL=3 HF_HUB_OFFLINE=1 {lifeline.SHELL}=$$; "
-)
-
 CFG = chosen_configuration()
+START = places.found(CFG.student.start)
+shell.prefix(containers.shell_prefix(SRC=SRC, STUDENT_START=START))
+
 MISSING = missing_parts()
 see_from_containers()
 
@@ -293,9 +333,7 @@ STAMP = f"{RESULTS}/weights/{{weight}}.json"
 BY_HAND = [name for name, wanted in weight_files().items() if wanted.by_hand]
 # Says the same of a teacher that lies on the hub, in the hub's own cache; a folder or a file needs no such word.
 TEACHER_STAMP = (
-    [f"{RESULTS}/weights/teacher.json"]
-    if preflight.hub_id(CFG.teacher.weights) and not Path(CFG.teacher.weights).exists()
-    else []
+    [f"{RESULTS}/weights/teacher.json"] if places.hub_id(CFG.teacher.weights) else []
 )
 INDEX = f"{RESULTS}/index/{{source}}.csv"
 BLOCK = f"{RESULTS}/blocks/{{split}}/{{block}}.csv"
@@ -347,12 +385,12 @@ GOLDEN_IMAGES = [
 ]
 
 # The weights that distillation starts from: a folder that is there, or one that this workflow makes.
-READY = Path(CFG.student.start).is_dir()
-PRETRAINED = CFG.student.start if READY else f"{RESULTS}/students/pretrained"
+READY = START.is_dir()
 STUDENTS = {
-    "pretrained": PRETRAINED,
-    **{loss: f"{RESULTS}/students/{loss}" for loss in CFG.losses},
+    model: f"{RESULTS}/students/{model}" for model in ("pretrained", *CFG.losses)
 }
+# How a shell names these folders. That of a start may have any name and lie anywhere: rules know it by its bytes.
+IN_SHELL = STUDENTS | ({"pretrained": '"$STUDENT_START"'} if READY else {})
 
 
 wildcard_constraints:

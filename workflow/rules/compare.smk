@@ -36,6 +36,7 @@ rule compare:
         mem_mb=1000,
         runtime=30,
     params:
+        models=",".join(CFG.models),  # the order of rows
         losses=settings(CFG.losses),
         seed=CFG.seed,
         published=lambda wildcards, input: (
@@ -46,6 +47,6 @@ rule compare:
     message:
         "Compare the models with each other and with the preprint's claims"
     shell:
-        "python $SRC/compare.py {input.scores} --losses {params.losses:q} --seed {params.seed}"
+        'python "$SRC"/compare.py {input.scores} --losses {params.losses:q} --seed {params.seed}'
         " --metrics {input.metrics} --benchmark {input.benchmark} {params.published} --out {params.out}"
         " 3>&2 >{log} 2>&1"

@@ -30,7 +30,7 @@ rule index:
     message:
         "List the pictures of source {wildcards.source}"
     shell:
-        "{params.with_network} python $SRC/index.py --name {wildcards.source} --source {params.source:q}"
+        '{params.with_network} python "$SRC"/index.py --name {wildcards.source} --source {params.source:q}'
         " --out {output.table} --excluded {output.excluded} 3>&2 >{log} 2>&1"
 
 
@@ -75,7 +75,7 @@ if LISTED:
         message:
             "Fetch the pictures of {input}, unless they are here"
         shell:
-            "env -u HF_HUB_OFFLINE python $SRC/download.py {input} --sources {params.sources:q} --golden {params.golden:q}"
+            'env -u HF_HUB_OFFLINE python "$SRC"/download.py {input} --sources {params.sources:q} --golden {params.golden:q}'
             " --blocks {params.blocks:q} --seed {params.seed} --out {output} 3>&2 >{log} 2>&1"
 
 
@@ -106,7 +106,7 @@ rule fetch_block:
     message:
         "Choose the pictures of {wildcards.split} block {wildcards.block}"
     shell:
-        "env -u HF_HUB_OFFLINE python $SRC/fetch.py {input} --sources {params.sources:q} --blocks {params.blocks:q}"
+        'env -u HF_HUB_OFFLINE python "$SRC"/fetch.py {input} --sources {params.sources:q} --blocks {params.blocks:q}'
         " --seed {params.seed} --split {wildcards.split} --block {wildcards.block} --out {output.table}"
         " --excluded {output.excluded} 3>&2 >{log} 2>&1"
 
@@ -136,7 +136,7 @@ rule crop:
     message:
         "Crop the pictures of {wildcards.split} block {wildcards.block}"
     shell:
-        "python $SRC/crop.py --block {input} --sources {params.sources:q}"
+        'python "$SRC"/crop.py --block {input} --sources {params.sources:q}'
         " --size {params.size} --out {params.out} 3>&2 >{log} 2>&1"
 
 
@@ -169,7 +169,7 @@ rule splits:
     message:
         "Check that no picture is in two splits"
     shell:
-        "python $SRC/splits.py {input} --sources {params.sources:q} --golden {params.golden:q}"
+        'python "$SRC"/splits.py {input} --sources {params.sources:q} --golden {params.golden:q}'
         " --blocks {params.blocks:q} --seed {params.seed} --out {output} 3>&2 >{log} 2>&1"
 
 
@@ -200,7 +200,7 @@ rule golden_table:
     message:
         "Choose the golden pictures"
     shell:
-        "env -u HF_HUB_OFFLINE python $SRC/golden.py {input} --sources {params.sources:q}"
+        'env -u HF_HUB_OFFLINE python "$SRC"/golden.py {input} --sources {params.sources:q}'
         " --golden {params.golden:q} --seed {params.seed} --out {output.table}"
         " --excluded {output.excluded} 3>&2 >{log} 2>&1"
 
@@ -230,7 +230,7 @@ rule golden_crop:
     message:
         "Crop the golden pictures"
     shell:
-        "python $SRC/crop.py --block {input} --sources {params.sources:q}"
+        'python "$SRC"/crop.py --block {input} --sources {params.sources:q}'
         " --size {params.size} --out {params.out} 3>&2 >{log} 2>&1"
 
 
@@ -262,7 +262,7 @@ rule duplicates:
     message:
         "Look for pictures that training, validation and the golden set share"
     shell:
-        "python $SRC/duplicates.py {input.blocks} --golden {input.golden} --images {params.images}"
+        'python "$SRC"/duplicates.py {input.blocks} --golden {input.golden} --images {params.images}'
         " --out {output} 3>&2 >{log} 2>&1"
 
 
@@ -297,5 +297,5 @@ rule golden_duplicates:
     message:
         "Look for golden pictures that the students may have learnt from"
     shell:
-        "python $SRC/duplicates.py {input.blocks} --golden {input.golden} --left-out {input.known}"
+        'python "$SRC"/duplicates.py {input.blocks} --golden {input.golden} --left-out {input.known}'
         " --images {params.images} --out {output} 3>&2 >{log} 2>&1"

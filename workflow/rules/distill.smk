@@ -46,7 +46,7 @@ if CFG.student.start == "pretrain":
         message:
             "Train the student before distillation"
         shell:
-            "python $SRC/pretrain.py --architecture {params.architecture} --size {params.size} --image-size {params.side}"
+            'python "$SRC"/pretrain.py --architecture {params.architecture} --size {params.size} --image-size {params.side}'
             " --contents '{params.images}/*/c*.png' --styles '{params.images}/*/s*.png' --settings {params.pretrain:q}"
             " --networks {params.networks:q} --seed {params.seed} --device {params.device} --state {params.state}"
             " --out {params.out} 3>&2 >{log} 2>&1"
@@ -82,7 +82,7 @@ elif not READY:
         message:
             "Make the student before distillation from {params.start}"
         shell:
-            "python $SRC/convert.py --start {params.start:q} --size {params.size}"
+            'python "$SRC"/convert.py --start {params.start:q} --size {params.size}'
             " --seed {params.seed} --out {params.out} 3>&2 >{log} 2>&1"
 
 
@@ -95,7 +95,7 @@ rule distill:
             for split, blocks in BLOCKS.items()
             for block in blocks
         ],
-        start=f"{PRETRAINED}/student.safetensors",
+        start=made_by("pretrained"),
         weights=lambda wildcards: collect(
             STAMP, weight=needed.for_loss(CFG, CFG.losses[wildcards.loss])
         ),
@@ -127,13 +127,14 @@ rule distill:
         seed=CFG.seed,
         device=CFG.device,
         state=TRAINING,
-        start=lambda wildcards, input: folder_of([input.start]),
+        start=IN_SHELL["pretrained"],
+        start_mark=start_mark,
         out=subpath(output[0], parent=True),
         code=fingerprint_script("distill"),
     message:
         "Distil the teacher into student {wildcards.loss}"
     shell:
-        "python $SRC/distill.py --train {input.train} --val {input.val}"
+        'python "$SRC"/distill.py --train {input.train} --val {input.val}'
         " --start {params.start} --loss {params.loss:q} --settings {params.distill:q}"
         " --networks {params.networks:q} --seed {params.seed} --device {params.device} --state {params.state}"
         " --out {params.out} 3>&2 >{log} 2>&1"

@@ -27,6 +27,7 @@ rule render:
         gpu=gpu,
     params:
         model=lambda wildcards: options_of(wildcards.model),
+        mark=mark_of,
         golden=GOLDEN_COUNTS,
         images=lambda wildcards, input: Path(GOLDEN_IMAGES[0]).parents[1],
         device=CFG.device,
@@ -35,7 +36,7 @@ rule render:
     message:
         "Stylize the golden set and the validation pairs with {wildcards.model}"
     shell:
-        "python $SRC/render.py --model {wildcards.model} {params.model}"
+        'python "$SRC"/render.py --model {wildcards.model} {params.model}'
         " --images {params.images} --manifest {input.manifest} {params.golden} --device {params.device}"
         " --out-golden {params.out} --out-validation {output.validation}"
         " 3>&2 >{log} 2>&1"
@@ -73,7 +74,7 @@ rule render_controls:
     message:
         "Make the controls' pictures of the golden set and the validation pairs"
     shell:
-        "python $SRC/render_controls.py --images {params.images} --manifest {input.manifest} {params.golden}"
+        'python "$SRC"/render_controls.py --images {params.images} --manifest {input.manifest} {params.golden}'
         " --out-golden {params.out} --out-validation {params.validation} 3>&2 >{log} 2>&1"
 
 
@@ -115,7 +116,7 @@ rule score_fixed:
     message:
         "Score the teacher, the student before distillation and the controls"
     shell:
-        "python $SRC/score_models.py {params.models} --results {params.results} {params.golden}"
+        'python "$SRC"/score_models.py {params.models} --results {params.results} {params.golden}'
         " --settings {params.metrics:q} --networks {params.networks:q} --device {params.device}"
         " --styles {output.styles} 3>&2 >{log} 2>&1"
 
@@ -158,7 +159,7 @@ rule score:
     message:
         "Score {wildcards.model}"
     shell:
-        "python $SRC/score_models.py {wildcards.model} --results {params.results} {params.golden}"
+        'python "$SRC"/score_models.py {wildcards.model} --results {params.results} {params.golden}'
         " --settings {params.metrics:q} --networks {params.networks:q} --device {params.device}"
         " --styles {input.styles} 3>&2 >{log} 2>&1"
 
@@ -167,7 +168,7 @@ rule benchmark:
     input:
         content=f"{IMAGES}/golden/c0.png",
         style=f"{IMAGES}/golden/s0.png",
-        students=[f"{folder}/student.safetensors" for folder in STUDENTS.values()],
+        students=[made_by(name) for name in STUDENTS],
         teacher=TEACHER_STAMP,
     output:
         report(
@@ -193,13 +194,15 @@ rule benchmark:
     params:
         benchmark=settings(CFG.benchmark),
         teacher=given(settings(CFG.teacher)),
-        models=" ".join(f"--model {name}={folder}" for name, folder in STUDENTS.items()),
+        models=" ".join(f"--model {name}={folder}" for name, folder in IN_SHELL.items()),
+        teacher_mark=teacher_mark,
+        start_mark=start_mark,
         size=CFG.benchmark.size or CFG.image_size,
         device=CFG.device,
         code=fingerprint_script("benchmark"),
     message:
         "Measure seconds and memory of all models, alone on the machine"
     shell:
-        "python $SRC/benchmark.py --model recolor --model teacher {params.models}"
+        'python "$SRC"/benchmark.py --model recolor --model teacher {params.models}'
         " --content {input.content} --style {input.style} --size {params.size} --settings {params.benchmark:q}"
         " --teacher {params.teacher:q} --device {params.device} --table {output} 3>&2 >{log} 2>&1"

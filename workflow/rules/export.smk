@@ -20,13 +20,14 @@ rule graphs:
         mem_mb=3000,
         runtime=60,
     params:
-        student=subpath(input[0], parent=True),
+        student=IN_SHELL["pretrained"],
+        student_mark=start_mark,
         out=subpath(output[0], parent=True),
         code=fingerprint_script("graphs"),
     message:
         "Trace the student's network as graphs without weights"
     shell:
-        "python $SRC/graphs.py --student {params.student} --out {params.out} 3>&2 >{log} 2>&1"
+        'python "$SRC"/graphs.py --student {params.student} --out {params.out} 3>&2 >{log} 2>&1'
 
 
 rule export:
@@ -61,4 +62,4 @@ rule export:
     message:
         "Export student {wildcards.loss} to ONNX"
     shell:
-        "python $SRC/export.py --student {params.student} --graphs {params.graphs} --out {params.out} 3>&2 >{log} 2>&1"
+        'python "$SRC"/export.py --student {params.student} --graphs {params.graphs} --out {params.out} 3>&2 >{log} 2>&1'

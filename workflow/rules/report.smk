@@ -47,13 +47,15 @@ rule table:
         mem_mb=1000,
         runtime=30,
     params:
+        # The order of rows; that of inputs alone is no reason for Snakemake.
+        models=",".join(CFG.models),
         metrics=settings(CFG.metrics),
         seed=CFG.seed,
         code=fingerprint_script("table"),
     message:
         "Gather the scores of all models"
     shell:
-        "python $SRC/table.py {input} --settings {params.metrics:q} --seed {params.seed}"
+        'python "$SRC"/table.py {input} --settings {params.metrics:q} --seed {params.seed}'
         " --csv {output.csv} --markdown {output.markdown} --latex {output.latex} 3>&2 >{log} 2>&1"
 
 
@@ -102,7 +104,7 @@ rule figures:
     message:
         "Draw the figures"
     shell:
-        "python $SRC/figures.py --results {params.results} {params.golden}"
+        'python "$SRC"/figures.py --results {params.results} {params.golden}'
         " --models {params.models} --losses {params.losses} 3>&2 >{log} 2>&1"
 
 
@@ -150,5 +152,5 @@ rule report:
     message:
         "Write the report"
     shell:
-        "python $SRC/report.py --results {params.results} --config {params.config:q}"
+        'python "$SRC"/report.py --results {params.results} --config {params.config:q}'
         " --out {output} 3>&2 >{log} 2>&1"

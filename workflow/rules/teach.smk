@@ -26,6 +26,7 @@ rule teach:
         gpu=gpu,
     params:
         teacher=given(settings(CFG.teacher)),
+        mark=teacher_mark,
         shape=f"{len(CONTENTS)} {len(STYLES)}",
         device=CFG.device,
         store=STORE,
@@ -35,7 +36,7 @@ rule teach:
     message:
         "Stylize {wildcards.split} block {wildcards.block} with the teacher"
     shell:
-        "python $SRC/teach.py --images {params.images} --shape {params.shape}"
+        'python "$SRC"/teach.py --images {params.images} --shape {params.shape}'
         " --teacher {params.teacher:q} --store {params.store} --device {params.device} --out {params.out}"
         " 3>&2 >{log} 2>&1"
 
@@ -66,7 +67,7 @@ rule pack:
     message:
         "Pack {wildcards.split} block {wildcards.block} into a shard"
     shell:
-        "python $SRC/pack.py --block {input.table} --images {params.images}"
+        'python "$SRC"/pack.py --block {input.table} --images {params.images}'
         " --teacher {params.pictures}"
         " --name {wildcards.split}_{wildcards.block} --out {output} 3>&2 >{log} 2>&1"
 
@@ -101,5 +102,5 @@ rule manifest:
     message:
         "List the pairs of split {wildcards.split}"
     shell:
-        "python $SRC/manifest.py {input.shards} --split {wildcards.split}"
+        'python "$SRC"/manifest.py {input.shards} --split {wildcards.split}'
         " --pairs {params.pairs} --duplicates {input.duplicates} --out {output} 3>&2 >{log} 2>&1"

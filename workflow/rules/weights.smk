@@ -28,7 +28,7 @@ rule weight:
     message:
         "Download the weights {wildcards.weight}, unless they are here"
     shell:
-        "env -u HF_HUB_OFFLINE python $SRC/weights.py {wildcards.weight} --folder {params.folder} --stamps {params.stamps}"
+        'env -u HF_HUB_OFFLINE python "$SRC"/weights.py {wildcards.weight} --folder {params.folder} --stamps {params.stamps}'
         " 3>&2 >{log} 2>&1"
 
 
@@ -64,4 +64,4 @@ if TEACHER_STAMP:
         message:
             "Download the teacher {params.name} from the hub, unless it is here"
         shell:
-            "env -u HF_HUB_OFFLINE python $SRC/teacher_weights.py {params.name:q} --out {output} 3>&2 >{log} 2>&1"
+            'env -u HF_HUB_OFFLINE python "$SRC"/teacher_weights.py {params.name:q} --out {output} 3>&2 >{log} 2>&1'

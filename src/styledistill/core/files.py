@@ -10,7 +10,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,14 @@ ADVICE = {
     errno.ENOSPC: "no space left on the disk: free some and run again, finished work is kept",
     errno.EDQUOT: "the disk quota is used up: free some space and run again, finished work is kept",
     errno.EACCES: "no permission to write: check the folder's owner and mode",
+    errno.EPERM: "the disk does not allow to write there: choose another folder",
+    errno.ENAMETOOLONG: "the name is too long for this disk: give a shorter one",
+    errno.ENOTDIR: "a file stands where a folder should be: choose another folder",
+    errno.EISDIR: "a folder stands where the file should be: choose another name",
+    errno.EIO: "the disk cannot be written to: look at its cable or its server",
+    errno.ESTALE: "the network drive has lost the folder: mount it again and run again",
+    errno.EINVAL: "the disk does not take such a name: give one of plain letters",
+    errno.EILSEQ: "the disk does not take such a name: give one of plain letters",
     errno.EROFS: "the file system is read-only: choose another folder",
     errno.EMFILE: "too many open files: raise the limit (ulimit -n) and run again",
     errno.ENFILE: "too many open files on this machine: end some programs and run again",
@@ -42,11 +50,14 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     Raises UserError when the disk is full, the folder cannot be written or another limit of the system is met.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{mark(run_folder())}-{secrets.token_hex(4)}.part")
+    # A name may have 255 bytes, and the temporary one adds some.
+    head = path.name.encode(errors="surrogateescape")[:200].decode(errors="ignore")
+    temporary = path.with_name(f".{head}.{mark(run_folder())}-{secrets.token_hex(4)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
-        temporary.chmod(0o666 & ~_UMASK)  # some writers make files that nobody else in the group can read
+        with suppress(OSError):  # a disk without modes: exFAT, a network drive
+            temporary.chmod(0o666 & ~_UMASK)  # some writers make files that nobody else in the group can read
         temporary.replace(path)
         written.append(path.absolute())
     except UserError:
@@ -57,7 +68,8 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
             raise
         raise UserError(f"{path}: {ADVICE[number]}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # a name that is too long, a disk that has gone: said already
+            temporary.unlink(missing_ok=True)
 
 
 def _number(error: Exception, folder: Path) -> int | None:
@@ -82,13 +94,17 @@ def write_text(path: Path | str, text: str) -> None:
 
 
 def write_json(path: Path | str, value: Any) -> None:
-    """Write `value` as readable JSON with sorted keys."""
-    write_text(path, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+    """Write `value` as readable JSON with sorted keys. Raises UserError where a number of it is not finite."""
+    try:
+        text = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    except ValueError as error:  # NaN and infinity are no JSON; other readers would stop at them
+        raise UserError(f"{path}: not written, for a number of it is not finite ({error})") from error
+    write_text(path, text + "\n")
 
 
 def read_json(path: Path | str) -> Any:
     """The value of a JSON file."""
-    return json.loads(Path(path).read_text())
+    return json.loads(Path(path).read_text("utf-8"))
 
 
 def canonical_json(value: Any) -> str:

@@ -10,42 +10,109 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, UnidentifiedImageError
 
 from .errors import BadPicture
 from .files import write_bytes
+from .image_files import readers
 from .png import png_bytes
+from .png_chunks import pixels_only
+from .progress import announce
 
 # A picture beyond this many pixels is refused before it is decoded ("decompression bomb").
 MAX_PIXELS = 120_000_000
 
 _OVERSHOOT = 0.5  # of white, in pictures of floating-point numbers
 
+_ORIENTATION, _BITS, _PHOTOMETRIC, _PLANAR = 0x0112, 258, 262, 284  # tags of EXIF and TIFF
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_MAGIC = {
+    b"\x89PNG": "PNG",
+    b"\xff\xd8\xff": "JPEG",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+    b"GIF8": "GIF",
+    b"RIFF": "WebP",
+}
+
 # Colour space of an ICC profile -> the mode in which pixels go through it, and how modes begin that it fits.
 _PROFILED = {"RGB": ("RGB", ("RGB", "P")), "GRAY": ("L", ("L", "1", "I", "F")), "CMYK": ("CMYK", ("CMYK",))}
 
 
-def open_rgb(source: Path | str | bytes) -> Image.Image:
+def open_rgb(source: Path | str | bytes, name: str = "") -> Image.Image:
     """Decode a picture: EXIF orientation applied, transparency laid on white, converted to 8-bit sRGB.
 
-    source: a path, or the bytes of an encoded picture. Grey of 16 bits has its white at 65535, grey of floating-point
-    numbers at 1. Raises BadPicture with the reason.
+    source: a path, or the bytes of an encoded picture; name: what messages call such bytes. Of a file's metadata only
+    the turn and the colour profile matter, and where they are damaged the picture is read without them. Grey of 16 bits
+    has its white at 65535, grey of floating-point numbers at 1. Raises BadPicture with the reason.
     """
-    name = "" if isinstance(source, bytes) else f"{source}: "
+    head = f"{name}: " if name else "" if isinstance(source, bytes) else f"{source}: "
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
-                if image.width * image.height > MAX_PIXELS:
-                    raise BadPicture(f"{name}{image.width} x {image.height} is over {MAX_PIXELS:,} pixels")
-                image.load()
-                return _to_rgb(ImageOps.exif_transpose(image))
-    except BadPicture:
-        raise
+        try:
+            return _opened(source)
+        except BadPicture:
+            raise
+        except Exception:
+            data = source if isinstance(source, bytes) else Path(source).read_bytes()
+            if (pixels := pixels_only(data)) is None:
+                raise
+            picture = _opened(pixels)
+            if head:
+                announce(f"{head}text or other metadata is damaged or too large; read without it")
+            return picture
+    except BadPicture as error:
+        raise BadPicture(f"{head}{error}") from error
     except UnidentifiedImageError as error:  # its text names an object in memory, another one each time
-        raise BadPicture(f"{name}cannot be read as a picture (of no known format)") from error
+        raise BadPicture(f"{head}cannot be read as a picture ({_what(source)})") from error
     except Exception as error:  # Pillow's decoders raise many types for damaged files
-        raise BadPicture(f"{name}cannot be read as a picture ({type(error).__name__}: {error})") from error
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise BadPicture(f"{head}cannot be read as a picture ({type(error).__name__}: {reason})") from error
+
+
+def _opened(source: Path | str | bytes) -> Image.Image:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=readers()) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise BadPicture(f"{image.width} x {image.height} is over {MAX_PIXELS:,} pixels")
+            _refuse_planes(image)
+            image.load()
+            return _to_rgb(_upright(image))
+
+
+def _what(source: Path | str | bytes) -> str:
+    """What a file that no reader takes begins like."""
+    if isinstance(source, bytes):
+        head = source[:16]
+    else:
+        with Path(source).open("rb") as file:
+            head = file.read(16)
+    known = next((form for magic, form in _MAGIC.items() if head.startswith(magic)), None)
+    return f"a {known} of a kind that is not known here" if known else "of no known format"
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """The picture as its EXIF turn says; Pillow's own function writes the other tags anew, and stops at an odd one."""
+    try:
+        turn = _TURNS.get(image.getexif().get(_ORIENTATION))
+    except Exception:  # a damaged block tells no turn
+        turn = None
+    return image if turn is None else image.transpose(turn)
+
+
+def _refuse_planes(image: Image.Image) -> None:
+    """Pillow mixes the planes of deep TIFFs that keep each colour apart."""
+    tags = getattr(image, "tag_v2", {})
+    if tags.get(_PLANAR) == 2 and max(tags.get(_BITS, (8,))) > 8:
+        raise BadPicture("a TIFF with its colours in planes of more than 8 bits; save it with interleaved colours")
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -72,6 +139,8 @@ def _to_grey(image: Image.Image) -> Image.Image:
     """
     levels = np.asarray(image, dtype=np.float64)
     top, beyond = (1.0, _OVERSHOOT) if image.mode == "F" else (65535.0, 0.0)
+    if getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == 0:  # white is zero; Pillow turns grey of 8 bits alone
+        levels = top - levels
     low, high = float(levels.min()), float(levels.max())
     if not (-beyond * top <= low and high <= (1 + beyond) * top):  # so that NaN is refused too
         raise BadPicture(f"grey levels from {low:.6g} to {high:.6g}, of which only 0 to {top:.0f} have a known white")
@@ -112,7 +181,7 @@ def encode_png(picture: Image.Image | np.ndarray) -> bytes:
 def whole_size(data: bytes) -> tuple[int, int]:
     """Width and height of an encoded picture, every checksum in it checked but no pixel decoded. Raises BadPicture."""
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(data), formats=readers()) as image:
             image.verify()
             return image.size
     except Exception as error:  # as in open_rgb

@@ -103,7 +103,7 @@ def _hashes(files: list[Path], folder: Path) -> dict[str, str]:
 
 
 def _versions() -> dict[str, str]:
-    own = tomllib.loads(_PROJECT.read_text())["project"]
+    own = tomllib.loads(_PROJECT.read_text("utf-8"))["project"]
     found = {"python": platform.python_version(), own["name"]: own["version"]}
     for package in RECORDED:
         try:

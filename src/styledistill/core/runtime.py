@@ -22,13 +22,23 @@ def pick_device(name: str) -> torch.device:
     """`auto` (CUDA where there is one, else CPU), `cpu`, `cuda` or `cuda:N`. Resolved inside the job, never before.
 
     Of several GPUs `auto` and `cuda` mean one that no other job of this machine has claimed, so that jobs side by side
-    take one each; in a training of several processes every process has its own already.
+    take one each; in a training of several processes every process has its own already. Raises UserError for a device
+    that is none or is not here.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    device = torch.device(name)
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in ("cpu", "cuda"):
+        raise UserError(f"device {name}: no such device. Use auto, cpu, cuda or cuda:N.")
     if device.type == "cuda" and not torch.cuda.is_available():
         raise UserError(f"device: {name} was asked for, but no CUDA device is visible here. Use auto or cpu.")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UserError(
+            f"device: {name} is not here; CUDA devices have the numbers 0 to {torch.cuda.device_count() - 1}."
+        )
     if name == "cuda" and torch.cuda.device_count() > 1 and "LOCAL_RANK" not in os.environ:
         gpus = [str(torch.cuda.get_device_properties(i).uuid) for i in range(torch.cuda.device_count())]
         return torch.device("cuda", claim(gpus, own_folder()))
@@ -82,7 +92,11 @@ def seed_everything(seed: int) -> None:
 
 
 def use_threads(count: int | None = None) -> int:
-    """Let torch use `count` threads, or as many as Snakemake granted (OMP_NUM_THREADS), or all cores. Returns it."""
-    count = count or int(os.environ.get("OMP_NUM_THREADS", 0)) or os.cpu_count() or 1
+    """Let torch use `count` threads, or as many as Snakemake granted (OMP_NUM_THREADS), or all cores. Returns it.
+
+    OpenMP takes a number for each level of nesting ("4,2"); the first is that of a program's own threads.
+    """
+    granted = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    count = count or (int(granted) if granted.isdecimal() else 0) or os.cpu_count() or 1
     torch.set_num_threads(count)
     return count

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from .errors import UserError
 from .images import load_array
 
 
@@ -19,9 +20,28 @@ def from_uint8(pictures: np.ndarray) -> Tensor:
 
 
 def to_uint8(pictures: Tensor) -> np.ndarray:
-    """(N, 3, H, W) in [0, 1] to uint8 (N, H, W, 3), clamped and rounded (not truncated)."""
-    scaled = pictures.detach().float().clamp(0, 1).mul(255).round()
+    """(N, 3, H, W) in [0, 1] to uint8 (N, H, W, 3), clamped and rounded (not truncated).
+
+    Raises UserError for a number that is not finite: as a level it would be black or white, and look like a picture.
+    """
+    scaled = finite(pictures, "picture").detach().float().clamp(0, 1).mul(255).round()
     return scaled.to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+
+
+def finite(tensor: Tensor, what: str) -> Tensor:
+    """The tensor itself. Raises UserError that names `what` where a number of it is not finite."""
+    if not bool(tensor.isfinite().all()):
+        raise UserError(
+            f"{what}: not finite (NaN, infinity), as weights are that a training has ruined. Train again with a lower "
+            "learning_rate or in float32, or use other weights."
+        )
+    return tensor
+
+
+def finite_weights(weights: Mapping[str, Tensor], what: str) -> None:
+    """Raises UserError that names `what` and the first of its tensors that holds a number that is not finite."""
+    for name, tensor in weights.items():
+        finite(tensor, f"{what}: {name}")
 
 
 def load_pictures(paths: Sequence[Path | str]) -> Tensor:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
+from ..core.image_files import readers, suffixes
 from .check import OtherFile, check_file
 
 _PAGES = (b"<!doctype html", b"<html", b"<head", b"<?xml")
@@ -35,8 +36,8 @@ def _check_content(path: Path, name: str) -> None:
         head = file.read(512)
     if head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_PAGES):
         raise OtherFile(path, "a web page, such as a log-in shows")
-    for suffixes, kind, holds in _KINDS:
-        if name.lower().endswith(suffixes) and not holds(path):
+    for endings, kind, holds in _kinds():
+        if name.lower().endswith(endings) and not holds(path):
             raise OtherFile(path, f"no {kind}")
 
 
@@ -58,7 +59,7 @@ def _begins(path: Path, magic: bytes) -> bool:
 
 def _is_picture(path: Path) -> bool:
     try:
-        with Image.open(path):
+        with Image.open(path, formats=readers()):
             return True
     except UnidentifiedImageError:
         return False
@@ -66,10 +67,11 @@ def _is_picture(path: Path) -> bool:
         return True
 
 
-_KINDS: tuple[tuple[tuple[str, ...], str, Callable[[Path], bool]], ...] = (
-    ((".pth", ".pt", ".ckpt"), "checkpoint of torch", _is_checkpoint),
-    ((".zip",), "zip", zipfile.is_zipfile),
-    ((".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz"), "tar", tarfile.is_tarfile),
-    ((".parquet",), "parquet file", _is_parquet),
-    ((".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"), "picture", _is_picture),
-)
+def _kinds() -> tuple[tuple[tuple[str, ...], str, Callable[[Path], bool]], ...]:
+    return (
+        ((".pth", ".pt", ".ckpt"), "checkpoint of torch", _is_checkpoint),
+        ((".zip",), "zip", zipfile.is_zipfile),
+        ((".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz"), "tar", tarfile.is_tarfile),
+        ((".parquet",), "parquet file", _is_parquet),
+        (suffixes(), "picture", _is_picture),
+    )

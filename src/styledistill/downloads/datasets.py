@@ -16,7 +16,7 @@ REGISTRY = Path(__file__).with_name("datasets.yaml")
 @cache
 def datasets() -> dict[str, dict[str, Any]]:
     """All entries by name."""
-    return yaml.safe_load(REGISTRY.read_text())
+    return yaml.safe_load(REGISTRY.read_text("utf-8"))
 
 
 def source_of(name: str, **changes: Any) -> dict[str, Any]:

@@ -47,7 +47,7 @@ class WeightFile:
 
 def weight_files() -> dict[str, WeightFile]:
     """All entries by name."""
-    entries = yaml.safe_load(REGISTRY.read_text())
+    entries = yaml.safe_load(REGISTRY.read_text("utf-8"))
     return {
         name: WeightFile(name, **{"file": PurePosixPath(urlsplit(facts["url"]).path).name} | facts)
         for name, facts in entries.items()

@@ -27,7 +27,7 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 @cache
 def known_models() -> dict[str, dict[str, Any]]:
     """The entries of the registry by hub id."""
-    return yaml.safe_load(REGISTRY.read_text())
+    return yaml.safe_load(REGISTRY.read_text("utf-8"))
 
 
 def revision_of(repo: str) -> str:
@@ -97,7 +97,7 @@ def local_model(repo: str) -> Path:
 
 def _of_the_client(repo: str) -> str | None:
     reference = folder_of(repo, "x").parents[1] / "refs" / revision_of(repo)
-    return reference.read_text().strip() if reference.is_file() else None
+    return reference.read_text("utf-8").strip() if reference.is_file() else None
 
 
 def _names(folder: Path) -> list[str]:

@@ -9,28 +9,36 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 from PIL import Image
 
+from ..core import image_files
 from ..core.errors import UserError
 from ..core.images import open_rgb, save_png, square_crop
+from ..core.progress import announce
 from ..evaluation import Pair
 from .score import Instruments, Scores, score_set, style_activations
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+LEAST = 32  # pixels of a side: AlexNet's last pooling has nothing left of fewer
 
 
 def find_pairs(stylized: Path, contents: Path, styles: Path) -> list[Pair]:
     """The pair of each picture in `stylized`, sorted by name.
 
     A picture is named after its content and its style: `00_stylized_03.png` (StyleID's own program) or `00_03.png`, for
-    `00` in `contents` and `03` in `styles`, whatever the formats. Raises UserError for a name that fits no pair.
+    `00` in `contents` and `03` in `styles`, whatever the formats. Raises UserError for a name that fits no pair or
+    several.
     """
     content_files, style_files = _by_stem(contents), _by_stem(styles)
     pairs = []
     for name in sorted(_by_stem(stylized)):
-        found = [pair for pair in _readings(name) if pair[0] in content_files and pair[1] in style_files]
+        found = sorted({pair for pair in _readings(name) if pair[0] in content_files and pair[1] in style_files})
         if not found:
             raise UserError(
                 f"{stylized / name}: belongs to no pair. Name it <content>_stylized_<style> after pictures in "
                 f"{contents} and {styles}."
+            )
+        if len(found) > 1:
+            readings = " or ".join(f"{content} with {style}" for content, style in found)
+            raise UserError(
+                f"{stylized / name}: could be {readings}. Rename one of these pictures and what was made of it."
             )
         content, style = found[0]
         pairs.append(Pair("folder", name, content, style, content_files[content], style_files[style]))
@@ -38,11 +46,15 @@ def find_pairs(stylized: Path, contents: Path, styles: Path) -> list[Pair]:
 
 
 def _by_stem(folder: Path) -> dict[str, Path]:
-    files = [file for file in sorted(folder.iterdir()) if file.suffix.lower() in SUFFIXES] if folder.is_dir() else []
-    if not files:
-        raise UserError(f"{folder}: no pictures there (looked for {', '.join(SUFFIXES)})")
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no pictures there, for there is no such folder")
+    listed = image_files.at_top(folder)
+    for line in image_files.told(listed.left_out, str(folder)):
+        announce(line)
+    if not listed.pictures:
+        raise UserError(f"{folder}: no pictures there")
     found: dict[str, Path] = {}
-    for file in files:
+    for file in (folder / name for name in listed.pictures):
         if file.stem in found:
             raise UserError(f"{file}: {found[file.stem].name} has the same name; keep one of them")
         found[file.stem] = file
@@ -112,6 +124,11 @@ class _Wanted:
         return path
 
     def _check(self, file: Path, picture: Image.Image) -> None:
+        if self._size is None and min(picture.size) < LEAST:
+            raise UserError(
+                f"{file}: {picture.width} x {picture.height} pixels; the networks need at least {LEAST} x {LEAST}. "
+                f"Give --size {LEAST} or more."
+            )
         if not self._first[0]:
             self._first = (str(file), picture.size)
         if self._size is None and picture.size != self._first[1]:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from .. import perceptual
 from ..config import Metrics, Networks
+from ..core.errors import UserError
 from ..core.files import atomic_path, write_json, write_text
 from ..core.progress import Meter
 from ..core.tensors import load_pictures
@@ -138,6 +139,9 @@ def style_activations(pairs: Iterable[Pair], instruments: Instruments, batch: in
 def write_activations(path: Path, styles: Activations, images: Path) -> None:
     """Keep activations for other jobs (npz: names relative to `images`, float32 as the network gave them)."""
     names = [str(file.relative_to(images)) for file in styles]
+    for file, pool3 in styles.items():
+        if not np.isfinite(pool3).all():
+            raise UserError(f"{file}: its activations are not finite. Are the weights of the network whole?")
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         np.savez(file, names=np.array(names), pool3=np.stack(list(styles.values())).astype(np.float32))
 
@@ -218,6 +222,10 @@ def _alone(output: Tensor) -> dict[str, Tensor]:
 
 def _rows(pairs: list[Pair], columns: dict[str, Tensor], instruments: Instruments) -> dict[str, Row]:
     values = {name: column.double().cpu().tolist() for name, column in columns.items()}
+    for name, column in values.items():
+        for pair, value in zip(pairs, column, strict=True):
+            if not math.isfinite(value) and (name != "teacher_psnr" or value != math.inf):  # of equal pictures
+                raise UserError(f"{pair.name}: its {name} is not finite. Are the weights of the networks whole?")
     networks = "; ".join(f"{name} {weights}" for name, weights in list(instruments.labels.items())[:2])
     return {
         pair.name: {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 from collections.abc import Iterator, Mapping
 from itertools import takewhile
 from pathlib import Path
@@ -12,6 +14,8 @@ import braceexpand
 from ..config import NETWORKS, ArchiveSource, Config, FolderSource
 from ..core.errors import UserError
 from ..core.files import sha256_file
+from ..core.lifeline import SHELL
+from ..core.places import found, is_pattern
 from ..sources import registry
 from .preflight import gpus
 
@@ -23,6 +27,16 @@ _OWN = ("resources", "results", ".snakemake")
 def image(project: Path, name: str) -> Path:
     """The image that `make containers` builds from envs/<name>.lock; its name carries the lock's hash."""
     return project / "containers" / f"{name}-{sha256_file(project / 'envs' / f'{name}.lock')[:12]}.sif"
+
+
+def shell_prefix(**paths: Path) -> str:
+    """What each shell of a rule begins with, as Snakemake formats it: `paths` as variables, whatever is in their names.
+
+    Scripts are found wherever the working directory is, and write a line a minute to Snakemake's own terminal (3).
+    """
+    words = [*(f"{name}={shlex.quote(str(path))}" for name, path in paths.items())]
+    words += ["STYLEDISTILL_TERMINAL=3", "HF_HUB_OFFLINE=1", "PYTHONUTF8=1", f"{SHELL}=$$"]
+    return f"export {' '.join(words)}; ".replace("{", "{{").replace("}", "}}")
 
 
 def missing_images(project: Path) -> list[str]:
@@ -39,11 +53,17 @@ def environment(config: Config, project: Path, given: Mapping[str, str] = os.env
     Bound are the project, the folders of the working directory that are links, and every path of the configuration that
     exists, under every name that links lead it through, after what `given` binds already. HF_HOME is where the hub's
     client has its cache outside: inside, the home is the working directory. Raises UserError for a path that Apptainer
-    cannot be told.
+    cannot be told, and for a project or working directory in which Snakemake cannot start it.
     """
     hub = Path(given.get("HF_HOME") or Path(given.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "huggingface")
     wanted = [project, *map(Path, _OWN), hub, *_paths(config)]
     folders = [str(name) for path in wanted if path.exists() for name in _names(path)]
+    for folder in (project.absolute(), Path.cwd()):  # Snakemake writes these into a command without quotes
+        if odd := sorted(set(re.findall(r"[^\w@%+=./-]", str(folder)))):
+            raise UserError(
+                f"{folder}: containers cannot be started here: the path holds {' '.join(map(repr, odd))}. Rename the "
+                "folder, or run without --use-singularity."
+            )
     for folder in folders:
         if set(folder) & set(":,"):
             raise UserError(f"{folder}: containers cannot see a path with a colon or a comma. Rename it.")
@@ -59,15 +79,15 @@ def _paths(config: Config) -> Iterator[Path]:
             yield Path(source.path)
         elif isinstance(source, ArchiveSource) and not registry.needs_network(source):
             yield from _archives(source.address)
-    teacher = Path(config.teacher.weights)
+    teacher = found(config.teacher.weights)
     yield from (teacher, teacher.parent / teacher.stem)  # beside a file, a folder of its name holds its configuration
-    yield Path(config.student.start)
+    yield found(config.student.start)
     yield from (Path(getattr(config.networks, name)) for name in NETWORKS)
 
 
 def _archives(address: str) -> Iterator[Path]:
     """The archive; of an address that stands for several, the folders above its first pattern."""
-    if not set(address) & set("*?[{"):
+    if not is_pattern(address):
         yield Path(address)
         return
     for place in braceexpand.braceexpand(address):

@@ -8,14 +8,12 @@ from pathlib import Path
 from ..config import NETWORKS, ArchiveSource, Config, FolderSource, Networks, Source
 from ..core.errors import UserError
 from ..core.files import canonical_json, sha256_bytes
+from ..core.places import found, hub_id, is_pattern
 from ..downloads import needed
 from ..downloads.datasets import by_hand
 from ..downloads.registry import weight_file
 from ..sources import registry
 from . import windows
-
-# Folders of this project: "weights/sd14" is a path, whether it is there or not.
-_OWN = ("weights", "resources", "results")
 
 
 def check(config: Config) -> list[str]:
@@ -42,7 +40,7 @@ def _missing_folders(config: Config) -> Iterator[str]:
 
 def _archive(address: str) -> bool:
     """Whether an archive is there; patterns of several are looked for by the job that lists them."""
-    return any(letter in address for letter in "*?[{") or Path(address).is_file()
+    return is_pattern(address) or Path(address).is_file()
 
 
 def _names(name: str, source: Source) -> list[str]:
@@ -58,12 +56,12 @@ def missing_weights(config: Config) -> Iterator[str]:
     A path must exist; what looks like a hub id (owner/name) is looked for by the job that loads it.
     """
     teacher, start = config.teacher.weights, config.student.start
-    if not Path(teacher).exists() and not hub_id(teacher):
+    if not found(teacher).exists() and not hub_id(teacher):
         yield (
             f"teacher.weights: nothing at {teacher}. Set it to a diffusers folder, a hub id (owner/name) or one "
             f".safetensors/.ckpt file."
         )
-    if start not in ("pretrain", "imagenet") and not Path(start).exists():
+    if start not in ("pretrain", "imagenet") and not found(start).exists():
         known = "".join(f" Put it there, {weight_file(name).by_hand}." for name in needed.for_start(config))
         yield (
             f"student.start: nothing at {start}.{known} Or set it to a folder with student.safetensors, the authors' "
@@ -73,12 +71,6 @@ def missing_weights(config: Config) -> Iterator[str]:
         choice, trained = getattr(config.networks, network), Networks.trained(network)
         if choice not in ("seeded", trained) and not Path(choice).is_file():
             yield f"networks.{network}: no file {choice}. Set it to 'seeded', '{trained}' or a file."
-
-
-def hub_id(name: str) -> bool:
-    """Whether a name that is no path here can be a repository of the Hugging Face hub."""
-    parts = name.split("/")
-    return len(parts) == 2 and all(parts) and parts[0] not in _OWN and not name.startswith(".")
 
 
 def gpus() -> int:

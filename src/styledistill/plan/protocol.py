@@ -47,7 +47,7 @@ def evaluation_pictures(golden: Path) -> Decision:
     golden: blocks/golden.csv. Each picture must have the sha256 that the lock has for the authors' address of it, and
     must have come from that address and from no mirror.
     """
-    with golden.open(newline="") as file:
+    with golden.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     lock, seen = listed(FOLDER), []
     for role, (name, count) in (("content", CONTENTS), ("style", STYLES)):

@@ -51,7 +51,7 @@ def write(path: Path | str, columns: Sequence[str], rows: Iterable[Sequence[obje
 def read(path: Path | str, row: type[Row]) -> list[Row]:
     """The rows of a CSV table, every value as the row's type says."""
     types = get_type_hints(row)
-    with Path(path).open(newline="") as file:
+    with Path(path).open(newline="", encoding="utf-8") as file:
         lines = csv.reader(file)
         head = next(lines)
         places = [(head.index(field), int if types[field] is int else str) for field in row._fields]

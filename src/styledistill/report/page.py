@@ -137,7 +137,7 @@ def page_context(results: Path, config: Config) -> dict[str, Any]:
 
 
 def _source(name: str) -> str:
-    return (Path(__file__).parent / name).read_text()
+    return (Path(__file__).parent / name).read_text("utf-8")
 
 
 # --- pictures ---------------------------------------------------------------------------------------------------

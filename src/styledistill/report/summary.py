@@ -37,7 +37,7 @@ def _made(results: Path) -> str:
 
 def _pairs(results: Path, split: str) -> int:
     manifest = results / "shards" / f"{split}.json"
-    return json.loads(manifest.read_text())["pairs"] if manifest.exists() else 0
+    return json.loads(manifest.read_text("utf-8"))["pairs"] if manifest.exists() else 0
 
 
 def _places(results: Path) -> list[Path]:

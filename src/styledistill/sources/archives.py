@@ -25,6 +25,8 @@ import braceexpand
 from ..config import ArchiveSource, HubSource
 from ..core.errors import BadPicture, UserError
 from ..core.files import canonical_json, read_json, sha256_bytes, write_text
+from ..core.image_files import is_picture
+from ..core.places import meant
 from ..core.progress import Meter, announce, megabytes
 from ..downloads import hub
 from ..downloads.addresses import conceal
@@ -38,7 +40,6 @@ from .members import (
     extract_parquet,
     extract_tar,
     extract_zip,
-    is_picture,
     list_parquet,
     list_tar,
     list_zip,
@@ -124,7 +125,7 @@ class Archives:
         """
         if isinstance(self.source, HubSource) or _on_server(self.source.address):
             return []
-        files = [path for path in _places(self.source.address) if path.is_file()]
+        files = [path for path in meant(self.source.address) if path.is_file()]
         facts = [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in files]
         return [*facts, [self.source.bytes, self.source.sha256, self.source.md5]] if facts else []
 
@@ -251,7 +252,7 @@ class Archives:
             places = (hub.address(self.source.repo, commit, file.name) for file in files)
             return [Archive(f.name, place, f.size, f.sha256) for f, place in zip(files, places, strict=True)]
         address = self.source.address
-        places = _braced(address) if _on_server(address) else [str(place) for place in _places(address)]
+        places = _braced(address) if _on_server(address) else [str(place) for place in meant(address)]
         if not places:
             advice = "Put the archives there, or set the source's address to yours."
             raise UserError(f"{address}: no such file. {advice}")
@@ -413,18 +414,6 @@ def _on_server(address: str) -> bool:
 
 def _braced(address: str) -> list[str]:
     return list(braceexpand.braceexpand(address)) if "{" in address else [address]
-
-
-def _places(address: str) -> list[Path]:
-    """The files of this disk that an address means; those of a pattern that are there."""
-    return [found for place in _braced(address) for found in _globbed(place)]
-
-
-def _globbed(place: str) -> list[Path]:
-    if not any(letter in place for letter in "*?["):
-        return [Path(place)]
-    root = Path(place).anchor or "."
-    return sorted(Path(root).glob(place.removeprefix(Path(place).anchor)))
 
 
 def _some_groups(lists: list[tuple[Archive, list[Member]]], limit: int) -> Iterator[tuple[Archive, list[Member]]]:

@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..core.errors import BadPicture, UserError
+from ..core.image_files import foreign, is_picture, told
+from ..core.progress import announce
 from ..downloads.ranges import PieceFile, Pieces
 
-SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 MAX_BYTES = 1 << 28  # a member that unpacks to more is no picture
 _PIECE = 1 << 20
 _AT_ONCE = 8  # requests to one server
@@ -48,12 +49,6 @@ class Member(NamedTuple):
     facts: list[int]
 
 
-def is_picture(name: str) -> bool:
-    """Whether a name looks like a picture's; not those of the shadows that macOS puts beside each file."""
-    last = name.rpartition("/")[2]
-    return name.lower().endswith(SUFFIXES) and not name.startswith("__MACOSX/") and not last.startswith("._")
-
-
 def _refuse_climbing(archive: str, name: str) -> None:
     if ".." not in name and name[:1] not in ("/", "\\") and name[1:2] != ":":
         return  # nearly all of them, and there may be 80,000
@@ -65,6 +60,11 @@ def _refuse_climbing(archive: str, name: str) -> None:
 def _last_of_each_name(members: Iterable[Member]) -> list[Member]:
     """An archive to which a newer picture of a known name was appended means that one; so tar and unzip take it."""
     return list({member.name: member for member in members}.values())
+
+
+def _tell_of_foreign(archive: str, names: Iterable[str]) -> None:
+    for line in told(foreign(names), archive):
+        announce(line)
 
 
 def _one_line(error: Exception) -> str:
@@ -88,6 +88,7 @@ def list_zip(pieces: Pieces) -> list[Member]:
             raise UserError(
                 f"{pieces.name}: cannot be read as a zip ({entry.filename!r} would begin behind its end). Is it whole?"
             )
+    _tell_of_foreign(pieces.name, [entry.filename for entry in entries])
     places = sorted({entry.header_offset for entry in entries} | {end})
     behind = dict(pairwise(places))
     return _last_of_each_name(
@@ -172,10 +173,11 @@ def list_tar(path: Path) -> list[Member]:
 
     Raises UserError, also for a damaged header in the middle, at which readers of tars end as if no more came.
     """
-    members = []
+    members, names = [], []
     with _opened(path) as archive:
         for place in archive:
             _refuse_climbing(str(path), place.name)
+            names.append(place.name)
             if place.isreg() and is_picture(place.name) and not place.sparse:
                 members.append(Member(place.name, place.offset_data, place.offset_data + place.size, []))
         file = archive.fileobj
@@ -187,6 +189,7 @@ def list_tar(path: Path) -> list[Member]:
             raise tarfile.ReadError(f"{what} at byte {archive.offset:,}")
         while file.read(_PIECE):
             pass
+    _tell_of_foreign(str(path), names)
     return _last_of_each_name(members)
 
 

@@ -13,12 +13,14 @@ from typing import Any, NamedTuple
 from PIL import Image
 
 from .. import config
+from ..core import image_files
 from ..core.errors import BadPicture, UserError
 from ..core.files import sha256_bytes
 from ..core.images import open_rgb, square_crop
 from . import drawings, photographs
 from .archives import Archives
-from .members import SUFFIXES
+
+LEAST = 16  # pixels of a side; a crop of fewer shows nothing, however far it is blown up
 
 
 class Entry(NamedTuple):
@@ -75,9 +77,26 @@ def needs_network(source: config.Source) -> bool:
 def stamp(source: config.Source) -> list[list[Any]]:
     """Name, size and time of each file of this disk from which a source's pictures come; none where none is."""
     if isinstance(source, config.FolderSource) and Path(source.path).is_dir():
-        found = ((path, path.stat()) for path in Path(source.path).glob(source.pattern) if path.is_file())
-        return sorted([str(path.relative_to(source.path)), facts.st_size, facts.st_mtime_ns] for path, facts in found)
+        found = image_files.find(source.path, source.pattern)
+        names = [*found.pictures, *(left.name for left in found.left_out)]
+        return sorted([name, *_facts(Path(source.path) / name)] for name in names)
     return Archives(source).stamp if isinstance(source, config.ArchiveSource) else []
+
+
+def _facts(path: Path) -> list[int]:
+    try:
+        facts = path.stat()
+    except OSError:  # a link that leads nowhere
+        return [0, 0]
+    return [facts.st_size, facts.st_mtime_ns]
+
+
+def left_out(source: config.Source) -> list[Excluded]:
+    """What lies among a folder's pictures and is not taken, with the reason, without opening any."""
+    if not isinstance(source, config.FolderSource):
+        return []
+    found = image_files.find(source.path, source.pattern).left_out
+    return [Excluded(left.name if _writable(left.name) else ascii(left.name), left.reason) for left in found]
 
 
 def known(source: config.Source) -> bool:
@@ -116,6 +135,8 @@ def entry(source: config.Source, name: str) -> Entry:
     if source.kind == "procedural":
         return Entry(name, 0, 0, sha256_bytes(data))
     width, height = open_rgb(data).size
+    if min(width, height) < LEAST:
+        raise BadPicture(f"{width} x {height} pixels; a crop takes at least {LEAST} x {LEAST}")
     return Entry(name, width, height, sha256_bytes(data))
 
 
@@ -142,14 +163,11 @@ def _folder_names(source: config.FolderSource) -> list[str]:
     folder = Path(source.path)
     if not folder.is_dir():
         raise UserError(f"{source.path}: no such folder. Set the source's path to a folder of pictures.")
-    found = sorted(
-        str(path.relative_to(folder))
-        for path in folder.glob(source.pattern)
-        if path.suffix.lower() in SUFFIXES and path.is_file()
-    )
-    if not found:
-        raise UserError(f"{source.path}: no pictures here (looked for {source.pattern} with {', '.join(SUFFIXES)}).")
-    return found
+    found = image_files.find(folder, source.pattern)
+    if not found.pictures:
+        first = "".join(f"; {left.name} is left out: {left.reason}" for left in found.left_out[:1])
+        raise UserError(f"{source.path}: no pictures here (looked for {source.pattern}{first}).")
+    return found.pictures
 
 
 def _folder_read(source: config.FolderSource, name: str) -> bytes:

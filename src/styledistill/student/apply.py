@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -27,6 +28,11 @@ _SLOW_PIXELS = 2_000_000  # some minutes on one core
 _LUMA = (0.299, 0.587, 0.114)  # weights of R, G, B in the Y of YIQ
 _QUALITY = 95  # of results in formats with loss
 
+_KEPT = 1 << 29  # bytes of encoded styles that are kept
+# The largest side that a format can tell; pictures in PNG are bounded by memory alone.
+_SIDES = {"JPEG": 65_535, "WEBP": 16_383}
+_NAME_BYTES = 255  # of a file, on every usual disk
+
 T = TypeVar("T")
 
 
@@ -50,6 +56,7 @@ def stylize_files(
     there is one job only, that is raised as UserError.
     """
     memories: dict[Path, Memory | None] = {}
+    kept = 0
     meter = Meter(unit="picture", total=len(jobs))
 
     def attempt(path: Path, work: Callable[[], T]) -> T | None:
@@ -61,20 +68,28 @@ def stylize_files(
             announce(f"left out: {error}")
             return None
 
+    def draw(job: Job, content: Tensor, memory: Memory) -> bool:
+        _check_limits(job.out, content)
+        made = student.stylize(content, memory, strength).cpu()
+        _write(with_colors_of(content, made) if preserve_color else made, job.out)
+        return True
+
     for path, jobs_of_content in groupby(jobs, key=lambda job: job.content):
         content = attempt(path, lambda path=path: _read(path, size))
         if content is None:
             continue
         _warn_of_time(path, content, student)
         for job in jobs_of_content:
-            if job.style not in memories:
-                memories[job.style] = attempt(job.style, lambda job=job: student.encode_style(_read(job.style, size)))
-            memory = memories[job.style]
+            if job.style in memories:
+                memory = memories[job.style]
+            else:
+                memory = attempt(job.style, lambda job=job: student.encode_style(_read(job.style, size)))
+                kept += 0 if memory is None else sum(part.nbytes for part in memory)
+                if kept < _KEPT:  # of many styles the rest are encoded anew for each content: memory stays flat
+                    memories[job.style] = memory
             if memory is None:
                 continue
-            made = attempt(path, lambda c=content, m=memory: student.stylize(c, m, strength).cpu())
-            if made is not None:
-                _write(with_colors_of(content, made) if preserve_color else made, job.out)
+            if attempt(path, lambda j=job, c=content, m=memory: draw(j, c, m)):
                 meter.advance()
     return meter.done
 
@@ -107,6 +122,15 @@ def _read(path: Path, size: int | None) -> Tensor:
     return from_uint8(np.asarray(image))
 
 
+def _check_limits(path: Path, content: Tensor) -> None:
+    """What a file cannot hold is known before anything is computed. Raises UserError."""
+    kind, (height, width) = FORMATS[path.suffix.lower()], content.shape[2:]
+    if max(height, width) > _SIDES.get(kind, max(height, width)):
+        raise UserError(f"{path}: {width} x {height} pixels, and {kind} has at most {_SIDES[kind]:,} a side. Use .png.")
+    if len(os.fsencode(path.name)) > _NAME_BYTES:
+        raise UserError(f"{path.name[:60]}...: this name is too long for a file. Give its pictures shorter names.")
+
+
 def _write(picture: Tensor, path: Path) -> None:
     """Write (1, 3, H, W) in [0, 1] in the format of the file's suffix, at once or not at all."""
     (pixels,) = to_uint8(picture)
@@ -120,9 +144,11 @@ def _write(picture: Tensor, path: Path) -> None:
 
 
 def _fitting(path: Path, work: Callable[[], T]) -> T:
-    """What `work` returns. Raises UserError where the memory of the device does not suffice."""
+    """What `work` returns. Raises UserError where the memory of the device or the disk does not suffice."""
     try:
         return work()
+    except OSError as error:
+        raise UserError(f"{error.filename or path}: {error.strerror or error}") from error
     except (RuntimeError, MemoryError) as error:
         if isinstance(error, RuntimeError) and "memory" not in str(error):
             raise

@@ -8,6 +8,7 @@ student as one, but for the last digits of float32 sums; all call `distill` alik
 
 from __future__ import annotations
 
+import math
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +24,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
 from ..config import Distill, Networks
+from ..core.errors import UserError
 from ..core.files import sha256_file
 from ..core.progress import Meter
 from ..fingerprint import fingerprint_modules
@@ -323,6 +325,8 @@ class Distillation:
         means = {name: value / self.step for name, value in self.sums.items()}
         val = self._validate()
         val_loss = sum(weight * val[name] for name, weight in self.weights.items())
+        if not math.isfinite(val_loss):  # the step after which no gradient was looked at
+            raise UserError(f"training: the validation loss of epoch {self.epoch} is not finite. Lower learning_rate.")
         if val_loss < self.best_loss:
             self.best, self.best_loss, self.best_epoch = self.last, val_loss, self.epoch
         self.rows.append(

@@ -14,6 +14,7 @@ writes graphs without weights, once, and `export` fills them for each student.
 from __future__ import annotations
 
 import logging
+import math
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +28,7 @@ import torch
 from onnx.numpy_helper import from_array
 from torch import Tensor, nn
 
+from ..core.errors import UserError
 from ..core.files import write_bytes, write_json
 from ..core.tensors import from_uint8
 from ..perceptual import denormalize, normalize
@@ -73,13 +75,27 @@ class _Stylize(nn.Module):
         self.memory = memory
 
     def forward(self, contents: Tensor, *memory: Tensor) -> Tensor:
-        """Pictures (N, 3, H, W) in [0, 1] and what N styles or one left to pictures (N, 3, H, W)."""
+        """Pictures (N, 3, H, W) in [0, 1] and what N styles or one left to pictures (N, 3, H, W); else an error."""
         count, _, height, width = contents.shape
-        rows = torch.arange(count) % torch.full((1,), memory[0].shape[0])  # one style serves all
+        rows = _memory_of_each(count, *(part.shape[0] for part in memory))
         drawn = self.network.decode(
             normalize(reflected(contents, self.network.grid)), self.memory(*(part[rows] for part in memory))
         )
         return denormalize(drawn)[:, :, :height, :width].clamp(0, 1)
+
+
+def _memory_of_each(count: int, *kept: int) -> Tensor:
+    """Number of the style that serves each of `count` contents: its own, or the one for all.
+
+    kept: how many styles each part of what they left is of. For any other number of styles there is none of the
+    returned number, so that a runtime stops as torch does. No branch, which a graph could not hold.
+    """
+    contents, styles, *others = (torch.full((1,), number) for number in (count, *kept))
+    several = (styles != 1).long()
+    wrong, beyond = several * (styles != contents).long(), styles
+    for other in others:
+        wrong, beyond = torch.maximum(wrong, (styles != other).long()), beyond + other
+    return torch.arange(count) * several + wrong * beyond
 
 
 def trace(student: Student, folder: Path) -> None:
@@ -103,6 +119,8 @@ def export(student: Student, traced: Path, folder: Path) -> dict[str, Any]:
         error = _difference(student, *files.values(), pairs)
         if precision == "fp32" and not error["largest_error"] < TOLERANCE:
             raise RuntimeError(f"{folder}: the ONNX graphs differ from torch by {error['largest_error']:.2g}")
+        if not math.isfinite(error["largest_error"]):
+            raise UserError(f"{folder}: what its {precision} graphs draw is not finite; train the student again")
         for file, data in files.items():
             write_bytes(folder / file, data)
         precisions[precision] = {"megabytes": {file: len(data) / 1e6 for file, data in files.items()}, **error}

@@ -18,6 +18,8 @@ from torch.overrides import TorchFunctionMode
 
 from ..core.errors import UserError
 from ..core.files import atomic_path, read_json, sha256_file, write_json
+from ..core.places import found, hub_id
+from ..core.tensors import finite, finite_weights
 from ..downloads.registry import local_file
 from ..perceptual import denormalize, efficientnet_lite0, normalize
 from .architectures import Memory, architecture, architecture_of
@@ -60,12 +62,13 @@ class Student(nn.Module):
             facts = read_json(folder / CONFIG_FILE) | origin
             chosen = architecture(facts.pop("architecture", "sttr"))  # students of before had one
             config = chosen.read_config(facts.pop("network"))
-            network = _built(chosen.network, config, load_file(folder / WEIGHTS_FILE))
+            network = _built(chosen.network, config, state := load_file(folder / WEIGHTS_FILE))
         except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
             raise UserError(
                 f"{folder}: no student of this version ({type(error).__name__}: {str(error).splitlines()[0]:.100}). "
                 f"Train it again, or give another folder."
             ) from error
+        finite_weights(state, str(folder / WEIGHTS_FILE))
         return cls(network, facts)
 
     @classmethod
@@ -88,9 +91,15 @@ class Student(nn.Module):
         return cls(network, {"size": "full", "origin": Path(path).name, "origin_sha256": found})
 
     def save(self, folder: Path | str) -> None:
-        """Write `student.safetensors` (float32) and `config.json` into `folder`, each at once or not at all."""
+        """Write `student.safetensors` (float32) and `config.json` into `folder`, each at once or not at all.
+
+        Raises UserError for weights that are not finite, and for such that draw no picture.
+        """
         folder = Path(folder)
         state = {name: value.detach().cpu().contiguous() for name, value in self.network.state_dict().items()}
+        finite_weights(state, str(folder / WEIGHTS_FILE))
+        ramp = torch.linspace(0, 1, 3 * 32 * 32).view(1, 3, 32, 32)
+        self.stylize(ramp, ramp)  # weights of 1e30 are finite, and their pictures are not
         with atomic_path(folder / WEIGHTS_FILE) as temporary:
             save_file(state, temporary)
         network = {"architecture": architecture_of(self.network), "network": asdict(self.network.config)}
@@ -112,7 +121,7 @@ class Student(nn.Module):
 
         styles: N pictures (N, 3, H', W') in [0, 1], or one for all, or a memory of N or one; H, W, H', W' are free.
         Equal styles are encoded once. strength: 1 is the style, 0 the content drawn in its own style, between them the
-        network draws from features or codes in between.
+        network draws from features or codes in between. Raises UserError for a picture that is not finite.
         """
         height, width = contents.shape[2:]
         prepared, memories = self._prepared(contents), self._memories(styles, len(contents))
@@ -120,7 +129,8 @@ class Student(nn.Module):
             drawn = self.network.decode(prepared, memories)
         else:
             drawn = self.network.between(prepared, self._memories(contents, len(contents)), memories, strength)
-        return denormalize(drawn)[:, :, :height, :width].clamp(0, 1)
+        drawn = denormalize(drawn)[:, :, :height, :width]
+        return finite(drawn, "student: what it draws is").clamp(0, 1)
 
     def _memories(self, styles: Tensor | Memory, count: int) -> Memory:
         """One memory for each of `count` contents."""
@@ -196,15 +206,9 @@ def set_backbones(network: STTR, resnet50: dict[str, Tensor]) -> None:
 
 
 def _built(kind: type[nn.Module], config: Any, state: dict[str, Tensor]) -> nn.Module:
-    """The network with the weights of `state`, in float32; no random weights are drawn first (1 s at any size).
-
-    Raises ValueError for weights that are not finite.
-    """
+    """The network with the weights of `state`, in float32; no random weights are drawn first (1 s at any size)."""
     with torch.device("meta"), _Unfilled():
         network = kind(config)
-    for name, value in state.items():
-        if value.is_floating_point() and not bool(value.isfinite().all()):
-            raise ValueError(f"{name} holds numbers that are not finite")
     in_float32 = {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
     network.load_state_dict(in_float32, assign=True)
     return network
@@ -223,7 +227,7 @@ class _Unfilled(TorchFunctionMode):
 
 def _found(path: Path | str, revision: str) -> tuple[Path, dict[str, str]]:
     """The folder of a student, and what is to be remembered of a hub id."""
-    folder = Path(path)
+    folder = found(path)
     if not folder.is_dir():
         folder = _from_hub(str(path), revision)
         return folder, {"origin": f"{path}@{folder.name}"}
@@ -237,7 +241,7 @@ def _from_hub(name: str, revision: str) -> Path:
     """Folder of a hub repository's student in the local cache, named by its commit; downloaded if it is not there."""
     advice = f"{name}: no such folder, and no student of that id on the hub"
     # A name beside what is here is a slip, not an id; without a network the hub would be asked for a minute.
-    if name.count("/") != 1 or name.startswith((".", "/", "~")) or Path(name).parent.is_dir():
+    if not hub_id(name):
         raise UserError(f"{name}: no such folder. Give a folder with {WEIGHTS_FILE} and {CONFIG_FILE}.")
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError

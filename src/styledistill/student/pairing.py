@@ -5,11 +5,12 @@ No torch here: a slip on the command line is told at once.
 
 from __future__ import annotations
 
-import mimetypes
 from pathlib import Path
 from typing import NamedTuple
 
+from ..core import image_files
 from ..core.errors import UserError
+from ..core.progress import announce
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}  # of results, as Pillow names them
 
@@ -48,17 +49,16 @@ def _pictures(path: Path) -> list[Path]:
     """The picture itself, or the files of a folder whose names say that they are pictures, sorted."""
     if not path.exists():
         raise UserError(f"{path}: no such picture or folder.")
-    if not path.is_dir():
+    if path.is_file():
         return [path]
-    found = sorted(file for file in path.iterdir() if _looks_like_picture(file))
-    if not found:
+    if not path.is_dir():
+        raise UserError(f"{path}: neither a file nor a folder. Give a picture or a folder of pictures.")
+    found = image_files.at_top(path)
+    if not found.pictures:
         raise UserError(f"{path}: no pictures in this folder (folders inside it are not searched).")
-    return found
-
-
-def _looks_like_picture(path: Path) -> bool:
-    kind, _ = mimetypes.guess_type(path.name, strict=False)
-    return bool(kind and kind.startswith("image/")) and path.is_file() and not path.name.startswith(".")
+    for line in image_files.told(found.left_out, str(path)):
+        announce(line)
+    return [path / name for name in found.pictures]
 
 
 def _refuse_equal_names(jobs: list[Job]) -> None:

@@ -73,7 +73,9 @@ def _crossing(model: ModelProto, exact: set[str]) -> set[str]:
 def with_int8_weights(model: ModelProto) -> ModelProto:
     """A copy whose large weights are stored as int8 with one float32 factor per output channel (symmetric, rounded).
 
-    They are multiplied out when the graph runs, and all arithmetic is in float32.
+    They are multiplied out when the graph runs, and all arithmetic is in float32. A right factor of a product is stored
+    transposed: onnxruntime (1.25 and later) takes a factor that comes straight from DequantizeLinear for leave to round
+    the activations to 8 bits too.
     """
     graph = model.graph
     multiplied = {node.input[1] for node in graph.node if node.op_type == "MatMul"}
@@ -86,9 +88,13 @@ def with_int8_weights(model: ModelProto) -> ModelProto:
         # Right factors of a product are (in, out), all other weights (out, in, ..).
         axis = 1 if tensor.name in multiplied else 0
         scale, levels = _quantized(weight, axis)
-        name = tensor.name
-        tensors += [from_array(levels, f"{name}.int8"), from_array(scale, f"{name}.scale")]
-        nodes.append(make_node("DequantizeLinear", [f"{name}.int8", f"{name}.scale"], [name], axis=axis))
+        name, turned = tensor.name, axis == 1 and weight.ndim == 2
+        tensors += [from_array(np.ascontiguousarray(levels.T) if turned else levels, f"{name}.int8")]
+        tensors += [from_array(scale, f"{name}.scale")]
+        inputs, unpacked = [f"{name}.int8", f"{name}.scale"], f"{name}.turned" if turned else name
+        nodes.append(make_node("DequantizeLinear", inputs, [unpacked], axis=0 if turned else axis))
+        if turned:
+            nodes.append(make_node("Transpose", [unpacked], [name], perm=[1, 0]))
     return _replaced(_copied(model), [*nodes, *graph.node], tensors)
 
 

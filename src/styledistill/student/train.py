@@ -47,7 +47,7 @@ def make_accelerator(device: torch.device, dtype: str = "float32") -> Accelerato
     `.device`. Raises UserError.
     """
     if dtype == "float16" and device.type == "cpu":
-        raise UserError("dtype: float16 trains on a GPU only. Use bfloat16 or float32 here.")
+        raise UserError("dtype: float16 trains on a GPU only. Use float32 here.")
     if device.type == "cuda" and device.index is not None:
         torch.cuda.set_device(device)
     # Else the first training of a process would settle device and precision for all later ones.
@@ -229,6 +229,8 @@ def write_history(path: Path | str, rows: Sequence[Row]) -> None:
 
 
 def _cell(value: int | float) -> str:
+    if not math.isfinite(value):
+        raise UserError("training: a number of its history is not finite. Lower learning_rate, or use dtype float32.")
     return str(value) if isinstance(value, int) else f"{value:.7g}"
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 from .. import config
 from ..core.errors import UserError
 from ..core.files import canonical_json, read_json
+from ..core.places import found, hub_id
 from ..downloads.snapshots import local_model
 from .block import Model, Teacher
 
@@ -25,7 +25,6 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 # May stand beside a folder's unet, vae and scheduler instead of a tokenizer and a text encoder.
 NULL_TEXT = "null_text.safetensors"
 ADVICE = "Set teacher.weights to a diffusers folder, a hub id or a .safetensors/.ckpt file."
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 @dataclass(frozen=True)
@@ -64,13 +63,12 @@ def load_teacher(settings: config.Teacher, device: torch.device) -> Teacher:
 
 
 def _loader(weights: str) -> Callable[[torch.dtype], Parts]:
-    path = Path(weights)
+    path = found(weights)
     if path.suffix in (".safetensors", ".ckpt"):
         if not path.is_file():
             raise UserError(f"teacher.weights: there is no file {weights}. {ADVICE}")
         return partial(_from_file, path)
-    # "weights/sd14" could be a hub id too; where there is a folder "weights" it is meant as a path.
-    if _HUB_ID.fullmatch(weights) and not path.exists() and not path.parent.exists():
+    if hub_id(weights):
         path = _of_the_hub(weights)
     if not (path / "model_index.json").is_file() and not (path / "unet" / "config.json").is_file():
         raise UserError(

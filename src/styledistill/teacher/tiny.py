@@ -21,6 +21,7 @@ from torch.nn import functional as F
 
 from ..core.files import atomic_path
 from ..core.progress import Meter
+from ..core.tensors import finite, finite_weights
 
 LATENT_CHANNELS = 8  # Stable Diffusion has 4; at factor 4 and 128 pixels eight keep the fine lines
 TEXT_WIDTH = 64
@@ -251,10 +252,12 @@ def save_half(module: nn.Module, folder: Path) -> None:
     config = {key: value for key, value in module.config.items() if key != "_name_or_path"}  # a place on this machine
     half = type(module).from_config(config).half()
     half.load_state_dict(module.state_dict())
+    finite_weights(half.state_dict(), str(folder))
     half.save_pretrained(folder, safe_serialization=True)
 
 
 def save_null_text(embedding: Tensor, path: Path) -> None:
     """Write the null text's embedding (1, T, D)."""
+    half = embedding.detach().half().contiguous()
     with atomic_path(path) as temporary:
-        save_file({"embedding": embedding.detach().half().contiguous()}, temporary)
+        save_file({"embedding": finite(half, str(path))}, temporary)

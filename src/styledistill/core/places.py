@@ -1,0 +1,97 @@
+"""Where a thing lies that a user has named: on this disk, in the project, or on the hub. Decided here and nowhere else.
+
+No torch here: the workflow itself imports this, in every job.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from functools import cache
+from pathlib import Path
+
+import braceexpand
+
+from .files import canonical_json, sha256_bytes, sha256_file
+
+# The folder that holds the workflow, its scripts and the embedded weights.
+PROJECT = next((folder for folder in Path(__file__).parents if (folder / "Snakefile").is_file()), Path.cwd())
+
+_WEIGHTS = (".safetensors", ".ckpt", ".pth", ".pt", ".bin", ".onnx")
+# First parts of a path that are folders wherever people keep weights; the hub gives nobody the name `models`.
+_FOLDERS = {
+    "checkpoints", "ckpt", "ckpts", "data", "downloads", "home", "mnt", "model", "models", "pictures", "pretrained",
+    "resources", "results", "scratch", "src", "tmp", "weights", "workflow",
+}  # fmt: skip
+_HUB_ID = re.compile(r"(?!.*(?:--|\.\.))[A-Za-z0-9][\w.-]*/[A-Za-z0-9_][\w.-]{0,95}", re.ASCII)
+_LARGE = 1 << 28  # bytes; of weights beyond, names and sizes are looked at, for hashing takes longer than a parse
+
+
+def at_home(path: str) -> str:
+    """The path with `~` as the home folder, unless there is something of just this name."""
+    return path if not path.startswith("~") or os.path.lexists(path) else os.path.expanduser(path)  # noqa: PTH111
+
+
+def found(path: Path | str) -> Path:
+    """A path of the working directory or, where nothing is there, of the project, as `weights/tiny_teacher`."""
+    place = Path(at_home(str(path)))
+    return PROJECT / place if not place.exists() and (PROJECT / place).exists() else place
+
+
+def hub_id(name: str) -> bool:
+    """Whether a name means a repository of the Hugging Face hub (owner/name), and nothing of this disk.
+
+    What has nothing of a path: no place here, no folder that its first part names, no suffix of a file.
+    """
+    if not _HUB_ID.fullmatch(name) or name.lower().endswith(_WEIGHTS):
+        return False
+    first = name.partition("/")[0]
+    return first.lower() not in _FOLDERS and not found(name).exists() and not found(first).exists()
+
+
+def meant(address: str) -> list[Path]:
+    """The files that a path, or a pattern of paths, means; those of a pattern that are there, sorted.
+
+    What is there is meant as it is written, whatever is in its name. Else {00..19} stands for several, and *, ?, [..]
+    for parts of a name.
+    """
+    address = at_home(address)
+    if os.path.lexists(address) or not is_pattern(address):
+        return [Path(address)]
+    places = list(braceexpand.braceexpand(address)) if "{" in address else [address]
+    return [path for place in places for path in _globbed(place)]
+
+
+def is_pattern(address: str) -> bool:
+    """Whether a path that is not there may stand for several."""
+    return any(letter in address for letter in "*?[{") and not os.path.lexists(at_home(address))
+
+
+def _globbed(place: str) -> list[Path]:
+    if os.path.lexists(place) or not any(letter in place for letter in "*?["):
+        return [Path(place)]
+    root = Path(place).anchor or "."
+    return sorted(Path(root).glob(place.removeprefix(Path(place).anchor)))
+
+
+@cache
+def weights_mark(name: str) -> str:
+    """What decides whether weights of this disk (a folder or a file) are the same: bytes, not place or time.
+
+    Of large ones names and sizes, which take no time to look at. Empty for a hub id and where nothing is.
+    """
+    place = found(name)
+    files = sorted(path for path in place.rglob("*") if _decides(path)) if place.is_dir() else [place]
+    if not all(path.is_file() for path in files):
+        return ""
+    sizes = [path.stat().st_size for path in files]
+    small = sum(sizes) <= _LARGE
+    facts = [
+        [path.relative_to(place).as_posix(), sha256_file(path) if small else size]
+        for path, size in zip(files, sizes, strict=True)
+    ]
+    return f"weights {sha256_bytes(canonical_json(facts).encode())[:16]}"
+
+
+def _decides(path: Path) -> bool:
+    return path.is_file() and path.suffix in (*_WEIGHTS, ".json", ".txt") and not path.name.startswith(".")
