@@ -1,6 +1,7 @@
 """The architectures of students: one module each, and one line here.
 
-A network takes and gives ImageNet-normalized images (B, 3, H, W), H and W multiples of its `grid`, and offers
+A network takes and gives ImageNet-normalized images (B, 3, H, W), H and W multiples of its `grid`, says in which
+`memory_format` its weights lie best, and offers
 `encode_style` (style images to a named tuple of tensors, one row a style), `decode` (contents and that tuple to
 images), `between` (for a strength below 1), `forward` (both in one) and `heaviest` (parts to compute twice).
 """

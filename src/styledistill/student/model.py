@@ -35,7 +35,7 @@ class Student(nn.Module):
     def __init__(self, network: nn.Module, facts: dict[str, Any] | None = None) -> None:
         """network: weights as trained. facts: what `config.json` says beside the network (loss, seed, origin)."""
         super().__init__()
-        self.network = network
+        self.network = network.to(memory_format=network.memory_format)
         self.facts = dict(facts or {})
         self.eval()
 
