@@ -12,7 +12,7 @@ import click
 from styledistill.core.errors import UserError
 from styledistill.core.places import PROJECT
 from styledistill.repair import in_order, times_kept
-from styledistill.verification import Fault, Run, stored_pairs, verify
+from styledistill.verification import Fault, Run, folder_of, stored_pairs, verify
 
 
 @click.command()
@@ -26,7 +26,7 @@ def main(results: Path, snakemake: tuple[str, ...], store: Path | None, repair: 
     SNAKEMAKE, behind "--": what the run is started with, such as -- --cores 8 --configfile workflow/presets/paper.yaml.
     """
     with user_errors():
-        store = store or Run(results).folder / "resources" / "pairs"
+        store = store or folder_of(results) / "resources" / "pairs"
         faults = check(results, store)
         if faults and repair:
             mend(results, faults, snakemake or ("--cores", "all"))
@@ -54,7 +54,7 @@ def check(results: Path, store: Path) -> list[Fault]:
 
 def _where(results: Path, arguments: tuple[str, ...]) -> list[str]:
     """Where the run and its workflow lie, for a Snakemake that is started somewhere else and is not told."""
-    folder = Run(results).folder
+    folder = folder_of(results)
     if folder == Path.cwd() or any(word in arguments for word in ("-d", "--directory")):
         return []
     told = any(word in arguments for word in ("-s", "--snakefile"))

@@ -48,13 +48,17 @@ class Made:
     record: Path
 
 
+def folder_of(results: Path) -> Path:
+    """The folder that a run was made in: its resources lie there, and its configuration's paths begin there."""
+    return results.absolute().parent.parent
+
+
 class Run:
     """A run in its folder (results/<run>): what its records say, and what is there."""
 
     def __init__(self, results: Path) -> None:
         self.results = results
-        # The folder that the run was made in: its resources lie there, and its configuration's paths begin there.
-        self.folder = results.absolute().parent.parent
+        self.folder = folder_of(results)
         self.records: dict[Path, dict[str, Any]] = {}
         self.unreadable: list[Path] = []
         for path in sorted(results.rglob("*.run.json")):

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from styledistill.config import FolderSource
 from styledistill.core.errors import BadPicture
 from styledistill.core.images import open_rgb
 from styledistill.sources import registry
@@ -90,6 +91,8 @@ def test_what_is_read_without_its_text_is_told(tmp_path: Path, capsys: pytest.Ca
     (tmp_path / "a.png").write_bytes(png(CHUNKS["long packed text"]))
     open_rgb(tmp_path / "a.png")
     assert "a.png: text or other metadata is damaged or too large" in capsys.readouterr().err
+    registry.entry(FolderSource(kind="folder", path=str(tmp_path)), "a.png")
+    assert "a.png: text or other metadata is damaged or too large" in capsys.readouterr().err
 
 
 def test_the_turn_stays_where_the_text_is_passed_over(tmp_path: Path) -> None:
@@ -161,8 +164,6 @@ def test_the_reason_names_the_form() -> None:
 
 
 def test_a_picture_too_small_to_crop_from_is_named(tmp_path: Path) -> None:
-    from styledistill.config import FolderSource
-
     for name, size in (("dot.png", (1, 1)), ("line.png", (1, 64)), ("least.png", (16, 99))):
         Image.new("RGB", size).save(tmp_path / name)
     found = {entry.picture: entry for entry in registry.index(FolderSource(kind="folder", path=str(tmp_path)))}

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -89,6 +90,21 @@ def test_patterns_of_several(elsewhere: Path) -> None:
     assert places.meant("{00..02}.tar") == [Path("00.tar"), Path("01.tar"), Path("02.tar")]
     assert places.meant("[0x]1.tar") == [Path("01.tar"), Path("x1.tar")]
     assert places.meant(f"{elsewhere}/*.tar") == sorted(elsewhere.glob("*.tar"))
+
+
+@pytest.mark.parametrize("out", ["train.json", "x/../train.json", "./train.json", "x/train.json"])
+def test_a_manifest_with_dots_in_its_path(out: str, elsewhere: Path) -> None:
+    from styledistill.core.files import read_json
+    from styledistill.core.images import encode_png
+    from styledistill.shards.write import Pair, write_manifest, write_shard
+
+    png = encode_png(np.zeros((8, 8, 3), np.uint8))
+    write_shard(elsewhere / "train" / "0000.tar", [Pair("train_0000_c00_s00", png, png, png, {}, {})])
+    (elsewhere / "x").mkdir()
+    write_manifest(out, "train", 1, [Path("train/0000.tar")])
+    (entry,) = read_json(out)["shards"]
+    assert (Path(out).parent / entry["file"]).is_file()
+    assert entry["file"] == ("../" if out == "x/train.json" else "") + "train/0000.tar"
 
 
 def test_weights_are_known_by_their_bytes(elsewhere: Path) -> None:

@@ -16,7 +16,7 @@ from .errors import BadPicture
 from .files import write_bytes
 from .image_files import readers
 from .png import png_bytes
-from .png_chunks import pixels_only
+from .png_chunks import SIGNATURE, pixels_only
 from .progress import announce
 
 # A picture beyond this many pixels is refused before it is decoded ("decompression bomb").
@@ -50,23 +50,22 @@ _PROFILED = {"RGB": ("RGB", ("RGB", "P")), "GRAY": ("L", ("L", "1", "I", "F")), 
 def open_rgb(source: Path | str | bytes, name: str = "") -> Image.Image:
     """Decode a picture: EXIF orientation applied, transparency laid on white, converted to 8-bit sRGB.
 
-    source: a path, or the bytes of an encoded picture; name: what messages call such bytes. Of a file's metadata only
+    source: a path, or the bytes of an encoded picture; name: what a note calls such bytes. Of a file's metadata only
     the turn and the colour profile matter, and where they are damaged the picture is read without them. Grey of 16 bits
     has its white at 65535, grey of floating-point numbers at 1. Raises BadPicture with the reason.
     """
-    head = f"{name}: " if name else "" if isinstance(source, bytes) else f"{source}: "
+    head = "" if isinstance(source, bytes) else f"{source}: "
     try:
         try:
             return _opened(source)
         except BadPicture:
             raise
         except Exception:
-            data = source if isinstance(source, bytes) else Path(source).read_bytes()
-            if (pixels := pixels_only(data)) is None:
+            if not _head(source).startswith(SIGNATURE):
                 raise
-            picture = _opened(pixels)
-            if head:
-                announce(f"{head}text or other metadata is damaged or too large; read without it")
+            picture = _opened(pixels_only(source if isinstance(source, bytes) else Path(source).read_bytes()))
+            if called := name or head.removesuffix(": "):
+                announce(f"{called}: text or other metadata is damaged or too large; read without it")
             return picture
     except BadPicture as error:
         raise BadPicture(f"{head}{error}") from error
@@ -90,13 +89,15 @@ def _opened(source: Path | str | bytes) -> Image.Image:
 
 def _what(source: Path | str | bytes) -> str:
     """What a file that no reader takes begins like."""
-    if isinstance(source, bytes):
-        head = source[:16]
-    else:
-        with Path(source).open("rb") as file:
-            head = file.read(16)
-    known = next((form for magic, form in _MAGIC.items() if head.startswith(magic)), None)
+    known = next((form for magic, form in _MAGIC.items() if _head(source).startswith(magic)), None)
     return f"a {known} of a kind that is not known here" if known else "of no known format"
+
+
+def _head(source: Path | str | bytes) -> bytes:
+    if isinstance(source, bytes):
+        return source[:16]
+    with Path(source).open("rb") as file:
+        return file.read(16)
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -6,25 +6,23 @@ import struct
 import zlib
 from collections.abc import Iterator
 
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # Ancillary chunks that change what is seen: transparency, colours, and the turn.
 _SEEN = {b"tRNS", b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"eXIf"}
 _PROFILE_BYTES = 1 << 20  # a profile that unpacks to more is none; Pillow's bound of a chunk that it unpacks
 
 
-def pixels_only(data: bytes) -> bytes | None:
-    """A PNG without all that no pixel needs, and without what of the rest is damaged; None for what is no PNG.
+def pixels_only(data: bytes) -> bytes:
+    """A PNG without all that no pixel needs, and without what of the rest is damaged.
 
     Critical chunks (their names begin with a capital) stay as they are: whether they are whole is for the decoder.
     """
-    if not data.startswith(_SIGNATURE):
-        return None
-    return _SIGNATURE + b"".join(whole for name, whole in _chunks(data) if _stays(name, whole))
+    return SIGNATURE + b"".join(whole for name, whole in _chunks(data) if _stays(name, whole))
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Names of the chunks, and the chunks with their length and checksum; a last one that is cut off comes as it is."""
-    place = len(_SIGNATURE)
+    place = len(SIGNATURE)
     while place + 8 <= len(data):
         (length,) = struct.unpack_from(">I", data, place)
         end = place + length + 12

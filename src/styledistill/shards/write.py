@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import tarfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -107,7 +108,7 @@ def write_manifest(
         taken, left = keys[:left], left - len(keys[:left])
         if taken:
             teachers[canonical_json(teacher)] = shard
-            name = Path(shard).relative_to(folder).as_posix()
+            name = Path(os.path.relpath(shard, folder)).as_posix()  # whatever dots either path holds
             entries.append({"file": name, "sha256": sha256_file(shard), "pairs": taken})
     if left:
         copies = f" beside {passed} of pictures that look like one of another split" if passed else ""

@@ -134,7 +134,7 @@ def entry(source: config.Source, name: str) -> Entry:
     data = KINDS[source.kind].read(source, name)
     if source.kind == "procedural":
         return Entry(name, 0, 0, sha256_bytes(data))
-    width, height = open_rgb(data).size
+    width, height = open_rgb(data, name).size
     if min(width, height) < LEAST:
         raise BadPicture(f"{width} x {height} pixels; a crop takes at least {LEAST} x {LEAST}")
     return Entry(name, width, height, sha256_bytes(data))

@@ -1,0 +1,170 @@
+"""The rows of docs/refused.md, with inputs that harm nobody."""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import re
+import shutil
+import struct
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from styledistill import config
+from styledistill.core.errors import BadPicture, UserError
+from styledistill.core.image_files import LeftOut, find, told
+from styledistill.core.images import MAX_PIXELS, open_rgb
+from styledistill.downloads.ranges import LocalPieces
+from styledistill.perceptual import vgg19_features
+from styledistill.report import page
+from styledistill.sources import members
+from styledistill.student import Student
+
+ROOT = Path(__file__).parents[2]
+
+
+class _Touch:
+    """Unpickled, it would make a file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __reduce__(self) -> tuple[Callable[..., None], tuple[str]]:
+        return os.mkdir, (str(self._path),)
+
+
+def large_head() -> bytes:
+    """The head of a PNG that says it has 400 million pixels; there are none."""
+    head = b"IHDR" + struct.pack(">IIBBBBB", 20_000, 20_000, 8, 0, 0, 0, 0)
+    end = struct.pack(">I", 0) + b"IEND" + struct.pack(">I", zlib.crc32(b"IEND"))
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + head + struct.pack(">I", zlib.crc32(head)) + end
+
+
+def pictures(folder: Path) -> None:
+    assert MAX_PIXELS < 20_000**2
+    with pytest.raises(BadPicture, match="pixels"):
+        open_rgb(large_head())
+
+
+def long_text(folder: Path) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (4, 4)).save(buffer, "PNG")
+    data = buffer.getvalue()
+    text = b"zTXt" + b"a\0\0" + zlib.compress(bytes(1 << 21))
+    chunk = struct.pack(">I", len(text) - 4) + text + struct.pack(">I", zlib.crc32(text))
+    assert open_rgb(data[:33] + chunk + data[33:]).size == (4, 4)
+
+
+def other_programs(folder: Path) -> None:
+    (folder / "a.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n")
+    (folder / "b.eps").write_bytes((folder / "a.png").read_bytes())
+    with pytest.raises(BadPicture, match="of no known format"):
+        open_rgb(folder / "a.png")
+    assert [left.name for left in find(folder).left_out] == ["b.eps"]
+
+
+def pipes(folder: Path) -> None:
+    os.mkfifo(folder / "pipe.png")
+    assert find(folder) == ([], [LeftOut("pipe.png", "neither a file nor a folder")])
+
+
+def rings(folder: Path) -> None:
+    (folder / "a").mkdir()
+    (folder / "a" / "up").symlink_to(folder)
+    Image.new("RGB", (4, 4)).save(folder / "a" / "x.png")
+    assert find(folder).pictures == ["a/x.png"]
+
+
+def zips(folder: Path) -> None:
+    with zipfile.ZipFile(folder / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.png", bytes(1 << 20))
+    ((_, member),) = ((m.name, m) for m in members.list_zip(LocalPieces(folder / "a.zip")))
+    for size in (1000, members.MAX_BYTES + 1):  # less than there is, and more than is taken
+        facts = [member.facts[0], size, *member.facts[2:]]
+        ((_, data),) = members.extract_zip(LocalPieces(folder / "a.zip"), [member._replace(facts=facts)], remote=False)
+        assert isinstance(data, BadPicture)
+
+
+def tars(folder: Path) -> None:
+    with (folder / "a.tar").open("wb") as file:  # 257 MB that take no place on the disk
+        info = tarfile.TarInfo("a.png")
+        info.size = members.MAX_BYTES + 512
+        file.write(info.tobuf())
+        file.truncate(512 + info.size + 1024)
+    ((_, data),) = members.extract_tar(folder / "a.tar", members.list_tar(folder / "a.tar"))
+    assert isinstance(data, BadPicture) and "over 268,435,456" in str(data)
+
+
+def climbing(folder: Path) -> None:
+    for number, name in enumerate(("../a.png", "/a.png", "C:\\a.png", "x/../../a.png")):
+        with zipfile.ZipFile(folder / f"{number}.zip", "w") as archive:
+            archive.writestr(name, b"x")
+        with pytest.raises(UserError, match="climbs out"):
+            members.list_zip(LocalPieces(folder / f"{number}.zip"))
+        with tarfile.open(folder / f"{number}.tar", "w") as packed:
+            packed.addfile(tarfile.TarInfo(name))
+        with pytest.raises(UserError, match="climbs out"):
+            members.list_tar(folder / f"{number}.tar")
+
+
+def tags(folder: Path) -> None:
+    (folder / "c.yaml").write_text(f"run: !!python/object/apply:os.mkdir ['{folder}/made']\n", "utf-8")
+    with pytest.raises(UserError, match=r"c\.yaml: cannot be read as YAML"):
+        config.load(folder / "c.yaml")
+    (folder / "c.yaml").write_text("run: a\nrun: b\n", "utf-8")
+    with pytest.raises(UserError, match=r"run stands twice"):
+        config.load(folder / "c.yaml")
+    assert not (folder / "made").exists()
+
+
+def pickles(folder: Path) -> None:
+    torch.save({"model": _Touch(folder / "made")}, folder / "a.pth")
+    (folder / "b.pth").write_bytes(pickle.dumps(_Touch(folder / "made")))
+    for name in ("a.pth", "b.pth"):
+        with pytest.raises(UserError, match="not the authors' checkpoint"):
+            Student.from_checkpoint(folder / name)
+        with pytest.raises(UserError, match="does not hold the weights"):
+            vgg19_features(str(folder / name), 1)
+    assert not (folder / "made").exists()
+
+
+def numbers(folder: Path) -> None:
+    with pytest.raises(UserError, match="finite"):
+        config.validate({"distill": {"learning_rate": float("nan")}})
+
+
+def unprintable(folder: Path) -> None:
+    (line,) = told([LeftOut("a\nb\x1b[31m.heic", "no")], "x")
+    assert "\n" not in line and "\x1b" not in line
+
+
+ROWS = [
+    pictures, long_text, other_programs, pipes, rings, zips, tars, climbing, tags, pickles, numbers, unprintable,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.__name__)
+def test_refused(row: Callable[[Path], None], tmp_path: Path) -> None:
+    row(tmp_path)
+
+
+def test_each_row_of_the_table_is_a_test() -> None:
+    table = (ROOT / "docs" / "refused.md").read_text("utf-8")
+    assert len(re.findall(r"^\| (?!what)", table, re.M)) == len(ROWS) + 1  # the page's own, below
+
+
+def test_foreign_text_on_the_page_is_no_markup(trial: Path, trial_config: config.Config, tmp_path: Path) -> None:
+    copy = shutil.copytree(trial, tmp_path / "trial")
+    name = "<img src=x onerror=alert(1)>&amp;\"'.png"
+    row = '"' + name.replace('"', '""') + '",<b>bad</b>\n'
+    (copy / "index" / "photos.excluded.csv").write_text(f"picture,reason\n{row}", "utf-8")
+    html = page.render(page.page_context(copy, trial_config))
+    assert "&lt;img src=x onerror=alert(1)&gt;" in html and "<img src=x" not in html and "<b>bad" not in html
