@@ -184,7 +184,9 @@ def test_readmes_snippet_turns_photographs_upright(tmp_path: Path, monkeypatch: 
     folder = tmp_path / "results/default/students/mse/onnx"
     trace(student, tmp_path / "graphs")
     export(student, tmp_path / "graphs", folder)
-    (snippet,) = re.findall(r"```python\n(import numpy.*?)```", (ROOT / "docs" / "students.md").read_text("utf-8"), re.S)
+    (snippet,) = re.findall(
+        r"```python\n(import numpy.*?)```", (ROOT / "docs" / "students.md").read_text("utf-8"), re.S
+    )
     Image.fromarray(CORNERS).save(tmp_path / "content.png", exif=exif(TURNED))
     Image.fromarray(CORNERS).save(tmp_path / "style.png")
     monkeypatch.chdir(tmp_path)

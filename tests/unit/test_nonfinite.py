@@ -166,7 +166,7 @@ def test_a_last_step_that_ruins_the_weights_is_told(tmp_path: Path) -> None:
     settings = config.Pretrain(steps=1, batch=0, identity_batch=2, identity_weight=1.0, learning_rate=1e30)
     pool = np.stack([picture(1), picture(2)])
     with pytest.raises(UserError, match=r"not finite.*learning_rate"):
-        pretrain("tiny", Pools(pool, pool, 32), settings, SEEDED, 1, CPU, tmp_path)[0].save(tmp_path / "out")
+        pretrain("sttr", "tiny", Pools(pool, pool, 32), settings, SEEDED, 1, CPU, tmp_path)[0].save(tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 

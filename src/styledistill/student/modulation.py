@@ -50,10 +50,10 @@ def feature_statistics(features: Sequence[Tensor]) -> Tensor:
     """Means and standard deviations of every channel of features (B, C, h, w), in a row: (B, 2 x sum of C)."""
     values = []
     for feature in features:
-        flat = feature.flatten(2)
-        mean = flat.mean(2, dtype=torch.float32)
-        square = (flat * flat).mean(2, dtype=torch.float32)
-        values += [mean, torch.sqrt((square - mean * mean).clamp(min=0) + EPSILON)]
+        flat = feature.flatten(2).float()
+        mean = flat.mean(2, keepdim=True)
+        # Centered first: the mean square less the squared mean leaves nothing but rounding of a flat channel.
+        values += [mean[:, :, 0], torch.sqrt((flat - mean).square().mean(2) + EPSILON)]
     return torch.cat(values, 1)
 
 
@@ -94,7 +94,8 @@ class Styled(nn.Module):
         self.filter = nn.Conv2d(inner, inner, kernel, padding=kernel // 2, groups=inner, padding_mode="replicate")
         self.ask = nn.Linear(code, 2 * inner)
         self.project = nn.Conv2d(inner, width, 1)
-        nn.init.normal_(self.ask.weight, std=0.1 / code**0.5)
+        with torch.no_grad():
+            self.ask.weight.normal_(std=0.1 / code**0.5)
         nn.init.zeros_(self.ask.bias)
         nn.init.zeros_(self.project.bias)
 
