@@ -103,6 +103,9 @@ class Styled(nn.Module):
         """x (B, width, h, w), code (B, code) to (B, width, h, w)."""
         scale, shift = self.ask(code)[:, :, None, None].chunk(2, 1)
         filtered = self.filter(F.relu(self.expand(x)))
+        # A norm does not see what all places have in common. Taken off first, it spares kernels that subtract the
+        # squared mean from the mean square (torch's, where channels lie last) what rounding leaves of a flat channel.
+        filtered = filtered - filtered[:, :, :1, :1]
         # Of one place only, as the smallest images have it, torch.nn's own norms refuse to take the mean.
         y = torch.group_norm(filtered, filtered.shape[1], eps=EPSILON)
         return x + self.project(F.relu(y * (1 + scale) + shift))

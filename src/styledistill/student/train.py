@@ -258,5 +258,6 @@ def tensorboard(folder: Path | str) -> Callable[[Row], None]:
 
 
 def cpu_copy(values: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Copies of tensors on the CPU, which later steps do not change."""
-    return {name: value.detach().to("cpu", copy=True) for name, value in values.items()}
+    """Copies of tensors on the CPU in rows, as files hold them, which later steps do not change."""
+    rows = torch.contiguous_format
+    return {name: value.detach().to("cpu", copy=True, memory_format=rows) for name, value in values.items()}
