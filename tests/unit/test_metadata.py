@@ -202,19 +202,23 @@ def _counts_that_do_not_match(folder: Path) -> None:
         stylize = onnxruntime.InferenceSession(folder / f"stylize{suffix}.onnx")
         encode = onnxruntime.InferenceSession(folder / f"encode_style{suffix}.onnx")
         styles = np.random.default_rng(1).random((3, 3, 32, 32), np.float32)
-        keys, values = encode.run(None, {"styles": styles})
+        names = [output.name for output in encode.get_outputs()]
+        kept = dict(zip(names, encode.run(None, {"styles": styles}), strict=True))
+
+        def rows(count: int, kept: dict[str, np.ndarray] = kept) -> dict[str, np.ndarray]:
+            return {name: part[:count] for name, part in kept.items()}
+
         for contents, count in ((1, 2), (2, 3), (3, 2), (4, 2)):
-            given = {"contents": styles[:1].repeat(contents, 0), "keys": keys[:count], "values": values[:count]}
+            given = {"contents": styles[:1].repeat(contents, 0), **rows(count)}
             with pytest.raises(Exception, match=r"(?i)index|bounds|range"):
                 stylize.run(None, given)
         for count, others in ((1, 2), (2, 3), (2, 1)):
-            given = {"contents": styles[:2], "keys": keys[:count], "values": values[:others]}
+            given = {"contents": styles[:2], **rows(others), names[0]: kept[names[0]][:count]}
             with pytest.raises(Exception, match=r"(?i)index|bounds|range"):
                 stylize.run(None, given)
         for contents, count in ((1, 1), (3, 1), (3, 3)):
-            given = {"contents": styles[:contents], "keys": keys[:count], "values": values[:count]}
-            (made,) = stylize.run(None, given)
+            (made,) = stylize.run(None, {"contents": styles[:contents], **rows(count)})
             assert made.shape == (contents, 3, 32, 32)
-        (together,) = stylize.run(None, {"contents": styles, "keys": keys, "values": values})
-        (alone,) = stylize.run(None, {"contents": styles[2:], "keys": keys[2:], "values": values[2:]})
+        (together,) = stylize.run(None, {"contents": styles, **kept})
+        (alone,) = stylize.run(None, {"contents": styles[2:], **{name: part[2:] for name, part in kept.items()}})
         assert np.abs(together[2:] - alone).max() < 0.02

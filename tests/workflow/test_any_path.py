@@ -25,7 +25,8 @@ def repository(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     copy = tmp_path / request.param / "repository"
     for folder in ("src", "workflow", "profiles", "envs", "weights"):
         shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy2(ROOT / "Snakefile", copy)
+    for file in ("Snakefile", "config.yaml", "pyproject.toml"):
+        shutil.copy2(ROOT / file, copy)
     return copy
 
 
