@@ -84,6 +84,8 @@ def test_a_random_network_of_cfsd_is_told():
     _, table = answers(AS_CLAIMED)
     assert not any("seeded" in note for note in claims.notes(table))
     assert any("seeded" in note for note in claims.notes(table.assign(networks="vgg19 seeded-1 (random)")))
+    real = table.assign(networks="alexnet seeded-1 (random); efficientnet_lite0 imagenet")
+    assert not any("seeded" in note for note in claims.notes(real))  # CFSD did not look through LPIPS's network
 
 
 def test_claims_are_written_for_people_and_for_print():

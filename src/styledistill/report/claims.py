@@ -138,7 +138,7 @@ def notes(table: pd.DataFrame) -> list[str]:
         f"{FEWEST} contents or styles, or this run lacks a loss. Saturation and brightness are means over "
         "whole pictures: HSV's saturation, Rec. 601's luma. Size is counted in parameters.",
     ]
-    if table["networks"].str.contains("seeded").any():
+    if table["networks"].str.contains(r"(?:vgg19|efficientnet_lite0) seeded").any():
         said.append("CFSD looked through a network of seeded random weights: what it says of structure is a hint only.")
     return said
 
