@@ -117,3 +117,11 @@ def test_weights_are_known_by_their_bytes(elsewhere: Path) -> None:
     (other / "student.safetensors").write_bytes(data)
     assert places.weights_mark("other") not in ("", embedded)
     assert places.weights_mark("nowhere") == places.weights_mark("someone/tiny") == ""
+
+
+def test_a_start_of_another_architecture_is_told() -> None:
+    values = yaml.safe_load((ROOT / "workflow/presets/smoke.yaml").read_text("utf-8"))
+    assert list(preflight.check(config.validate(values))) == []
+    values["student"] = {"architecture": "micro", "start": "weights/tiny_student"}
+    (line,) = preflight.check(config.validate(values))
+    assert line == "student.architecture: weights/tiny_student holds sttr, not micro. Set it to sttr."

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..config import NETWORKS, ArchiveSource, Config, FolderSource, Networks, Source
 from ..core.errors import UserError
-from ..core.files import canonical_json, sha256_bytes
+from ..core.files import canonical_json, read_json, sha256_bytes
 from ..core.places import found, hub_id, is_pattern
 from ..downloads import needed
 from ..downloads.datasets import by_hand
@@ -67,10 +67,21 @@ def missing_weights(config: Config) -> Iterator[str]:
             f"student.start: nothing at {start}.{known} Or set it to a folder with student.safetensors, the authors' "
             f".pth file, 'pretrain' or 'imagenet'."
         )
+    elif (held := _architecture(found(start))) not in (None, config.student.architecture):
+        yield f"student.architecture: {start} holds {held}, not {config.student.architecture}. Set it to {held}."
     for network in NETWORKS:
         choice, trained = getattr(config.networks, network), Networks.trained(network)
         if choice not in ("seeded", trained) and not Path(choice).is_file():
             yield f"networks.{network}: no file {choice}. Set it to 'seeded', '{trained}' or a file."
+
+
+def _architecture(start: Path) -> str | None:
+    """The architecture of a student's folder; None where none is there, or none that can be read (a job says so)."""
+    try:
+        facts = read_json(start / "config.json")
+    except (OSError, ValueError):
+        return None
+    return facts.get("architecture", "sttr") if isinstance(facts, dict) else None
 
 
 def gpus() -> int:
