@@ -51,20 +51,20 @@ def dry_run(repository: str, work: str, folder: str, source: str, run: str, pict
         assert done.returncode == 0, said[-2000:]
 
 
-EVERYTHING = (NAMES, NAMES, NAMES, SOURCES, RUNS, st.lists(STEMS, min_size=10, max_size=10, unique=True))
+EVERYTHING = st.tuples(NAMES, NAMES, NAMES, SOURCES, RUNS, st.lists(STEMS, min_size=10, max_size=10, unique=True))
 
 
 @pytest.mark.slow
 @settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
-@given(*EVERYTHING)
-def test_a_few_names_of_everything(*names: str) -> None:
+@given(EVERYTHING)
+def test_a_few_names_of_everything(names: tuple[str, str, str, str, str, list[str]]) -> None:
     dry_run(*names)
 
 
 @pytest.mark.overnight
 @settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
-@given(*EVERYTHING)
-def test_many_names_of_everything(*names: str) -> None:
+@given(EVERYTHING)
+def test_many_names_of_everything(names: tuple[str, str, str, str, str, list[str]]) -> None:
     dry_run(*names)
 
 
