@@ -24,9 +24,9 @@ SUBMIT = ("--workflow-profile", str(ROOT / "profiles/slurm"), *QUICK)
 # What the target `students` makes.
 STUDENTS = ("images/train", "images/val", "teacher", "shards", "students")
 # Rules that are jobs of SLURM in every run; all others run where Snakemake does.
-SUBMITTED = {"teach", "distill", "render", "render_controls", "score_fixed", "score", "benchmark"}
+SUBMITTED = {"index", "teach", "distill", "render", "render_controls", "score_fixed", "score", "benchmark"}
 # A group's job bears the group's name and its rules'.
-GROUPS = {"index_index", "prepare_crop_golden_crop", "pack_pack", "graphs_graphs", "export_export"}
+GROUPS = {"prepare_crop_golden_crop", "pack_pack", "graphs_graphs", "export_export"}
 
 
 def _jobs() -> list[dict[str, str]]:

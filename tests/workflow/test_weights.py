@@ -58,7 +58,7 @@ def test_weights_come_without_the_pictures_and_another_file_stops_the_run_in_one
 def _ablation(folder: Path, **changes) -> str:
     """A configuration with variants of the teacher, whose student starts from a file that comes by hand."""
     values = yaml.safe_load(SMOKE.read_text())
-    student = {**values["student"], "size": "full", "start": "resources/weights/checkpoint0005.pth"}
+    student = {"architecture": "sttr", "size": "full", "start": "resources/weights/checkpoint0005.pth"}
     path = folder / "config.yaml"
     path.write_text(yaml.safe_dump({**values, "student": student, "ablation": {"cold": {"gamma": 0.5}}, **changes}))
     return str(path)
