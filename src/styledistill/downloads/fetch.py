@@ -194,6 +194,7 @@ def _receive(
             file.write(piece)
             meter.advance(len(piece))
         meter.close()
+    file.flush()  # what is hashed next must be all of it, also where no length is asked for
     if total is not None and _length(file) < total:
         raise Cut("the connection was cut")
 
