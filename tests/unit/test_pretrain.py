@@ -1,8 +1,13 @@
 """What pretraining asks the student to reproduce."""
 
+import numpy as np
 import torch
 
-from styledistill.student.pretrain import as_known
+from styledistill import config
+from styledistill.config import Networks, Pretrain
+from styledistill.student import Student
+from styledistill.student.micro import Micro
+from styledistill.student.pretrain import Pools, as_known, pretrain
 
 
 def test_a_known_picture_is_content_style_and_result():
@@ -26,3 +31,14 @@ def test_a_recolored_content_must_find_its_colours_in_the_style():
             assert torch.corrcoef(together)[0, 1] > 0.999
         # The target's colours, but no pixel where the result needs it.
         assert torch.equal(known.styles[number], target.flip(1, 2))
+
+
+def test_micro_pretrains_from_the_default_size(tmp_path):
+    pool = np.random.default_rng(1).integers(256, size=(4, 32, 32, 3), dtype=np.uint8)
+    settings = Pretrain(steps=2, batch=2, identity_batch=2, identity_weight=1.0)
+    networks = Networks(features="efficientnet_lite0")
+    size = config.Student(architecture="micro", start="pretrain").size
+    student, rows = pretrain("micro", size, Pools(pool, pool, 32), settings, networks, 1, torch.device("cpu"), tmp_path)
+    assert isinstance(student.network, Micro) and rows[-1]["step"] == 2
+    student.save(tmp_path / "out")
+    assert Student.from_pretrained(tmp_path / "out").facts["origin"] == "pretrain"

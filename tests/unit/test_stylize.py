@@ -355,3 +355,23 @@ def test_the_first_picture_does_not_wait_for_torchs_compiler(content: Path, styl
     arguments = [content, style, "-o", tmp_path / "out.png", "--model", MODEL]
     assert subprocess.run([sys.executable, "-c", code, *arguments], cwd=ROOT / "src").returncode == 0
     assert (tmp_path / "out.png").is_file()
+
+
+@pytest.mark.parametrize("name", ["sttr", "micro"])
+def test_every_architecture_stylizes_files_as_in_memory(name: str, content: Path, style: Path, tmp_path: Path) -> None:
+    """STTR without a styled tail leaves no code of a style."""
+    student = Student.create("tiny", 3, name)
+    student.save(tmp_path / "student")
+    assert run(content, style, "-o", tmp_path / "out.png", model=tmp_path / "student").exit_code == 0
+    pictures = (torch.tensor(opened(path)).permute(2, 0, 1)[None] / 255 for path in (content, style))
+    difference = opened(tmp_path / "out.png").astype(int) - to_uint8(student.stylize(*pictures))[0]
+    assert np.abs(difference).max() <= 1
+
+
+def test_only_a_network_that_is_not_linear_in_pixels_warns_of_time(
+    content: Path, style: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("styledistill.student.apply._SLOW_PIXELS", 100)
+    for name, warns in (("tiny_student", True), ("micro", False)):
+        done = run(content, style, "-o", tmp_path / f"{name}.png", model=ROOT / "weights" / name)
+        assert ("take minutes on a CPU" in done.stderr) == warns

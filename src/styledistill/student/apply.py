@@ -20,7 +20,7 @@ from ..core.images import MAX_PIXELS, encode_png, open_rgb
 from ..core.progress import Meter, announce
 from ..core.runtime import pick_device
 from ..core.tensors import from_uint8, to_uint8
-from .architectures import Memory
+from .architectures import Memory, parts
 from .model import Student
 from .pairing import FORMATS, Job
 
@@ -84,7 +84,7 @@ def stylize_files(
                 memory = memories[job.style]
             else:
                 memory = attempt(job.style, lambda job=job: student.encode_style(_read(job.style, size)))
-                kept += 0 if memory is None else sum(part.nbytes for part in memory)
+                kept += 0 if memory is None else sum(part.nbytes for part in parts(memory).values())
                 if kept < _KEPT:  # of many styles the rest are encoded anew for each content: memory stays flat
                     memories[job.style] = memory
             if memory is None:
@@ -157,5 +157,5 @@ def _fitting(path: Path, work: Callable[[], T]) -> T:
 
 def _warn_of_time(path: Path, content: Tensor, student: Student) -> None:
     height, width = content.shape[2:]
-    if student.device.type == "cpu" and height * width > _SLOW_PIXELS:
+    if student.device.type == "cpu" and not student.network.linear and height * width > _SLOW_PIXELS:
         announce(f"{path}: {width} x {height} pixels take minutes on a CPU (four times as many, 16 times as long)")

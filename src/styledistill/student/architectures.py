@@ -1,7 +1,7 @@
 """The architectures of students: one module each, and one line here.
 
 A network takes and gives ImageNet-normalized images (B, 3, H, W), H and W multiples of its `grid`, says in which
-`memory_format` its weights lie best, and offers
+`memory_format` its weights lie best and whether its time is `linear` in pixels, and offers
 `encode_style` (style images to a named tuple of tensors, one row a style), `decode` (contents and that tuple to
 images), `between` (for a strength below 1), `forward` (both in one) and `heaviest` (parts to compute twice).
 """
@@ -18,6 +18,11 @@ from ..core.errors import UserError
 from . import micro, sttr
 
 Memory = tuple[Tensor | None, ...]  # a network's named tuple of what a style leaves
+
+
+def parts(memory: Any) -> dict[str, Tensor]:
+    """What a style leaves in this network, by name; a network may leave some of a memory's fields empty."""
+    return {name: part for name, part in memory._asdict().items() if part is not None}
 
 
 @dataclass(frozen=True)

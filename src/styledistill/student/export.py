@@ -33,6 +33,7 @@ from ..core.files import write_bytes, write_json
 from ..core.tensors import from_uint8
 from ..perceptual import denormalize, normalize
 from ..sources.drawings import draw
+from .architectures import parts
 from .model import Student, reflected
 from .precision import in_half, with_int8_weights
 
@@ -65,7 +66,7 @@ class _EncodeStyle(nn.Module):
 
     def forward(self, styles: Tensor) -> tuple[Tensor, ...]:
         """Pictures (M, 3, H', W') in [0, 1] to what the network keeps of them, M rows each."""
-        return tuple(_kept(self.network.encode_style(normalize(reflected(styles, self.network.grid)))).values())
+        return tuple(parts(self.network.encode_style(normalize(reflected(styles, self.network.grid)))).values())
 
 
 class _Stylize(nn.Module):
@@ -143,7 +144,7 @@ def _traced(network: nn.Module) -> dict[str, onnx.ModelProto]:
     styles = torch.zeros(2, 3, 70, 90)
     encoder = _EncodeStyle(network).eval()
     memory = network.encode_style(torch.zeros(2, 3, 64, 96))
-    kept = _kept(memory)
+    kept = parts(memory)
     axes = {name: _MEMORY_AXES[part.dim()] for name, part in kept.items()}
     encode_style = _graph(encoder, {"styles": (styles, _STYLE_AXES)}, axes)
     stylize = _graph(
@@ -155,11 +156,6 @@ def _traced(network: nn.Module) -> dict[str, onnx.ModelProto]:
         {"pictures": _CONTENT_AXES},
     )
     return {"encode_style": encode_style, "stylize": stylize}
-
-
-def _kept(memory: Any) -> dict[str, Tensor]:
-    """The parts that a style leaves in this network, by name: inputs and outputs of the graphs."""
-    return {name: part for name, part in memory._asdict().items() if part is not None}
 
 
 def _graph(module: nn.Module, inputs: dict[str, tuple[Tensor, Axes]], outputs: dict[str, Axes]) -> onnx.ModelProto:

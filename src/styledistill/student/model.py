@@ -22,7 +22,7 @@ from ..core.places import found, hub_id
 from ..core.tensors import finite, finite_weights
 from ..downloads.registry import local_file
 from ..perceptual import denormalize, efficientnet_lite0, normalize
-from .architectures import Memory, architecture, architecture_of
+from .architectures import Memory, architecture, architecture_of, parts
 from .modulation import DEPTHS, StyleEncoder
 from .sttr import SIZES, STTR
 
@@ -142,7 +142,7 @@ class Student(nn.Module):
         if len(same_as) not in (1, count):
             raise ValueError(f"{len(same_as)} styles for {count} contents: give as many, or one")
         rows = same_as.expand(count) if len(same_as) == 1 else same_as
-        return type(memory)(*(None if part is None else part[rows.to(part.device)] for part in memory))
+        return type(memory)(**{name: part[rows.to(part.device)] for name, part in parts(memory).items()})
 
     def _prepared(self, pictures: Tensor) -> Tensor:
         return normalize(reflected(pictures.to(self.device), self.network.grid))

@@ -386,6 +386,7 @@ class STTR(nn.Module):
     """Content and style pictures to a stylized picture, all in ImageNet-normalised space (not squashed)."""
 
     grid: ClassVar[int] = 32  # the style backbone's stride
+    linear: ClassVar[bool] = False  # whether time grows with the pixels, and not with their square
     memory_format: ClassVar[torch.memory_format] = torch.contiguous_format
 
     def __init__(self, config: STTRConfig) -> None:
