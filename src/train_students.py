@@ -14,16 +14,14 @@ import torch
 from safetensors.torch import save_file
 
 from styledistill.config import Networks
-from styledistill.core.errors import UserError
 from styledistill.core.files import atomic_path, sha256_file, write_json
-from styledistill.core.images import open_rgb
 from styledistill.core.runtime import use_threads
 from styledistill.perceptual import efficientnet_lite0, features
-from styledistill.sources.pool import content_pool, style_pool
+from styledistill.sources.pool import HELD_OUT, Group, content_pool, opened, style_pool
 from styledistill.student.architectures import architecture_of
 from styledistill.student.model import CONFIG_FILE, WEIGHTS_FILE, Student
 from styledistill.student.modulation import DEPTHS, StyleEncoder
-from styledistill.student.practice import Group, PairsByChance, Practice, Recipe, Weights
+from styledistill.student.practice import PairsByChance, Practice, Recipe, Weights
 from styledistill.student.sttr import STTR
 from styledistill.student.train import write_history
 
@@ -32,8 +30,6 @@ RECIPES = {
     "sttr": Recipe(steps=5_200, learning_rate=5e-4, warm_up=200, sizes=((1.0, 4, 128),), weights=Weights(content=0.5)),
 }
 SEEDS = {"micro": 1, "sttr": 2, "drawn styles": 7, "drawn contents": 8}
-# Every so manieth picture of a folder is held out, to look at what was never trained on.
-HELD_OUT = {"photographs": 25, "paintings": 12}
 
 
 @click.group()
@@ -60,10 +56,7 @@ def train(work: Path, architecture: str, photographs: Path, paintings: Path, sta
     """Train a student on photographs, paintings and drawn pictures; killed and started again it goes on."""
     with user_errors():
         use_threads()
-        taken, art = (
-            [np.asarray(open_rgb(path)) for path in kept(folder, HELD_OUT[name])]
-            for name, folder in (("photographs", photographs), ("paintings", paintings))
-        )
+        taken, art = opened(photographs, HELD_OUT["photographs"]), opened(paintings, HELD_OUT["paintings"])
         drawn = {name: list(np.load(work / f"{name}.npy")) for name in ("contents", "styles")}
         contents = [Group(taken, 0.75), Group(art, 0.13), Group(drawn["contents"], 0.12)]
         styles = [Group(art, 0.75, zoom=1.25), Group(taken, 0.12), Group(drawn["styles"], 0.13, zoom=1.0)]
@@ -101,14 +94,6 @@ def export(work: Path, architecture: str, out: Path) -> None:
             "sha256": {WEIGHTS_FILE: sha256_file(out / WEIGHTS_FILE)},
         }
         write_json(out / "recipe.json", recipe)
-
-
-def kept(folder: Path, held_out: int) -> list[Path]:
-    """The pictures of a folder but every so manieth, by name. Raises UserError where there are none."""
-    found = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
-    if not found:
-        raise UserError(f"{folder}: no pictures there.")
-    return [path for number, path in enumerate(found) if number % held_out != held_out - 1]
 
 
 def untrained(architecture: str, seed: int, start: Path | None) -> torch.nn.Module:

@@ -9,15 +9,17 @@ from command import Folder, user_errors  # sets OpenMP's wait policy, so it stan
 import click
 import numpy as np
 import torch
+from safetensors.torch import load_file
 
 from styledistill.core.files import atomic_path, sha256_file, write_json, write_text
 from styledistill.core.runtime import use_threads
-from styledistill.sources.pool import mixed_pool
+from styledistill.sources.pool import HELD_OUT, Group, crops, mixed_pool, opened
 from styledistill.teacher import tiny
 
-AUTOENCODER = tiny.Schedule(steps=3_600, batch=8, learning_rate=1e-3)
-COARSE = 1_500  # the first UNet steps on quarter-size latents: layout of textures is learnt four times faster there
-UNET = tiny.Schedule(steps=3_800, batch=4, learning_rate=5e-4, ema=0.9985)
+AUTOENCODER = tiny.Schedule(steps=2_400, batch=8, learning_rate=5e-4)
+COARSE = 1_000  # the first UNet steps on quarter-size latents: layout of textures is learnt four times faster there
+UNET = tiny.Schedule(steps=6_000, batch=4, learning_rate=5e-4, ema=0.9985)
+COUNTS = {"drawn": 2_000, "photographs": 2_000, "paintings": 2_000}  # pictures of 128 x 128
 
 
 @click.group()
@@ -27,23 +29,32 @@ def main() -> None:
 
 @main.command()
 @click.argument("work", type=Folder)
-@click.option("--count", default=4_000, show_default=True, help="Pictures of 128 x 128 for the diffusion.")
+@click.option("--photographs", type=Folder, required=True, help="Folder of photographs.")
+@click.option("--paintings", type=Folder, required=True, help="Folder of paintings.")
 @click.option("--seed", default=1, show_default=True)
-def pictures(work: Path, count: int, seed: int) -> None:
-    """Draw the training pictures."""
-    for name, number, part in (("train", count, seed), ("held_out", 160, seed + 1)):
+def pictures(work: Path, photographs: Path, paintings: Path, seed: int) -> None:
+    """Draw pictures and crop photographs and paintings, at scales of every kind."""
+    folders = {"photographs": (photographs, 1.0), "paintings": (paintings, 1.4)}
+    for name, part, held_out in (("train", seed, False), ("held_out", seed + 1, True)):
+        counts = {kind: count // 25 for kind, count in COUNTS.items()} if held_out else COUNTS
+        pools = [mixed_pool(part, counts["drawn"], 128)]
+        for kind, (folder, zoom) in folders.items():
+            group = Group(opened(folder, HELD_OUT[kind], held_out), 1.0, zoom)
+            pools.append(crops([group], part, counts[kind], 128))
+        mixed = np.random.default_rng(part).permutation(np.concatenate(pools))
         with atomic_path(work / f"{name}.npy") as temporary, temporary.open("wb") as file:
-            np.save(file, mixed_pool(part, number, 128))
+            np.save(file, mixed)
 
 
 @main.command()
 @click.argument("work", type=Folder)
+@click.option("--start", type=Folder, help="Teacher whose autoencoder the new one starts from.")
 @click.option("--seed", default=1, show_default=True)
-def autoencoder(work: Path, seed: int) -> None:
+def autoencoder(work: Path, start: Path | None, seed: int) -> None:
     """Train encoder and decoder together, then standardise the latents."""
     torch.manual_seed(seed)
     pool = np.load(work / "train.npy", mmap_mode="r")
-    vae = tiny.build_vae()
+    vae = tiny.AutoencoderKL.from_pretrained(start / "vae") if start else tiny.build_vae()
     trainer = tiny.Trainer(dict(vae.named_parameters()), AUTOENCODER, work / "autoencoder.pt", seed)
 
     def loss(step: int, random: torch.Generator) -> torch.Tensor:
@@ -60,13 +71,17 @@ def autoencoder(work: Path, seed: int) -> None:
 
 @main.command()
 @click.argument("work", type=Folder)
+@click.option("--start", type=Folder, help="Teacher whose UNet and null text the new ones start from.")
 @click.option("--seed", default=3, show_default=True)
-def unet(work: Path, seed: int) -> None:
+def unet(work: Path, start: Path | None, seed: int) -> None:
     """Train the UNet and the null text's embedding on the latents; writes an average for looking at now and then."""
     torch.manual_seed(seed)
     vae = tiny.AutoencoderKL.from_pretrained(work / "vae")
     latents = tiny.encode_pool(vae, np.load(work / "train.npy", mmap_mode="r"))
     network, null_text = tiny.build_unet(), torch.nn.Parameter(0.02 * torch.randn(1, 1, tiny.TEXT_WIDTH))
+    if start:
+        network.load_state_dict(tiny.UNet2DConditionModel.from_pretrained(start / "unet").state_dict())
+        null_text.data = load_file(start / "null_text.safetensors")["embedding"].float()
     alphas = tiny.build_scheduler().alphas_cumprod
     trainer = tiny.Trainer({**dict(network.named_parameters()), "null_text": null_text}, UNET, work / "unet.pt", seed)
 

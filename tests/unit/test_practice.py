@@ -12,8 +12,9 @@ from torch import Tensor
 from styledistill.config import Networks
 from styledistill.core.errors import UserError
 from styledistill.perceptual import features
+from styledistill.sources.pool import Group, crop
 from styledistill.student import Student, practice
-from styledistill.student.practice import Group, PairsByChance, Practice, Recipe, draw, moved, turned_colors
+from styledistill.student.practice import PairsByChance, Practice, Recipe, moved, turned_colors
 
 LITE = Networks(features="efficientnet_lite0")
 
@@ -75,7 +76,7 @@ def test_a_batch_is_a_function_of_its_step(pairs: PairsByChance) -> None:
 def test_groups_are_drawn_by_their_shares() -> None:
     black, white = np.zeros((32, 32, 3), np.uint8), np.full((32, 32, 3), 255, np.uint8)
     rng = np.random.default_rng(5)
-    drawn = [draw(rng, [Group([black], 1.0), Group([white], 3.0)], 32).mean() == 255 for _ in range(400)]
+    drawn = [crop(rng, [Group([black], 1.0), Group([white], 3.0)], 32).mean() == 255 for _ in range(400)]
     assert 0.68 < np.mean(drawn) < 0.82
 
 

@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from torch import Tensor, nn
 
 from ..core.errors import UserError
@@ -26,6 +25,7 @@ from ..core.files import atomic_path
 from ..core.progress import Meter
 from ..core.tensors import from_uint8
 from ..perceptual import denormalize, feature_maps, normalize
+from ..sources.pool import Group, crop
 from .losses import color_moments, grain_distance, sliced_distance, structure_parts, texture_distance, tone_distance
 from .modulation import StyleEncoder
 
@@ -75,32 +75,6 @@ class Recipe:
 # --- pictures -----------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Group:
-    """Pictures uint8 (H, W, 3) of one kind, and how often they are taken, relative to other groups."""
-
-    pictures: Sequence[np.ndarray]
-    share: float
-    zoom: float = 1.4  # a crop shows at least so many times the side that it is scaled to, where the picture allows
-
-
-def draw(rng: np.random.Generator, groups: Sequence[Group], side: int) -> np.ndarray:
-    """A random crop (side, side, 3) of a random picture, at a random scale, mirrored by chance."""
-    shares = np.array([group.share for group in groups])
-    group = groups[rng.choice(len(groups), p=shares / shares.sum())]
-    picture = group.pictures[rng.integers(len(group.pictures))]
-    shorter = min(picture.shape[:2])
-    extent = int(rng.uniform(min(int(group.zoom * side), shorter), shorter + 1)) if shorter > side else shorter
-    top, left = (int(rng.integers(length - extent + 1)) for length in picture.shape[:2])
-    crop = picture[top : top + extent, left : left + extent]
-    if rng.random() < 0.5:
-        crop = crop[:, ::-1]
-    if extent != side:
-        kernel = Image.Resampling.LANCZOS if extent > side else Image.Resampling.BICUBIC
-        crop = np.asarray(Image.fromarray(crop).resize((side, side), kernel))
-    return np.ascontiguousarray(crop)
-
-
 def turned_colors(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
     """The picture with its colors turned around the grey axis, scaled and moved a little, now and then inverted."""
     angle = rng.uniform(-math.pi, math.pi)
@@ -126,8 +100,8 @@ class PairsByChance:
         rng = np.random.default_rng([self.seed, step])
         contents, styles = [], []
         for _ in range(count):
-            contents.append(draw(rng, self.contents, side))
-            style = draw(rng, self.styles, side)
+            contents.append(crop(rng, self.contents, side))
+            style = crop(rng, self.styles, side)
             if rng.random() < 0.25:
                 style = np.ascontiguousarray(np.rot90(style))
             styles.append(turned_colors(rng, style) if rng.random() < self.recolored else style)
