@@ -17,7 +17,8 @@ from styledistill.config import Networks
 from styledistill.core.files import atomic_path, sha256_file, write_json
 from styledistill.core.runtime import use_threads
 from styledistill.perceptual import efficientnet_lite0, features
-from styledistill.sources.pool import HELD_OUT, Group, content_pool, opened, style_pool
+from styledistill.sources.crops import HELD_OUT, Group, opened
+from styledistill.sources.pool import content_pool, style_pool
 from styledistill.student.architectures import architecture_of
 from styledistill.student.model import CONFIG_FILE, WEIGHTS_FILE, Student
 from styledistill.student.modulation import DEPTHS, StyleEncoder

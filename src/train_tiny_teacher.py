@@ -13,7 +13,8 @@ from safetensors.torch import load_file
 
 from styledistill.core.files import atomic_path, sha256_file, write_json, write_text
 from styledistill.core.runtime import use_threads
-from styledistill.sources.pool import HELD_OUT, Group, crops, mixed_pool, opened
+from styledistill.sources.crops import HELD_OUT, Group, crops, opened
+from styledistill.sources.pool import mixed_pool
 from styledistill.teacher import tiny
 
 AUTOENCODER = tiny.Schedule(steps=2_400, batch=8, learning_rate=5e-4)

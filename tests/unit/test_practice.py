@@ -12,7 +12,7 @@ from torch import Tensor
 from styledistill.config import Networks
 from styledistill.core.errors import UserError
 from styledistill.perceptual import features
-from styledistill.sources.pool import Group, crop
+from styledistill.sources.crops import Group, crop
 from styledistill.student import Student, practice
 from styledistill.student.practice import PairsByChance, Practice, Recipe, moved, turned_colors
 

@@ -25,7 +25,7 @@ from ..core.files import atomic_path
 from ..core.progress import Meter
 from ..core.tensors import from_uint8
 from ..perceptual import denormalize, feature_maps, normalize
-from ..sources.pool import Group, crop
+from ..sources.crops import Group, crop
 from .losses import color_moments, grain_distance, sliced_distance, structure_parts, texture_distance, tone_distance
 from .modulation import StyleEncoder
 
