@@ -20,6 +20,7 @@ from .styles import PAINTABLE, paint, style
 # Colour photographs with a subject; the grey textures of the package would teach grey skies.
 _SUBJECTS = ("astronaut", "chelsea", "coffee", "motorcycle", "retina", "rocket")
 
+
 def content_pool(seed: int, count: int, size: int) -> np.ndarray:
     """`count` content pictures, uint8 (count, size, size, 3): half scenes, a quarter faces, a quarter photographs."""
     makers = (scene, face, scene, _photograph)
