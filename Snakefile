@@ -1,6 +1,6 @@
 """StyleDistill: distil a diffusion stylizer into one feed-forward transformer, and measure what it kept.
 
-The stages stand in workflow/rules, one file each; workflow/rules/common.smk holds paths and settings.
+The chapters stand in workflow/rules, a file each; workflow/rules/common.smk holds paths and settings.
 """
 
 from snakemake.utils import min_version
@@ -12,21 +12,20 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
-include: "workflow/rules/weights.smk"
-include: "workflow/rules/data.smk"
-include: "workflow/rules/teach.smk"
-include: "workflow/rules/card.smk"
-include: "workflow/rules/distill.smk"
-include: "workflow/rules/export.smk"
-include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/downloads.smk"
+include: "workflow/rules/sources.smk"
+include: "workflow/rules/splits.smk"
+include: "workflow/rules/teacher.smk"
+include: "workflow/rules/shards.smk"
+include: "workflow/rules/student.smk"
+include: "workflow/rules/metrics.smk"
 include: "workflow/rules/ablation.smk"
-include: "workflow/rules/compare.smk"
 include: "workflow/rules/report.smk"
 
 
 onstart:
     stop_if_missing()
-    alone(occupied.occupy)
+    alone(lock.occupy)
 
 
 onsuccess:
@@ -43,7 +42,7 @@ rule all:
         FETCHED,
         REPORT,
         CARD,
-        collect(rules.export.output, loss=CFG.losses),
+        collect(rules.export_onnx.output, loss=CFG.losses),
         ABLATION if VARIANTS else [],
 
 
@@ -58,7 +57,7 @@ rule dataset:
 rule weights:
     input:
         TEACHER_STAMP,
-        collect(STAMP, weight=needed.for_run(CFG)),
+        collect(STAMP, weight=requirements.for_run(CFG)),
 
 
 rule fetch:
@@ -66,7 +65,7 @@ rule fetch:
         FETCHED,
         SPLITS,
         rules.weights.input,
-        rules.golden_table.output,
+        rules.select_golden.output,
         BLOCK_TABLES,
 
 
@@ -77,7 +76,7 @@ rule students:
 
 rule onnx:
     input:
-        collect(rules.export.output, loss=CFG.losses),
+        collect(rules.export_onnx.output, loss=CFG.losses),
 
 
 rule golden:

@@ -2,17 +2,17 @@
 
 from pathlib import Path
 
-from command import SEED, Readable, Settings, Writable, user_errors
+from styledistill.cli import SEED, Readable, Settings, Writable, user_errors
 
 import click
 
 from styledistill import config
 from styledistill.core.files import write_json
-from styledistill.core.record import run_record
-from styledistill.downloads import models
-from styledistill.plan import tables, windows
+from styledistill.core.provenance import run_record
+from styledistill.downloads import hub_models
 from styledistill.sources import registry
 from styledistill.sources.listing import listing
+from styledistill.splits import tables, windows
 
 
 @click.command()
@@ -34,7 +34,7 @@ def main(
 ) -> None:
     """Fetch all pictures that blocks and golden set take from INDEXES (index/<source>.csv), unless they are here."""
     if listed:
-        click.echo(f"{listing()}\n\nTeachers:\n{models.listing()}")
+        click.echo(f"{listing()}\n\nTeachers:\n{hub_models.listing()}")
         return
     if not (indexes and sources and blocks and golden and out) or seed is None:
         raise click.UsageError("give either --list, or INDEXES and all other options")

@@ -26,8 +26,8 @@ REASONS = {
     "Forced execution": "forced",
     "Input files updated by another job": "follows from another job",
 }
-# The only parameter that changed: a fingerprint of code (styledistill.fingerprint), or the mark of a folder's files
-# (styledistill.plan.preflight.listing), empty where there was no folder.
+# The only parameter that changed: a fingerprint of code (styledistill.core.fingerprint), or the mark of a folder's
+# files (styledistill.run.preflight.listing), empty where there was no folder.
 _ALONE = {
     "code changed": re.compile(r"before: '[0-9a-f]{16}' now: '[0-9a-f]{16}' "),
     "pictures changed": re.compile(r"before: '(files [0-9a-f]{16})?' now: '(files [0-9a-f]{16})?' "),

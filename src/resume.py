@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from styledistill.occupied import RESUMING
+from styledistill.run.lock import RESUMING
 
 
 def main(arguments: list[str]) -> int:

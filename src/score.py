@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from command import Folder, Writable, user_errors
+from styledistill.cli import Folder, Writable, user_errors
 
 import click
 
 from styledistill.config import Metrics, Networks
 from styledistill.core.runtime import pick_device, use_threads
-from styledistill.metrics.folders import described, score_folders
 from styledistill.metrics.score import load_instruments, write_rows
+from styledistill.metrics.score_folders import described, score_folders
 
 
 @click.command()

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from command import Number, user_errors
+from styledistill.cli import Number, user_errors
 
 import click
 
 from styledistill.core.errors import UserError
-from styledistill.student.pairing import plan
+from styledistill.student.stylize_jobs import plan
 
 EMBEDDED = str(Path(__file__).parents[1] / "weights" / "micro")
 
@@ -51,7 +51,7 @@ def main(
         jobs = plan(content, style, out)
         # torch takes a second to import; what is wrong with the command has been told by now.
         from styledistill.core.runtime import use_threads
-        from styledistill.student.apply import load, stylize_files
+        from styledistill.student.stylize_files import load, stylize_files
 
         use_threads()
         made = stylize_files(load(model, device, revision), jobs, size, strength, preserve_color)

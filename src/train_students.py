@@ -6,7 +6,7 @@ import dataclasses
 import json
 from pathlib import Path
 
-from command import Folder, user_errors  # sets OpenMP's wait policy, so it stands before torch
+from styledistill.cli import Folder, user_errors  # sets OpenMP's wait policy, so it stands before torch
 
 import click
 import numpy as np
@@ -16,15 +16,15 @@ from safetensors.torch import save_file
 from styledistill.config import Networks
 from styledistill.core.files import atomic_path, sha256_file, write_json
 from styledistill.core.runtime import use_threads
+from styledistill.embedded.pool import content_pool, style_pool
 from styledistill.perceptual import efficientnet_lite0, features
 from styledistill.sources.crops import HELD_OUT, Group, opened
-from styledistill.sources.pool import content_pool, style_pool
 from styledistill.student.architectures import architecture_of
 from styledistill.student.model import CONFIG_FILE, WEIGHTS_FILE, Student
 from styledistill.student.modulation import DEPTHS, StyleEncoder
 from styledistill.student.practice import PairsByChance, Practice, Recipe, Weights
 from styledistill.student.sttr import STTR
-from styledistill.student.train import write_history
+from styledistill.student.training import write_history
 
 RECIPES = {
     "micro": Recipe(steps=12_500),

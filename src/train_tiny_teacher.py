@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from command import Folder, user_errors  # sets OpenMP's wait policy, so it stands before torch
+from styledistill.cli import Folder, user_errors  # sets OpenMP's wait policy, so it stands before torch
 
 import click
 import numpy as np
@@ -13,13 +13,13 @@ from safetensors.torch import load_file
 
 from styledistill.core.files import atomic_path, sha256_file, write_json, write_text
 from styledistill.core.runtime import use_threads
+from styledistill.embedded import tiny_teacher
+from styledistill.embedded.pool import mixed_pool
 from styledistill.sources.crops import HELD_OUT, Group, crops, opened
-from styledistill.sources.pool import mixed_pool
-from styledistill.teacher import tiny
 
-AUTOENCODER = tiny.Schedule(steps=2_400, batch=8, learning_rate=5e-4)
+AUTOENCODER = tiny_teacher.Schedule(steps=2_400, batch=8, learning_rate=5e-4)
 COARSE = 1_000  # the first UNet steps on quarter-size latents: layout of textures is learnt four times faster there
-UNET = tiny.Schedule(steps=6_000, batch=4, learning_rate=5e-4, ema=0.9985)
+UNET = tiny_teacher.Schedule(steps=6_000, batch=4, learning_rate=5e-4, ema=0.9985)
 COUNTS = {"drawn": 2_000, "photographs": 2_000, "paintings": 2_000}  # pictures of 128 x 128
 
 
@@ -55,17 +55,19 @@ def autoencoder(work: Path, start: Path | None, seed: int) -> None:
     """Train encoder and decoder together, then standardise the latents."""
     torch.manual_seed(seed)
     pool = np.load(work / "train.npy", mmap_mode="r")
-    vae = tiny.AutoencoderKL.from_pretrained(start / "vae") if start else tiny.build_vae()
-    trainer = tiny.Trainer(dict(vae.named_parameters()), AUTOENCODER, work / "autoencoder.pt", seed)
+    vae = tiny_teacher.AutoencoderKL.from_pretrained(start / "vae") if start else tiny_teacher.build_vae()
+    trainer = tiny_teacher.Trainer(dict(vae.named_parameters()), AUTOENCODER, work / "autoencoder.pt", seed)
 
     def loss(step: int, random: torch.Generator) -> torch.Tensor:
-        return tiny.autoencoder_loss(vae, tiny.picture_batch(pool, AUTOENCODER.batch, 64, random), random)
+        return tiny_teacher.autoencoder_loss(
+            vae, tiny_teacher.picture_batch(pool, AUTOENCODER.batch, 64, random), random
+        )
 
     for step in trainer.run(loss):
         if step % 1_000 == 0:
             print(f"step {step}: {held_out_psnr(vae, work):.2f} dB on held-out pictures", flush=True)
     trainer.use_average()
-    tiny.standardise_latents(vae, pool[:800])
+    tiny_teacher.standardise_latents(vae, pool[:800])
     print(f"standardised: {held_out_psnr(vae, work):.2f} dB on held-out pictures")
     vae.save_pretrained(work / "vae")
 
@@ -77,18 +79,25 @@ def autoencoder(work: Path, start: Path | None, seed: int) -> None:
 def unet(work: Path, start: Path | None, seed: int) -> None:
     """Train the UNet and the null text's embedding on the latents; writes an average for looking at now and then."""
     torch.manual_seed(seed)
-    vae = tiny.AutoencoderKL.from_pretrained(work / "vae")
-    latents = tiny.encode_pool(vae, np.load(work / "train.npy", mmap_mode="r"))
-    network, null_text = tiny.build_unet(), torch.nn.Parameter(0.02 * torch.randn(1, 1, tiny.TEXT_WIDTH))
+    vae = tiny_teacher.AutoencoderKL.from_pretrained(work / "vae")
+    latents = tiny_teacher.encode_pool(vae, np.load(work / "train.npy", mmap_mode="r"))
+    network, null_text = (
+        tiny_teacher.build_unet(),
+        torch.nn.Parameter(0.02 * torch.randn(1, 1, tiny_teacher.TEXT_WIDTH)),
+    )
     if start:
-        network.load_state_dict(tiny.UNet2DConditionModel.from_pretrained(start / "unet").state_dict())
+        network.load_state_dict(tiny_teacher.UNet2DConditionModel.from_pretrained(start / "unet").state_dict())
         null_text.data = load_file(start / "null_text.safetensors")["embedding"].float()
-    alphas = tiny.build_scheduler().alphas_cumprod
-    trainer = tiny.Trainer({**dict(network.named_parameters()), "null_text": null_text}, UNET, work / "unet.pt", seed)
+    alphas = tiny_teacher.build_scheduler().alphas_cumprod
+    trainer = tiny_teacher.Trainer(
+        {**dict(network.named_parameters()), "null_text": null_text}, UNET, work / "unet.pt", seed
+    )
 
     def loss(step: int, random: torch.Generator) -> torch.Tensor:
         count, side = (4 * UNET.batch, 16) if step < COARSE else (UNET.batch, 32)
-        return tiny.noise_loss(network, null_text, tiny.latent_batch(latents, count, side, random), alphas, random)
+        return tiny_teacher.noise_loss(
+            network, null_text, tiny_teacher.latent_batch(latents, count, side, random), alphas, random
+        )
 
     for _ in trainer.run(loss):
         pass
@@ -99,23 +108,25 @@ def unet(work: Path, start: Path | None, seed: int) -> None:
 @click.argument("out", type=Folder)
 def export(work: Path, out: Path) -> None:
     """Write the averaged weights as a diffusers folder in fp16, with recipe, loss curve and sha256."""
-    vae = tiny.AutoencoderKL.from_pretrained(work / "vae")
-    network, null_text = tiny.build_unet(), torch.nn.Parameter(torch.zeros(1, 1, tiny.TEXT_WIDTH))
-    trainer = tiny.Trainer({**dict(network.named_parameters()), "null_text": null_text}, UNET, work / "unet.pt", seed=3)
+    vae = tiny_teacher.AutoencoderKL.from_pretrained(work / "vae")
+    network, null_text = tiny_teacher.build_unet(), torch.nn.Parameter(torch.zeros(1, 1, tiny_teacher.TEXT_WIDTH))
+    trainer = tiny_teacher.Trainer(
+        {**dict(network.named_parameters()), "null_text": null_text}, UNET, work / "unet.pt", seed=3
+    )
     trainer.use_average()
-    tiny.save_half(vae, out / "vae")
-    tiny.save_half(network, out / "unet")
-    tiny.build_scheduler().save_pretrained(out / "scheduler")
-    tiny.save_null_text(null_text, out / "null_text.safetensors")
+    tiny_teacher.save_half(vae, out / "vae")
+    tiny_teacher.save_half(network, out / "unet")
+    tiny_teacher.build_scheduler().save_pretrained(out / "scheduler")
+    tiny_teacher.save_null_text(null_text, out / "null_text.safetensors")
     write_json(out / "recipe.json", recipe(work, out, trainer.step, held_out_psnr(vae, work)))
     write_text(out / "loss.csv", loss_curve(trainer.losses))
 
 
-def held_out_psnr(vae: tiny.AutoencoderKL, work: Path) -> float:
+def held_out_psnr(vae: tiny_teacher.AutoencoderKL, work: Path) -> float:
     """Mean PSNR of reconstructions of pictures that were not trained on, in dB."""
     errors = []
     with torch.no_grad():
-        for batch in tiny.whole_batches(np.load(work / "held_out.npy")):
+        for batch in tiny_teacher.whole_batches(np.load(work / "held_out.npy")):
             decoded = vae.decode(vae.encode(batch).latent_dist.mean).sample.clamp(-1, 1)
             errors.append((decoded - batch).div(2).square().mean((1, 2, 3)))
     return float(-10 * torch.cat(errors).log10().mean())

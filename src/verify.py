@@ -5,14 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from command import Folder, user_errors
+from styledistill.cli import Folder, user_errors
 
 import click
 
 from styledistill.core.errors import UserError
 from styledistill.core.places import PROJECT
-from styledistill.repair import in_order, times_kept
-from styledistill.verification import Fault, Run, folder_of, stored_pairs, verify
+from styledistill.run.repair import in_order, times_kept
+from styledistill.run.verify import Fault, Run, folder_of, stored_pairs, verify
 
 
 @click.command()

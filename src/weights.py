@@ -2,17 +2,17 @@
 
 from pathlib import Path
 
-from command import Folder, user_errors
+from styledistill.cli import Folder, user_errors
 
 import click
 
 from styledistill.core.errors import UserError
 from styledistill.core.files import write_json
 from styledistill.core.progress import announce, megabytes
-from styledistill.core.record import run_record
-from styledistill.downloads import models
-from styledistill.downloads.content import check_download
-from styledistill.downloads.fetch import fetch_file
+from styledistill.core.provenance import run_record
+from styledistill.downloads import hub_models
+from styledistill.downloads.checks import check_download
+from styledistill.downloads.http import fetch_file
 from styledistill.downloads.lock import FOLDER as LOCKED
 from styledistill.downloads.lock import pin
 from styledistill.downloads.registry import FOLDER, WeightFile, expected_sha256, listing, weight_file
@@ -32,7 +32,7 @@ def main(names: tuple[str, ...], listed: bool, folder: Path, stamps: Path | None
         raise click.UsageError("which weights? Give their names, or --list")
     with user_errors():
         if listed:
-            click.echo(f"{listing(folder)}\n{models.listing()}")
+            click.echo(f"{listing(folder)}\n{hub_models.listing()}")
         for name in names:
             fetch(name, folder, stamps)
 

@@ -21,7 +21,7 @@ from .core.images import save_png
 from .core.places import found, hub_id
 from .core.progress import Meter, progress
 from .core.tensors import load_pictures, recolor, to_uint8
-from .evaluation import Pair
+from .splits.pairs import Pair
 
 # Pictures per forward. Fixed, because outputs at different batch sizes are not bit-equal.
 CHUNK = 8
@@ -66,7 +66,7 @@ class StoredTeacher:
 
     def __init__(self, settings: config.Teacher, device: torch.device, store: Path | None) -> None:
         from .teacher.load import load_teacher
-        from .teacher.store import PairStore
+        from .teacher.pair_cache import PairStore
 
         self._teacher = load_teacher(settings, device)
         self._store = PairStore(store, self._teacher.key) if store else None

@@ -35,9 +35,9 @@ from parts.table import Row, keep, show
 
 from styledistill.config import ArchiveSource, Blocks, FolderSource, Golden
 from styledistill.core.images import encode_png, save_png
-from styledistill.plan import tables, windows
 from styledistill.shards.write import Pair, write_shard
 from styledistill.sources import registry
+from styledistill.splits import tables, windows
 
 NAMES = {"coco": 82_783, "wikiart": 81_446, "faces": 7_219}
 BLOCKS = Blocks(train=82, val=10, contents={"coco": 10, "faces": 2}, styles={"wikiart": 8})

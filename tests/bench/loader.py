@@ -32,13 +32,13 @@ from parts.table import Row, keep, show
 
 from styledistill.config import Distill
 from styledistill.core.images import encode_png
+from styledistill.procedural.draw import draw
 from styledistill.shards.read import PairDataset
 from styledistill.shards.write import Pair, write_manifest, write_shard
-from styledistill.sources.drawings import draw
 from styledistill.student.distill import Distillation
 from styledistill.student.losses import LossSettings
 from styledistill.student.model import Student
-from styledistill.student.train import StateFile, make_accelerator, pieces
+from styledistill.student.training import StateFile, make_accelerator, pieces
 
 THREADS = 2
 

@@ -38,9 +38,9 @@ from parts.plain_sttr import plain
 from parts.table import Row, keep, show
 
 from styledistill.config import Teacher
-from styledistill.metrics import cost
-from styledistill.student.export import PRECISIONS, export, trace
+from styledistill.metrics import benchmark_model as cost
 from styledistill.student.model import Student
+from styledistill.student.onnx_export import PRECISIONS, export, trace
 from styledistill.stylizers import Stylizer, Wanted, load_stylizer, networks_of
 
 THREADS, TURNS = 2, 5

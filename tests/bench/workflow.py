@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests" / "workflow")]
+sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests" / "workflow" / "support")]
 
 from parts.table import Row, keep, show
 from running import run_workflow

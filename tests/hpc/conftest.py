@@ -23,7 +23,7 @@ from running import ROOT, run_workflow
 from small import LOCAL, PATIENCE, PICTURES, small_config
 
 from styledistill.core.files import sha256_bytes
-from styledistill.plan import containers
+from styledistill.run import containers
 
 HERE = Path(__file__).parent
 IMAGES = ROOT / "containers"

@@ -14,7 +14,7 @@ from PIL import Image
 from running import ROOT, planned, run_workflow
 from small import LOCAL, PATIENCE, PICTURES, made, small_config
 
-from styledistill.plan import containers
+from styledistill.run import containers
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ STUDENTS = ("images/train", "images/val", "teacher", "shards", "students")
 # Rules that are jobs of SLURM in every run; all others run where Snakemake does.
 SUBMITTED = {"index", "teach", "distill", "render", "render_controls", "score_fixed", "score", "benchmark"}
 # A group's job bears the group's name and its rules'.
-GROUPS = {"prepare_crop_golden_crop", "pack_pack", "graphs_graphs", "export_export"}
+GROUPS = {"prepare_crop_crop_golden", "pack_pack", "graphs_trace_onnx", "export_export_onnx"}
 
 
 def _jobs() -> list[dict[str, str]]:

@@ -19,7 +19,7 @@ from torch import Tensor
 from styledistill import config
 from styledistill.core.tensors import from_uint8, to_uint8
 from styledistill.teacher import styleid
-from styledistill.teacher.block import Inverted, Model, Teacher
+from styledistill.teacher.engine import Inverted, Model, Teacher
 from styledistill.teacher.injection import Bank
 
 TOLERANCE = 1e-4  # norm of the difference over norm of the reference

@@ -75,7 +75,7 @@ def test_hours_of_the_papers_size_are_those_of_the_documentation():
     rows = [line.split("|")[1:-1] for line in (ROOT / "docs/cluster.md").read_text().splitlines() if line[:2] == "| "]
     said = {cells[0].strip(): [cell.strip().split(" ")[0] for cell in cells[1:]] for cells in rows if len(cells) == 5}
     jobs = {"index": 1, "teach": 92, "pack": 92, "distill": 3, "render": 5, "render_controls": 1, "score": 3}
-    jobs |= {"score_fixed": 1, "fetch_block": 92, "crop": 92}
+    jobs |= {"score_fixed": 1, "select_block": 92, "crop": 92}
     planned = {
         rule: [_job(rule, f"results/paper/times/{rule}/{n}.tsv", None) for n in range(count)]
         for rule, count in jobs.items()
@@ -85,7 +85,7 @@ def test_hours_of_the_papers_size_are_those_of_the_documentation():
     gpu |= {"score, score_fixed": ["score", "score_fixed"]}
     for row, rules in gpu.items():
         assert sum(hours[rule] for rule in rules) == pytest.approx(float(said[row][1]), rel=0.1), row
-    for row, rules in {"index": ["index"], "fetch, crop": ["fetch_block", "crop"], "pack": ["pack"]}.items():
+    for row, rules in {"index": ["index"], "fetch, crop": ["select_block", "crop"], "pack": ["pack"]}.items():
         assert sum(hours[rule] for rule in rules) == pytest.approx(float(said[row][2]), rel=0.1), row
     lines = table([job for some in planned.values() for job in some]).splitlines()
     assert lines[2].split()[:3] == ["teach", "92", "~4.20"]

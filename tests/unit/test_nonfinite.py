@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import distill as distill_script
 import numpy as np
 import pytest
 import torch
@@ -13,7 +14,6 @@ from click.testing import CliRunner, Result
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-import distill as distill_script
 import stylize as stylize_script
 from styledistill import config
 from styledistill.core.errors import UserError
@@ -24,7 +24,7 @@ from styledistill.metrics.score import COLUMNS, MEASURES, write_activations, wri
 from styledistill.shards.write import Pair, write_manifest, write_shard
 from styledistill.student import Student
 from styledistill.student.pretrain import Pools, pretrain
-from styledistill.student.train import write_history
+from styledistill.student.training import write_history
 
 ROOT = Path(__file__).parents[2]
 MODEL = ROOT / "weights" / "tiny_student"
@@ -208,8 +208,8 @@ def test_a_score_that_is_no_number_is_an_error(bad: float, tmp_path: Path) -> No
     def broken(tensor: torch.Tensor) -> torch.Tensor:
         return torch.full_like(tensor, bad)
 
-    from styledistill.evaluation import Pair as Scored
     from styledistill.metrics import score
+    from styledistill.splits.pairs import Pair as Scored
 
     pair = Scored("golden", "c0_s0", "c0", "s0", tmp_path / "c.png", tmp_path / "s.png")
     instruments = score.Instruments(*[torch.nn.Identity()] * 3, {"a": "b"}, [], CPU)

@@ -22,10 +22,10 @@ from styledistill import config
 from styledistill.core.errors import BadPicture, UserError
 from styledistill.core.image_files import LeftOut, find, told
 from styledistill.core.images import MAX_PIXELS, open_rgb
-from styledistill.downloads.ranges import LocalPieces
+from styledistill.downloads.http_ranges import LocalPieces
 from styledistill.perceptual import vgg19_features
-from styledistill.report import page
-from styledistill.sources import members
+from styledistill.report.page import page
+from styledistill.sources import archive_formats
 from styledistill.student import Student
 
 ROOT = Path(__file__).parents[2]
@@ -86,20 +86,22 @@ def rings(folder: Path) -> None:
 def zips(folder: Path) -> None:
     with zipfile.ZipFile(folder / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a.png", bytes(1 << 20))
-    ((_, member),) = ((m.name, m) for m in members.list_zip(LocalPieces(folder / "a.zip")))
-    for size in (1000, members.MAX_BYTES + 1):  # less than there is, and more than is taken
+    ((_, member),) = ((m.name, m) for m in archive_formats.list_zip(LocalPieces(folder / "a.zip")))
+    for size in (1000, archive_formats.MAX_BYTES + 1):  # less than there is, and more than is taken
         facts = [member.facts[0], size, *member.facts[2:]]
-        ((_, data),) = members.extract_zip(LocalPieces(folder / "a.zip"), [member._replace(facts=facts)], remote=False)
+        ((_, data),) = archive_formats.extract_zip(
+            LocalPieces(folder / "a.zip"), [member._replace(facts=facts)], remote=False
+        )
         assert isinstance(data, BadPicture)
 
 
 def tars(folder: Path) -> None:
     with (folder / "a.tar").open("wb") as file:  # 257 MB that take no place on the disk
         info = tarfile.TarInfo("a.png")
-        info.size = members.MAX_BYTES + 512
+        info.size = archive_formats.MAX_BYTES + 512
         file.write(info.tobuf())
         file.truncate(512 + info.size + 1024)
-    ((_, data),) = members.extract_tar(folder / "a.tar", members.list_tar(folder / "a.tar"))
+    ((_, data),) = archive_formats.extract_tar(folder / "a.tar", archive_formats.list_tar(folder / "a.tar"))
     assert isinstance(data, BadPicture) and "over 268,435,456" in str(data)
 
 
@@ -108,11 +110,11 @@ def climbing(folder: Path) -> None:
         with zipfile.ZipFile(folder / f"{number}.zip", "w") as archive:
             archive.writestr(name, b"x")
         with pytest.raises(UserError, match="climbs out"):
-            members.list_zip(LocalPieces(folder / f"{number}.zip"))
+            archive_formats.list_zip(LocalPieces(folder / f"{number}.zip"))
         with tarfile.open(folder / f"{number}.tar", "w") as packed:
             packed.addfile(tarfile.TarInfo(name))
         with pytest.raises(UserError, match="climbs out"):
-            members.list_tar(folder / f"{number}.tar")
+            archive_formats.list_tar(folder / f"{number}.tar")
 
 
 def tags(folder: Path) -> None:

@@ -10,9 +10,9 @@ from styledistill.config import Teacher
 from styledistill.core.errors import UserError
 from styledistill.core.images import load_array, save_png
 from styledistill.core.tensors import to_uint8
-from styledistill.evaluation import Pair, golden_pairs
-from styledistill.metrics.alone import COLUMNS, Measurement, measure_each
-from styledistill.metrics.cost import measure
+from styledistill.metrics.benchmark import COLUMNS, Measurement, measure_each
+from styledistill.metrics.benchmark_model import measure
+from styledistill.splits.pairs import Pair, golden_pairs
 from styledistill.stylizers import (
     Control,
     Wanted,

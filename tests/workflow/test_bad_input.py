@@ -76,7 +76,7 @@ def test_broken_files_that_leave_too_few_pictures_stop_the_block(tmp_path):
         (folder / f"broken{number}.png").write_bytes(b"not a picture")
     _preset(tmp_path, sources=_sources(folder))
     words = ("error: blocks.contents.scenes", "in train block 0001 and in val block 0000", "none of the 2 is free")
-    _fails(tmp_path, *words, arguments=("--until", "fetch_block", "splits"))
+    _fails(tmp_path, *words, arguments=("--until", "select_block", "splits"))
 
 
 def test_a_golden_picture_that_is_also_in_a_block(tmp_path):

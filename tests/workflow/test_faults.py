@@ -94,7 +94,11 @@ def awaited(process: subprocess.Popen, program: str) -> psutil.Process:
 
 def test_a_killed_reader_of_pictures(smoke, tmp_path):
     """As the kernel kills one where memory is short; workers decide no byte of the student."""
-    words = [sys.executable, str(ROOT / "src/distill.py"), *distilling(smoke, tmp_path, tmp_path / "state", workers=1)]
+    words = [
+        sys.executable,
+        str(ROOT / "src/steps/distill.py"),
+        *distilling(smoke, tmp_path, tmp_path / "state", workers=1),
+    ]
     options = {"cwd": smoke, "env": environment(), "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(words, **options) as training:
         awaited(training, "distill.py").kill()
@@ -113,7 +117,7 @@ def test_a_job_that_the_kernel_kills(smoke_copy, tmp_path):
     words = command_line(smoke_copy, target, "--force", "--cores", "1", "--configfile", str(SMOKE))
     with (tmp_path / "said.txt").open("w") as said:
         process = subprocess.Popen(words, cwd=smoke_copy, env=environment(), stdout=said, stderr=said)
-    awaited(process, "export.py").kill()
+    awaited(process, "export_onnx.py").kill()
     assert process.wait() == 1
     lines = (tmp_path / "said.txt").read_text().splitlines()
     (line,) = [line for line in lines if line.startswith("error: ")]
@@ -125,7 +129,7 @@ def at_work(run: Path) -> Iterator[int]:
     """A living process that has the run as a Snakemake has it; yields its number."""
     code = (
         "import sys, time; sys.path.insert(0, sys.argv[1]); from pathlib import Path;"
-        "from styledistill.occupied import occupy; occupy(Path(sys.argv[2])); print('ready', flush=True);"
+        "from styledistill.run.lock import occupy; occupy(Path(sys.argv[2])); print('ready', flush=True);"
         "time.sleep(600)"
     )
     command = [sys.executable, "-c", code, str(ROOT / "src"), str(run)]
@@ -278,7 +282,7 @@ def test_a_read_only_folder(smoke_copy, small_disk):
 def script(
     name: str, *arguments: str, folder: Path, prefix: tuple[str, ...] = (), **options
 ) -> subprocess.CompletedProcess:
-    command = [*prefix, sys.executable, str(ROOT / "src" / name), *arguments]
+    command = [*prefix, sys.executable, str(ROOT / "src/steps" / name), *arguments]
     return subprocess.run(
         command, cwd=folder, env=environment(), capture_output=True, text=True, check=False, **options
     )

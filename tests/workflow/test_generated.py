@@ -83,7 +83,7 @@ def test_names_that_a_shell_would_run_are_only_names(tmp_path):
     config = preset(
         tmp_path / "config.yaml", sources=sources, golden=golden, blocks=blocks, pairs={"train": 2, "val": 2}, seed=15
     )
-    done = run_workflow(tmp_path, "--cores", "2", "--configfile", str(config), "--until", "crop", "golden_crop")
+    done = run_workflow(tmp_path, "--cores", "2", "--configfile", str(config), "--until", "crop", "crop_golden")
     said = done.stdout + done.stderr
     assert done.returncode == 0, said[-3000:]
     assert not list(tmp_path.rglob("ran*")) and not list(ROOT.glob("ran*"))

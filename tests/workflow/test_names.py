@@ -14,8 +14,8 @@ from PIL import Image
 from running import ROOT, SMOKE, preset, run_workflow
 
 from styledistill.core.errors import UserError
-from styledistill.metrics.folders import find_pairs
-from styledistill.student.pairing import plan
+from styledistill.metrics.score_folders import find_pairs
+from styledistill.student.stylize_jobs import plan
 
 # All that a file may be called on Linux, as far as Snakemake's own terminal shows it.
 LEGAL = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs", "Cn"]), min_size=1, max_size=20)

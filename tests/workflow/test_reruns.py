@@ -34,7 +34,7 @@ from PIL import Image
 from running import ROOT, SMOKE, planned, planned_each, preset, run_workflow
 
 from styledistill.config import FolderSource
-from styledistill.plan.preflight import listing
+from styledistill.run.preflight import listing
 
 pytestmark = pytest.mark.slow
 
@@ -65,7 +65,7 @@ CHANGES: dict[str, tuple[Callable[[dict], dict], set[str]]] = {
     ),
     "a new golden picture": (
         section("golden", styles={"paintings": 3}),
-        GOLDEN | SPLITS | {"golden_duplicates", "benchmark", "card"} | shown(*FIXED, *LOSSES) | TABLES,
+        GOLDEN | SPLITS | {"duplicates_golden", "benchmark", "card"} | shown(*FIXED, *LOSSES) | TABLES,
     ),
     "an option of the metrics": (section("metrics", fid_minimum=3), scores(*FIXED, *LOSSES) | TABLES),
     "an option of the benchmark": (section("benchmark", repeats=3), {"benchmark", "compare"} | REPORT),
@@ -74,7 +74,7 @@ CHANGES: dict[str, tuple[Callable[[dict], dict], set[str]]] = {
     "a renamed run": (lambda values: {"run": "renamed"}, ALL),
     "size of the pictures": (
         lambda values: {"image_size": 96},
-        of("crop", *BLOCKS) | DUPLICATES | {"golden_crop"} | TAUGHT,
+        of("crop", *BLOCKS) | DUPLICATES | {"crop_golden"} | TAUGHT,
     ),
 }
 
@@ -140,13 +140,13 @@ def test_a_line_of_the_teachers_mathematics_reruns_the_teacher_and_what_follows(
 
 
 def test_a_line_of_the_reports_code_reruns_the_report_alone(smoke, repository):
-    page = repository / "src/styledistill/report/page.py"
+    page = repository / "src/styledistill/report/page/page.py"
     page.write_text(page.read_text() + "\nLAST = 1\n")
     assert planned(smoke, SMOKE, repository=repository) == {"report"}
 
 
 def test_a_changed_template_reruns_the_report_alone(smoke, repository):
-    (template,) = (repository / "src/styledistill/report").glob("*.j2")
+    (template,) = (repository / "src/styledistill/report/page").glob("*.j2")
     template.write_text(template.read_text() + "<!-- more -->\n")
     assert planned(smoke, SMOKE, repository=repository) == {"report"}
 

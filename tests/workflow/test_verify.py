@@ -15,9 +15,9 @@ from click.testing import CliRunner, Result
 from running import ROOT, SMOKE, environment, planned
 
 from styledistill.core.files import sha256_bytes, write_json, write_text
-from styledistill.core.record import run_record
-from styledistill.repair import times_kept
-from styledistill.verification import Run, verify
+from styledistill.core.provenance import run_record
+from styledistill.run.repair import times_kept
+from styledistill.run.verify import Run, verify
 from verify import main
 
 pytestmark = pytest.mark.slow

@@ -66,7 +66,7 @@ def _ablation(folder: Path, **changes) -> str:
 
 def test_what_only_other_targets_need_may_be_missing(tmp_path):
     config = _ablation(tmp_path)
-    done = run_workflow(tmp_path, "ablation", "--cores", "2", "--configfile", config, "--until", "golden_table")
+    done = run_workflow(tmp_path, "ablation", "--cores", "2", "--configfile", config, "--until", "select_golden")
     said = done.stdout + done.stderr
     assert done.returncode == 0, said[-3000:]
     assert "not here yet: student.start: nothing at resources/weights/checkpoint0005.pth" in said

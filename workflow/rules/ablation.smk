@@ -43,7 +43,7 @@ rule render_variant:
     message:
         "Stylize the golden set with the teacher's variant {wildcards.variant}"
     shell:
-        'python "$SRC"/render.py --model teacher --teacher {params.teacher:q} --store {params.store}'
+        'python "$SRC"/steps/render.py --model teacher --teacher {params.teacher:q} --store {params.store}'
         " --images {params.images} {params.golden} --device {params.device} --out-golden {params.out}"
         " 3>&2 >{log} 2>&1"
 
@@ -52,7 +52,7 @@ rule score_variants:
     input:
         images=GOLDEN_IMAGES,
         pictures=collect(VARIANT_PICTURES, variant=VARIANTS),
-        weights=collect(STAMP, weight=needed.for_scores(CFG)),
+        weights=collect(STAMP, weight=requirements.for_scores(CFG)),
     output:
         tables=collect(f"{RESULTS}/ablation/{{variant}}.csv", variant=VARIANTS),
         summaries=collect(f"{RESULTS}/ablation/{{variant}}.json", variant=VARIANTS),
@@ -81,7 +81,7 @@ rule score_variants:
     message:
         "Score the teacher's variants"
     shell:
-        'python "$SRC"/score_variants.py {params.variants} --pictures {params.pictures} --images {params.images}'
+        'python "$SRC"/steps/score_variants.py {params.variants} --pictures {params.pictures} --images {params.images}'
         " {params.golden} --settings {params.metrics:q} --networks {params.networks:q} --device {params.device}"
         " 3>&2 >{log} 2>&1"
 
@@ -121,7 +121,7 @@ rule deviation:
     message:
         "Measure the deviation of the teacher's attention logits"
     shell:
-        'python "$SRC"/deviation.py {params.contents} {params.styles} --teacher {params.teacher:q}'
+        'python "$SRC"/steps/deviation.py {params.contents} {params.styles} --teacher {params.teacher:q}'
         " --device {params.device} --table {output} 3>&2 >{log} 2>&1"
 
 
@@ -158,9 +158,9 @@ rule ablation_figure:
         metrics=settings(CFG.metrics),
         seed=CFG.seed,
         results=lambda wildcards, output: Path(output[0]).parents[1],
-        code=fingerprint_script("ablation"),
+        code=fingerprint_script("ablation_figure"),
     message:
         "Show what each part of the teacher does"
     shell:
-        'python "$SRC"/ablation.py --results {params.results} --variants {params.variants:q} --order {params.order}'
+        'python "$SRC"/steps/ablation_figure.py --results {params.results} --variants {params.variants:q} --order {params.order}'
         " --settings {params.metrics:q} --seed {params.seed} 3>&2 >{log} 2>&1"

@@ -16,16 +16,16 @@ os.environ.update(STYLEDISTILL_ENVS=str(SRC.parent / "envs"))
 sys.path.insert(0, str(SRC))
 
 from styledistill import config as configuration
-from styledistill.core import lifeline, places
+from styledistill.core import places
 from styledistill.core.errors import UserError
 from styledistill.core.files import canonical_json, sha256_file
-from styledistill.downloads import addresses, needed
+from styledistill.core.fingerprint import fingerprint_script
+from styledistill.downloads import addresses
 from styledistill.downloads.registry import FOLDER, weight_files
-from styledistill import occupied
-from styledistill.fingerprint import fingerprint_script
-from styledistill.plan import containers, notes, preflight, protocol
+from styledistill.report.tables import protocol
+from styledistill.run import containers, lock, notes, preflight, requirements, watchdog
+from styledistill.run.summary import summarize
 from styledistill.sources import registry
-from styledistill.report.summary import summarize
 
 
 def chosen_configuration():
@@ -85,10 +85,10 @@ def mind_others():
     """Snakemake's own words about its lock leave open whether somebody works here or somebody was killed."""
     if not workflow.is_main_process:
         return
-    if occupied.resuming():
-        alone(occupied.await_others)
+    if lock.resuming():
+        alone(lock.await_others)
     elif any(Path(".snakemake/locks").glob("*.lock")):
-        if others := occupied.worked_on(Path(RESULTS)):
+        if others := lock.worked_on(Path(RESULTS)):
             logger.warning(
                 f"{RESULTS}: somebody works on this run: {others}. Wait for the end of that; should it be killed,"
                 " `make resume` unlocks and goes on."
@@ -138,7 +138,7 @@ def fetched_first(wildcards):
     """What can be fetched comes before the word that a file must be put in place by hand."""
     if (FOLDER / weight_files()[wildcards.weight].file).exists():
         return []
-    others = [name for name in needed.for_run(CFG) if name not in BY_HAND]
+    others = [name for name in requirements.for_run(CFG) if name not in BY_HAND]
     stamps = [*TEACHER_STAMP, *collect(STAMP, weight=others)]
     pictures = [*FETCHED, f"{RESULTS}/blocks/golden.csv", *BLOCK_TABLES]
     return stamps + (pictures if "fetch" in workflow.dag_settings.targets else [])
@@ -302,7 +302,7 @@ MISSING = missing_parts()
 see_from_containers()
 
 RESULTS = f"results/{CFG.run}"
-lifeline.bind_jobs(Path(RESULTS))
+watchdog.bind_jobs(Path(RESULTS))
 mind_others()
 STORE = "resources/pairs"
 TRAINING = "resources/training"

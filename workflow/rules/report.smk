@@ -9,6 +9,9 @@ FIGURES = {
     "pairs": "closest and farthest pairs",
     "samples": "samples of the data set",
 }
+COMPARISONS = ["differences", "claims"] + (
+    ["published"] if protocol.is_styleids(CFG) else []
+)
 
 
 rule table:
@@ -55,8 +58,56 @@ rule table:
     message:
         "Gather the scores of all models"
     shell:
-        'python "$SRC"/table.py {input} --settings {params.metrics:q} --seed {params.seed}'
+        'python "$SRC"/steps/table.py {input} --settings {params.metrics:q} --seed {params.seed}'
         " --csv {output.csv} --markdown {output.markdown} --latex {output.latex} 3>&2 >{log} 2>&1"
+
+
+# Models against each other, against the preprint's claims, and, where the protocol is StyleID's, against its table.
+rule compare:
+    input:
+        scores=collect(SCORES, model=CFG.models),
+        metrics=METRICS,
+        benchmark=BENCHMARK,
+        golden=f"{RESULTS}/blocks/golden.csv" if "published" in COMPARISONS else [],
+    output:
+        [
+            report(
+                f"{RESULTS}/tables/{name}.{kind}",
+                category="Tables",
+                labels={"table": name, "file": title},
+                caption=f"../report/{name}.rst",
+            )
+            for name in COMPARISONS
+            for kind, title in (("csv", "CSV"), ("md", "Markdown"), ("tex", "LaTeX"))
+        ],
+    log:
+        f"{LOGS}/compare.log",
+    benchmark:
+        f"{TIMES}/compare.tsv"
+    localrule: True
+    conda:
+        env("report")
+    container:
+        image("report")
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        models=",".join(CFG.models),  # the order of rows
+        losses=settings(CFG.losses),
+        seed=CFG.seed,
+        published=lambda wildcards, input: (
+            f"--golden {input.golden}" if input.golden else ""
+        ),
+        out=subpath(output[0], parent=True),
+        code=fingerprint_script("compare"),
+    message:
+        "Compare the models with each other and with the preprint's claims"
+    shell:
+        'python "$SRC"/steps/compare.py {input.scores} --losses {params.losses:q} --seed {params.seed}'
+        " --metrics {input.metrics} --benchmark {input.benchmark} {params.published} --out {params.out}"
+        " 3>&2 >{log} 2>&1"
 
 
 rule figures:
@@ -104,14 +155,14 @@ rule figures:
     message:
         "Draw the figures"
     shell:
-        'python "$SRC"/figures.py --results {params.results} {params.golden}'
+        'python "$SRC"/steps/figures.py --results {params.results} {params.golden}'
         " --models {params.models} --losses {params.losses} 3>&2 >{log} 2>&1"
 
 
 rule report:
     input:
         figures=rules.figures.output,
-        onnx=collect(rules.export.output.facts, loss=CFG.losses),
+        onnx=collect(rules.export_onnx.output.facts, loss=CFG.losses),
         metrics=rules.table.output,
         comparisons=rules.compare.output,
         ablation=ABLATION + rules.deviation.output if VARIANTS else [],
@@ -145,12 +196,12 @@ rule report:
         results=lambda wildcards, output: Path(output[0]).parents[0],
         # No input: its path would make the report anew wherever the repository is moved to.
         template=[
-            sha256_file(SRC / "styledistill" / "report" / name)
+            sha256_file(SRC / "styledistill" / "report" / "page" / name)
             for name in ("page.html.j2", "page.css", "page.js")
         ],
         code=fingerprint_script("report"),
     message:
         "Write the report"
     shell:
-        'python "$SRC"/report.py --results {params.results} --config {params.config:q}'
+        'python "$SRC"/steps/report.py --results {params.results} --config {params.config:q}'
         " --out {output} 3>&2 >{log} 2>&1"

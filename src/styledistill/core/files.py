@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from .errors import UserError
-from .lifeline import mark, run_folder
 
 # What a user can do about an error of the operating system.
 ADVICE = {
@@ -40,6 +39,8 @@ _CHUNK = 1 << 20
 _UMASK = os.umask(0o022)
 os.umask(_UMASK)  # it can be read only by setting it
 
+RUN = "STYLEDISTILL_RUN"  # the folder of the run, which the workflow tells its jobs
+
 written: list[Path] = []  # what this process has put in place, in order; the record of a stage keeps the hashes
 
 
@@ -52,7 +53,7 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     path = Path(path)
     # A name may have 255 bytes, and the temporary one adds some.
     head = path.name.encode(errors="surrogateescape")[:200].decode(errors="ignore")
-    temporary = path.with_name(f".{head}.{mark(run_folder())}-{secrets.token_hex(4)}.part")
+    temporary = path.with_name(f".{head}.{run_tag(run_folder())}-{secrets.token_hex(4)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
@@ -124,3 +125,13 @@ def sha256_file(path: Path | str) -> str:
         while piece := file.read(_CHUNK):
             digest.update(piece)
     return digest.hexdigest()
+
+
+def run_folder() -> Path | None:
+    """The folder of the run that this process belongs to; None for a script that no workflow started."""
+    return Path(os.environ[RUN]) if RUN in os.environ else None
+
+
+def run_tag(run: Path | None) -> str:
+    """What the temporary files of a run's writers bear in their names; of no run, a word for all."""
+    return "none" if run is None else hashlib.sha256(bytes(run.absolute())).hexdigest()[:8]

@@ -46,7 +46,7 @@ class Meter:
             _to_log(self._line(now))
         if now - self._shown >= _TERMINAL_SECONDS:
             self._shown = now
-            to_snakemake_terminal(self._line(now))
+            to_terminal(self._line(now))
 
     def close(self) -> None:
         """Say how much was done in all."""
@@ -73,7 +73,7 @@ def megabytes(count: float) -> str:
 def announce(line: str) -> None:
     """Say something that a user should not miss: in the log, and on Snakemake's own terminal."""
     _to_log(line)
-    to_snakemake_terminal(line)
+    to_terminal(line)
 
 
 def _to_log(line: str) -> None:
@@ -81,7 +81,7 @@ def _to_log(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
 
-def to_snakemake_terminal(line: str) -> None:
+def to_terminal(line: str) -> None:
     """Write a line past the job's log.
 
     The rules hand their terminal down as an extra file descriptor, since a job's own output goes to its log."""

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from ..core.errors import UserError
 from .addresses import conceal, redacted
-from .fetch import PASSING, Cut, Patience, asked_pause, keep_trying
+from .http import PASSING, Cut, Patience, asked_pause, keep_trying
 
 _ADDRESS = re.compile(r"hf://datasets/([^/]+/[^/@]+)@([^/]+)/(.+)", re.S)
 

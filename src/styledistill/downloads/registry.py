@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 import yaml
 
 from ..core.errors import UserError
-from .check import check_file
-from .fetch import mirrored
+from .checks import check_file
+from .http import mirrored
 from .lock import FOLDER as LOCKED
 from .lock import NAME, pinned
 

@@ -20,9 +20,9 @@ from ..core.errors import UserError
 from ..core.files import atomic_path, write_json, write_text
 from ..core.progress import Meter
 from ..core.tensors import load_pictures
-from ..evaluation import Pair
 from ..perceptual import STRUCTURE, feature_maps
-from . import picture
+from ..splits.pairs import Pair
+from . import image_measures
 from .cfsd import cfsd
 from .fid import activations, artfid, frechet_distance
 
@@ -161,15 +161,15 @@ class _StyleGrams:
         for start in range(0, len(files), batch):
             some = files[start : start + batch]
             maps = feature_maps(instruments.features, load_pictures(some).to(instruments.device))
-            grams = [picture.gram(layer) for layer in maps]
+            grams = [image_measures.gram(layer) for layer in maps]
             self._grams |= {file: [layer[i] for layer in grams] for i, file in enumerate(some)}
 
     def distances(self, output: Tensor, features: list[Tensor], pairs: list[Pair]) -> dict[str, Tensor]:
         layers = [torch.stack(layer) for layer in zip(*(self._grams[pair.style_file] for pair in pairs), strict=True)]
         pictures = load_pictures([pair.style_file for pair in pairs]).to(output.device)
         return {
-            "gram_distance": picture.gram_distance([picture.gram(layer) for layer in features], layers),
-            "colour_distance": picture.colour_distance(output, pictures),
+            "gram_distance": image_measures.gram_distance([image_measures.gram(layer) for layer in features], layers),
+            "colour_distance": image_measures.colour_distance(output, pictures),
         }
 
 
@@ -202,21 +202,21 @@ def _to_content(
 
 
 def _to_teacher(output: Tensor, goal: Tensor, instruments: Instruments) -> dict[str, Tensor]:
-    error = picture.mse(output, goal)
+    error = image_measures.mse(output, goal)
     return {
         "teacher_mse": error,
-        "teacher_psnr": picture.psnr(error),
-        "teacher_ssim": picture.ssim(output, goal),
+        "teacher_psnr": image_measures.psnr(error),
+        "teacher_ssim": image_measures.ssim(output, goal),
         "teacher_lpips": instruments.lpips(output, goal),
-        "teacher_artefacts": picture.artefact_energy(output, goal),
+        "teacher_artefacts": image_measures.artefact_energy(output, goal),
     }
 
 
 def _alone(output: Tensor) -> dict[str, Tensor]:
     return {
-        "laplacian_energy": picture.laplacian_energy(output),
-        "saturation": picture.saturation(output),
-        "brightness": picture.brightness(output),
+        "laplacian_energy": image_measures.laplacian_energy(output),
+        "saturation": image_measures.saturation(output),
+        "brightness": image_measures.brightness(output),
     }
 
 

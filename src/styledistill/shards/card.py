@@ -15,9 +15,9 @@ import yaml
 
 from ..config import Source
 from ..core.files import canonical_json, read_json, sha256_bytes
-from ..plan import settled, tables
-from ..plan.windows import SPLITS
 from ..sources.registry import Excluded
+from ..splits import select, tables
+from ..splits.windows import SPLITS
 
 # What the pictures of a kind are, and their licence where the configuration gives none.
 KINDS = {
@@ -272,7 +272,7 @@ def _left_out(splits: Sequence[Split], excluded: Mapping[str, list[Excluded]]) -
         )
     for name, pictures in excluded.items():
         if pictures:
-            named = ", ".join(f"`{settled.shown(bad.picture)}`" for bad in pictures[:SHOWN])
+            named = ", ".join(f"`{select.shown(bad.picture)}`" for bad in pictures[:SHOWN])
             more = f" and {len(pictures) - SHOWN:,} more" if len(pictures) > SHOWN else ""
             lines.append(f"- {len(pictures):,} files of `{name}`, which could not be read as pictures: {named}{more}.")
     lines.append(

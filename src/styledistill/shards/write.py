@@ -19,7 +19,7 @@ from typing import Any
 from ..core.errors import BadPicture, UserError
 from ..core.files import atomic_path, canonical_json, read_json, sha256_bytes, sha256_file, write_json
 from ..core.images import whole_size
-from ..plan import tables
+from ..splits import tables
 
 PICTURES = ("content.png", "style.png", "target.png")
 

@@ -8,10 +8,10 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from ..config import ArchiveSource, FolderSource, HubSource, Source
+from ..config.datasets import datasets, source_of
 from ..core.progress import megabytes
 from ..downloads import registry as weights
-from ..downloads.datasets import datasets, source_of
-from .archives import Archives
+from .archive import Archives
 
 _INDENT = " " * 32
 

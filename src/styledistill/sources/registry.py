@@ -17,8 +17,9 @@ from ..core import image_files
 from ..core.errors import BadPicture, UserError
 from ..core.files import sha256_bytes
 from ..core.images import open_rgb, square_crop
-from . import drawings, photographs
-from .archives import Archives
+from ..procedural import draw
+from . import skimage
+from .archive import Archives
 
 LEAST = 16  # pixels of a side; a crop of fewer shows nothing, however far it is blown up
 
@@ -183,7 +184,7 @@ def _procedural_names(source: config.ProceduralSource) -> list[str]:
 
 
 def _procedural_crop(source: config.ProceduralSource, name: str, size: int, _: bytes) -> Image.Image:
-    return Image.fromarray(drawings.draw(source.pictures, int(name.rpartition("-")[2]), size))
+    return Image.fromarray(draw.draw(source.pictures, int(name.rpartition("-")[2]), size))
 
 
 _ARCHIVES = Kind(
@@ -196,7 +197,7 @@ _ARCHIVES = Kind(
 KINDS: dict[str, Kind] = {
     "procedural": Kind(_procedural_names, lambda _, name: name.encode(), _procedural_crop),
     "folder": Kind(_folder_names, _folder_read, _crop_file),
-    "skimage": Kind(lambda source: sorted(source.pictures), lambda _, name: photographs.read(name), _crop_file),
+    "skimage": Kind(lambda source: sorted(source.pictures), lambda _, name: skimage.read(name), _crop_file),
     "archive": _ARCHIVES,
     "hub": _ARCHIVES,
 }

@@ -24,16 +24,16 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
 from ..config import Distill, Networks
+from ..config.terms import networks_of
 from ..core.errors import UserError
 from ..core.files import sha256_file
+from ..core.fingerprint import fingerprint_modules
 from ..core.progress import Meter
-from ..fingerprint import fingerprint_modules
-from ..loss_terms import networks_of
 from ..perceptual import denormalize, features, label, lpips, normalize
 from ..shards.read import PairDataset
 from .losses import LossSettings, distillation_terms, matched_constant
 from .model import WEIGHTS_FILE, Student
-from .train import (
+from .training import (
     Row,
     Signals,
     StateFile,
@@ -49,7 +49,7 @@ from .train import (
 )
 
 MODULES = [
-    *(f"styledistill.student.{name}" for name in ("modulation", "micro", "sttr", "losses", "train", "distill")),
+    *(f"styledistill.student.{name}" for name in ("modulation", "micro", "sttr", "losses", "training", "distill")),
     "styledistill.shards.read",
 ]
 MATCHING_PAIRS = 64  # pairs that the Gram term's constant is measured on

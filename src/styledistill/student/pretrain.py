@@ -23,18 +23,18 @@ from torch.nn import functional as F
 
 from ..config import Networks, Pretrain
 from ..core.files import sha256_bytes, sha256_file
+from ..core.fingerprint import fingerprint_modules
 from ..core.progress import Meter
 from ..core.tensors import from_uint8, recolor
-from ..fingerprint import fingerprint_modules
 from ..perceptual import denormalize, features, label, normalize
 from .losses import sttr_criterion
 from .model import WEIGHTS_FILE, Student, load_imagenet
 from .sttr import STTR, freeze_batch_norm, thaw_batch_norm
-from .train import Row, StateFile, leave, make_accelerator, parameter_groups, share_of, update, watch_signals
+from .training import Row, StateFile, leave, make_accelerator, parameter_groups, share_of, update, watch_signals
 
 TERMS = ("content", "style", "identity")
 SUMMED = (*TERMS, "gradient_norm")
-MODULES = [f"styledistill.student.{name}" for name in ("modulation", "micro", "sttr", "losses", "train", "pretrain")]
+MODULES = [f"styledistill.student.{name}" for name in ("modulation", "micro", "sttr", "losses", "training", "pretrain")]
 RATES = ("rate", "rate_backbone")
 WARMUP = 0.02  # part of all steps
 SETTLING = 0.2  # part of all steps, the last ones, with the batch statistics estimated before

@@ -18,8 +18,8 @@ from .. import config
 from ..core.errors import UserError
 from ..core.files import canonical_json, read_json
 from ..core.places import found, hub_id
-from ..downloads.snapshots import local_model
-from .block import Model, Teacher
+from ..downloads.hub_cache import local_model
+from .engine import Model, Teacher
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 # May stand beside a folder's unet, vae and scheduler instead of a tokenizer and a text encoder.

@@ -21,7 +21,7 @@ from torch import Tensor
 from styledistill.config import Teacher as Settings
 from styledistill.core.tensors import from_uint8, to_uint8
 from styledistill.teacher import styleid
-from styledistill.teacher.block import Inverted, Teacher
+from styledistill.teacher.engine import Inverted, Teacher
 from styledistill.teacher.injection import Bank, Recording, Role
 
 PUBLISHED_STEPS = 50

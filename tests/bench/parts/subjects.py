@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from styledistill.config import Teacher as Settings
-from styledistill.teacher.block import Model
+from styledistill.teacher.engine import Model
 from styledistill.teacher.injection import choose_layers, decoder_layers
 from styledistill.teacher.load import load_teacher
 

@@ -1,0 +1,48 @@
+"""Measure seconds and memory per picture of all models on one device."""
+
+from pathlib import Path
+
+from styledistill.cli import Readable, Settings, Writable, user_errors
+
+import click
+import pandas as pd
+
+from styledistill.config import Benchmark, Teacher
+from styledistill.core.files import write_text
+from styledistill.core.progress import progress
+from styledistill.core.provenance import run_record
+from styledistill.metrics.benchmark import COLUMNS, Measurement, measure_each
+
+
+@click.command()
+@click.option("--model", "models", multiple=True, required=True, help="teacher, recolor, or NAME=FOLDER of a student.")
+@click.option("--content", type=Readable, required=True, help="The content picture (images/golden/c0.png).")
+@click.option("--style", type=Readable, required=True, help="The style picture (images/golden/s0.png).")
+@click.option("--size", type=click.IntRange(32), required=True, help="Side of the pictures in pixels.")
+@click.option("--settings", type=Settings(Benchmark), required=True, help="The benchmark section, as JSON.")
+@click.option("--teacher", type=Settings(Teacher), required=True, help="The teacher section, as JSON.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@click.option("--table", type=Writable, required=True, help="CSV to write: one row per model.")
+def main(
+    models: tuple[str, ...],
+    content: Path,
+    style: Path,
+    size: int,
+    settings: Benchmark,
+    teacher: Teacher,
+    device: str,
+    table: Path,
+) -> None:
+    """Measure each model alone: parameters, megabytes, seconds and peak memory for one picture."""
+    facts_of = {"benchmark": settings.model_dump(), "size": size, "teacher": teacher.model_dump(mode="json")}
+    with user_errors(), run_record(table.with_suffix(".run.json"), "benchmark", facts_of) as facts:
+        wanted = Measurement(content, style, size, settings.repeats, device, teacher)
+        folders = {name: Path(folder) if folder else None for name, _, folder in (m.partition("=") for m in models)}
+        measured = list(progress(measure_each(folders, wanted), unit="model", total=len(folders)))
+        rows = [row for row, _ in measured]
+        facts |= {"device": rows[-1]["device"], "peak_memory_mb": round(max(peak for _, peak in measured), 1)}
+        write_text(table, pd.DataFrame(rows, columns=COLUMNS).to_csv(index=False, float_format="%.6g"))
+
+
+if __name__ == "__main__":
+    main()

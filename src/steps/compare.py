@@ -1,0 +1,53 @@
+"""Compare models pair by pair, with the preprint's claims, and with published scores."""
+
+from pathlib import Path
+
+from styledistill.cli import SEED, Folder, Readable, Settings, user_errors
+
+import click
+import pandas as pd
+
+from styledistill.config import Loss
+from styledistill.core.files import write_text
+from styledistill.core.provenance import run_record
+from styledistill.report.tables import claims, differences, protocol, published
+
+
+@click.command()
+@click.argument("scores", type=Readable, nargs=-1, required=True)
+@click.option("--losses", type=Settings(dict[str, Loss]), required=True, help="The losses, as JSON.")
+@click.option("--seed", type=SEED, required=True, help="Seed of the bootstrap.")
+@click.option("--metrics", type=Readable, required=True, help="Scores of all models (tables/metrics.csv).")
+@click.option("--benchmark", type=Readable, required=True, help="Sizes of all models (tables/benchmark.csv).")
+@click.option("--golden", type=Readable, help="Golden table: write published.* too, for the protocol is StyleID's.")
+@click.option("--out", type=Folder, required=True, help="Folder for differences.* and claims.* (csv, md, tex).")
+def main(
+    scores: tuple[Path, ...],
+    losses: dict[str, dict[str, float]],
+    seed: int,
+    metrics: Path,
+    benchmark: Path,
+    golden: Path | None,
+    out: Path,
+) -> None:
+    """Compare the models of SCORES (metrics/<model>.csv in the order of the tables)."""
+    with user_errors(), run_record(out / "compare.run.json", "compare", {"losses": losses}, seed):
+        sets = differences.paired_scores(scores, seed)
+        table = differences.differences(sets)
+        write(out / "differences", table, differences.markdown(table), differences.latex(table))
+        answers, against = claims.answer(losses, sets, pd.read_csv(benchmark)), claims.evidence(losses, sets)
+        write(out / "claims", answers, claims.markdown(answers, against), claims.latex(answers, against))
+        if golden is not None:
+            table = published.published_table(pd.read_csv(metrics), *protocol.evaluation_pictures(golden))
+            write(out / "published", table, published.markdown(table), published.latex(table))
+
+
+def write(path: Path, table: pd.DataFrame, markdown: str, latex: str) -> None:
+    """`path` as .csv (full precision), .md and .tex."""
+    write_text(path.with_suffix(".csv"), table.to_csv(index=False, float_format="%.7g"))
+    write_text(path.with_suffix(".md"), markdown)
+    write_text(path.with_suffix(".tex"), latex)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""Score the pictures of models of a run: distances to content, style and teacher."""
+
+from pathlib import Path
+
+from styledistill.cli import Folder, Writable
+
+import click
+from scoring import scoring, scoring_options
+
+from styledistill.config import Metrics, Networks
+from styledistill.metrics import score
+from styledistill.splits.pairs import golden_pairs, validation_pairs
+
+
+@click.command()
+@click.argument("models", nargs=-1, required=True)
+@click.option("--results", type=Folder, required=True, help="Folder of the run (results/<run>).")
+@scoring_options
+@click.option("--styles", type=Writable, required=True, help="Activations of styles (npz): read, or made if absent.")
+def main(
+    models: tuple[str, ...],
+    results: Path,
+    golden_contents: int,
+    golden_styles: int,
+    settings: Metrics,
+    networks: Networks,
+    device: str,
+    styles: Path,
+) -> None:
+    """Write metrics/<model>.csv (one row per pair) and .json (FID, ArtFID and weights per set) of each of MODELS."""
+    folder, images = results / "metrics", results / "images"
+    with scoring(
+        folder / f"{models[0]}.run.json", "score", {"models": models}, settings, networks, device
+    ) as instruments:
+        sets = {
+            "golden": golden_pairs(images, golden_contents, golden_styles),
+            "validation": validation_pairs(images, results / "shards" / "val.json"),
+        }
+        if not styles.exists():
+            every = [pair for pairs in sets.values() for pair in pairs]
+            score.write_activations(styles, score.style_activations(every, instruments, settings.batch), images)
+        kept = score.read_activations(styles, images)
+        for model in models:
+            scores = {
+                pairs[0].set: score.score_set(
+                    pairs, results / name / model, results / name / "teacher", kept, instruments, settings.batch
+                )
+                for name, pairs in sets.items()
+            }
+            score.write_scores(model, scores, instruments, folder / f"{model}.csv", folder / f"{model}.json")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""Score the golden pictures of the teacher's variants."""
+
+from pathlib import Path
+
+from styledistill.cli import Folder
+
+import click
+from scoring import scoring, scoring_options
+
+from styledistill.config import Metrics, Networks
+from styledistill.metrics import score
+from styledistill.splits.pairs import golden_pairs
+
+
+@click.command()
+@click.argument("variants", nargs=-1, required=True)
+@click.option("--pictures", type=Folder, required=True, help="Where their folders lie (results/<run>/ablation).")
+@click.option("--images", type=Folder, required=True, help="Crops of the run (results/<run>/images).")
+@scoring_options
+def main(
+    variants: tuple[str, ...],
+    pictures: Path,
+    images: Path,
+    golden_contents: int,
+    golden_styles: int,
+    settings: Metrics,
+    networks: Networks,
+    device: str,
+) -> None:
+    """Write PICTURES/<variant>.csv and .json for VARIANTS; distances to the teacher are distances to the first one."""
+    with scoring(
+        pictures / "score.run.json", "score_variants", {"variants": variants}, settings, networks, device
+    ) as instruments:
+        pairs = golden_pairs(images, golden_contents, golden_styles)
+        styles = score.style_activations(pairs, instruments, settings.batch)
+        for variant in variants:
+            found = score.score_set(
+                pairs, pictures / variant, pictures / variants[0], styles, instruments, settings.batch
+            )
+            table = pictures / f"{variant}.csv"
+            score.write_scores(variant, {"golden": found}, instruments, table, table.with_suffix(".json"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""What the scripts share: settings as JSON, paths, and errors in one line. Imported first, before torch."""
+
+from __future__ import annotations
+
+import os
+
+# OpenMP's default spin-wait makes a forward of a small network 25 times slower on a busy machine. Read at import.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("KMP_BLOCKTIME", "0")
+
+import errno
+import math
+import sys
+
+if sys.getfilesystemencoding() != "utf-8" and sys.orig_argv[1:] and sys.argv[0].endswith(".py"):
+    # Under another locale names of files would come in other letters, and go so into tables.
+    os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import click
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from .core.errors import UserError
+from .core.files import ADVICE
+from .core.progress import to_terminal
+from .run.watchdog import join_run
+
+# Errors of the system that no script can foresee; others are faults of the program and keep their traceback.
+_EVERYWHERE = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+# Of torch on a CPU, and of the loader of shared libraries.
+_NO_MEMORY = ("can't allocate memory", "annot allocate memory", "failed to map segment from shared object")
+# Of torch's loader, when one of its processes has been killed.
+_NO_READER = "DataLoader worker (pid"
+
+join_run()
+for _stream in (sys.stdout, sys.stderr):
+    if hasattr(_stream, "reconfigure"):
+        _stream.reconfigure(errors="backslashreplace")  # a name that a terminal cannot show ends no script
+
+SEED = click.IntRange(0, 2**63 - 1)  # what all generators take
+Readable = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
+Folder = click.Path(file_okay=False, path_type=Path)
+Writable = click.Path(dir_okay=False, path_type=Path)
+
+
+class Number(click.FloatRange):
+    """A number within bounds; NaN, which is neither below nor above any bound, is refused."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number; click's own error for what is none."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number", param, ctx)
+        return number
+
+
+class Settings(click.ParamType):
+    """A section of the configuration, as JSON on the command line."""
+
+    name = "json"
+
+    def __init__(self, model: type[BaseModel] | Any) -> None:
+        self._adapter = TypeAdapter(model)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The validated section; click's own error for text that is none."""
+        try:
+            return self._adapter.validate_json(value)
+        except ValidationError as error:
+            fault = error.errors()[0]
+            self.fail(f"{'.'.join(map(str, fault['loc']))}: {fault['msg'].removeprefix('Value error, ')}", param, ctx)
+
+
+@contextmanager
+def user_errors(where: str = "") -> Iterator[None]:
+    """Turn a user's mistake into one line on stderr and exit code 1; other errors keep their traceback.
+
+    where: the key of the configuration that the script works on, put in front of the line.
+    """
+    try:
+        yield
+    except UserError as error:
+        _leave(f"error: {where + ': ' if where else ''}{error}")
+    except Exception as error:
+        if (said := _of_the_system(error)) is None:
+            raise
+        _leave(said)
+
+
+def _of_the_system(error: BaseException) -> str | None:
+    """The line for an error that a limit of the system is behind; None for a fault of the program."""
+    if isinstance(error, OSError) and error.errno in _EVERYWHERE:
+        return f"error: {error.filename or 'system'}: {ADVICE[error.errno]}"
+    if isinstance(error, RuntimeError) and _NO_READER in str(error):
+        return (
+            "error: a process that reads pictures was killed, as for want of memory: run again, "
+            "should it happen twice with more memory (/dev/shm too) or fewer distill.workers"
+        )
+    words = isinstance(error, RuntimeError | ImportError) and any(one in str(error) for one in _NO_MEMORY)
+    return f"error: {ADVICE[errno.ENOMEM]}" if words or isinstance(error, MemoryError) else None
+
+
+def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Scripts import torch before they can catch anything, and under a limit its libraries do not fit."""
+    if (said := _of_the_system(error)) is None:
+        sys.__excepthook__(kind, error, trace)
+    else:
+        print(said, file=sys.stderr, flush=True)
+
+
+sys.excepthook = _uncaught
+
+
+def _leave(line: str) -> None:
+    try:
+        print(line, file=sys.stderr, flush=True)
+    except OSError:  # the disk is full, and the log lies on it
+        to_terminal(line)
+    raise SystemExit(1)

@@ -1,0 +1,145 @@
+"""A hash of the code that makes a result: changes of the code rerun what it made, comments and formatting do not.
+
+Snakemake tracks neither the script that a rule calls nor the modules which that imports, so each rule carries this
+fingerprint as a parameter. The syntax trees are walked here and not printed by `ast.dump`, whose text differs between
+Python versions.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+_SRC = Path(__file__).resolve().parents[2]
+_PACKAGE = "styledistill"
+
+
+def fingerprint_script(name: str) -> str:
+    """Fingerprint of `src/steps/<name>.py` and all modules of the library that it imports, directly or not."""
+    return _digest(_reachable(_SRC / "steps" / f"{name}.py"))
+
+
+def fingerprint_modules(names: list[str]) -> str:
+    """Fingerprint of just the named modules (such as `styledistill.teacher.ddim`), without what they import."""
+    return _digest({_SRC / (name.replace(".", "/") + ".py") for name in names})
+
+
+def _digest(paths: set[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(paths):
+        digest.update(f"{path.relative_to(_SRC)}\n{_module_hash(path)}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_bytes())
+
+
+@cache
+def _module_hash(path: Path) -> str:
+    text = "".join(f"{piece}\n" for piece in _pieces(_tree(path)))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _pieces(node: object) -> Iterator[str]:
+    """Type names and non-empty fields of a syntax tree, docstrings left out."""
+    if isinstance(node, ast.AST):
+        yield type(node).__name__
+        for field, value in ast.iter_fields(node):
+            # Contexts follow from the place; a kind ("u") is formatting; empty fields differ between versions.
+            if field in ("ctx", "kind", "type_comment") or value is None or value == []:
+                continue
+            yield f".{field}"
+            yield from _pieces(_told_alike(node, field, value))
+    elif isinstance(node, list):
+        yield str(len(node))
+        for item in node:
+            yield from _pieces(item)
+    else:
+        yield f"{type(node).__name__}:{node!r}"
+
+
+def _told_alike(node: ast.AST, field: str, value: object) -> object:
+    """A field's value, without what does not count or what Python versions tell in different ways."""
+    if field == "body":
+        return _without_docstring(node, value)
+    if isinstance(node, ast.JoinedStr) and isinstance(value, list):
+        return _joined(value)
+    return value
+
+
+def _joined(values: list[ast.expr]) -> list[ast.expr]:
+    """The parts of an f-string, neighbouring texts as one; Python 3.12.1 ends `:>{width}` with an empty text."""
+    parts: list[ast.expr] = []
+    for value in values:
+        if not isinstance(value, ast.Constant):
+            parts.append(value)
+        elif parts and isinstance(parts[-1], ast.Constant):
+            parts[-1] = ast.Constant(parts[-1].value + value.value)
+        elif value.value:
+            parts.append(value)
+    return parts
+
+
+def _without_docstring(node: ast.AST, body: object) -> object:
+    documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+    if documented and isinstance(body, list) and isinstance(body[0], ast.Expr):
+        value = body[0].value
+        if isinstance(value, ast.Constant) and isinstance(value.value, str):
+            return body[1:]
+    return body
+
+
+def _reachable(path: Path) -> set[Path]:
+    found: set[Path] = set()
+    todo = [path]
+    while todo:
+        current = todo.pop()
+        if current not in found:
+            found.add(current)
+            todo.extend(_imports(current))
+    return found
+
+
+@cache
+def _imports(path: Path) -> frozenset[Path]:
+    """Files of the library and sibling scripts that a file imports, lazily inside functions too."""
+    files: set[Path] = set()
+    for node in ast.walk(_tree(path)):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = _absolute(path, node)
+            names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        for name in names:
+            files.update(_files_of(name, path.parent))
+    return frozenset(files)
+
+
+def _absolute(path: Path, node: ast.ImportFrom) -> str:
+    if not node.level:
+        return node.module or ""
+    package = path.relative_to(_SRC).parts[: -node.level]
+    return ".".join([*package, *([node.module] if node.module else [])])
+
+
+@cache
+def _files_of(name: str, folder: Path) -> frozenset[Path]:
+    """The file of a module and the `__init__` files on the way to it; nothing for foreign packages.
+
+    folder: where the importing file lies; scripts import those beside them by their bare names.
+    """
+    parts = name.split(".")
+    if parts[0] != _PACKAGE and (len(parts) > 1 or (_SRC / _PACKAGE) in (folder, *folder.parents)):
+        return frozenset()  # a foreign package, or one that the library imports
+    root = _SRC if parts[0] == _PACKAGE else folder
+    stems = [root.joinpath(*parts[:end]) for end in range(1, len(parts) + 1)]
+    return frozenset(
+        file for stem in stems for file in (stem.with_suffix(".py"), stem / "__init__.py") if file.is_file()
+    )

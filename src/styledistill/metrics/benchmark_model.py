@@ -1,0 +1,116 @@
+"""What a model costs: parameters, megabytes, and seconds and memory for one picture."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import resource
+import statistics
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..core.images import open_rgb, square_crop
+from ..core.runtime import use_threads
+from ..core.tensors import from_uint8
+from ..stylizers import Stylizer, Wanted, load_stylizer, networks_of
+
+_SMALL = 64  # pixels; Stable Diffusion takes no smaller pictures
+
+
+@torch.no_grad()
+def measure(wanted: Wanted, content: Path, style: Path, size: int, repeats: int) -> dict[str, str | float]:
+    """One row of `alone.COLUMNS` for one model and one pair of pictures, cropped to `size` x `size`.
+
+    megabytes (10**6 bytes): parameters and buffers as loaded. seconds: median of `repeats` after one warm-up, with the
+    interquartile range, inputs on the device. peak_memory_mb: the most that a picture took above the process with the
+    model loaded (weights not counted): resident memory on a CPU, allocated memory on a GPU.
+    """
+    threads = use_threads()
+    stylizer = load_stylizer(wanted)
+    pictures = [_picture(file, size).to(wanted.device) for file in (content, style)]
+    stylizer.stylize(*(picture[..., :_SMALL, :_SMALL] for picture in pictures))  # else code that is loaded late counts
+    peak = _peak_memory_mb(stylizer, pictures, wanted.device)
+    times = [_seconds(stylizer, pictures, wanted.device) for _ in range(repeats)]
+    networks = networks_of(stylizer)
+    return {
+        "model": wanted.name,
+        "parameters": sum(p.numel() for network in networks for p in network.parameters()),
+        "megabytes": sum(t.nbytes for network in networks for t in network.state_dict().values()) / 1e6,
+        "seconds": statistics.median(times),
+        "seconds_iqr": _iqr(times),
+        "peak_memory_mb": peak,
+        "device": _name(wanted.device, threads),
+    }
+
+
+def _picture(file: Path, size: int) -> Tensor:
+    return from_uint8(np.array(square_crop(open_rgb(file), size)))
+
+
+def _seconds(stylizer: Stylizer, pictures: list[Tensor], device: torch.device) -> float:
+    start = time.perf_counter()
+    stylizer.stylize(*pictures)
+    _wait(device)
+    return time.perf_counter() - start
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _iqr(times: list[float]) -> float:
+    if len(times) < 2:
+        return 0.0
+    low, _, high = statistics.quantiles(times, n=4, method="inclusive")
+    return high - low
+
+
+def _peak_memory_mb(stylizer: Stylizer, pictures: list[Tensor], device: torch.device) -> float:
+    gc.collect()
+    if device.type == "cuda":
+        _wait(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        stylizer.stylize(*pictures)
+        _wait(device)
+        return (torch.cuda.max_memory_allocated(device) - before) / 1e6
+    before = _forget_peak()
+    stylizer.stylize(*pictures)
+    return max(_peak() - before, 0.0)
+
+
+def _forget_peak() -> float:
+    """Let the kernel's peak start anew at the present resident memory, which is returned in MB.
+
+    Where it cannot be reset (other systems than Linux), the peak so far is returned: then only what exceeds the
+    loading of the model is seen.
+    """
+    try:
+        # Memory that loading freed but the C library kept would be used again and not be seen.
+        ctypes.CDLL(None).malloc_trim(0)
+        Path("/proc/self/clear_refs").write_text("5")
+    except (OSError, AttributeError):
+        return _peak()
+    return _status("VmRSS")
+
+
+def _peak() -> float:
+    if sys.platform == "linux":
+        return _status("VmHWM")
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # bytes on macOS
+
+
+def _status(field: str) -> float:
+    """A field of /proc/self/status in MB; the kernel counts in units of 1024 bytes."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{field}:")) * 1024 / 1e6
+
+
+def _name(device: torch.device, threads: int) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu, {threads} threads"

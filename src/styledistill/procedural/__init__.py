@@ -1,0 +1,1 @@
+"""Scenes, faces and paintings drawn from a seed. Nothing here imports anything of the project."""

@@ -1,0 +1,1 @@
+"""Drawn scenes, and what they are made of."""

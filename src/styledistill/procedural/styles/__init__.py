@@ -1,0 +1,1 @@
+"""Drawn paintings and patterns, as styles."""

@@ -1,0 +1,69 @@
+"""How far students are from the teacher: pair by pair, by content and by style, and the pairs at both ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from ...core.errors import UserError
+from ...splits.pairs import Pair, validation_pairs
+
+DISTANCES = {"teacher_lpips": "LPIPS to the teacher", "teacher_mse": "MSE to the teacher"}
+
+
+def distance_measure(metrics: pd.DataFrame) -> str:
+    """The column that figures go by: LPIPS to the teacher; MSE where LPIPS's network is seeded or was not run.
+
+    metrics: rows of tables/metrics.csv. Raises UserError when neither column is there.
+    """
+    seeded = " ".join(metrics["seeded"].fillna("").astype(str)).split() if "seeded" in metrics else []
+    if "teacher_lpips" in metrics and not {"alexnet", "vgg16"} & set(seeded):
+        return "teacher_lpips"
+    if "teacher_mse" not in metrics:
+        raise UserError("tables/metrics.csv: no distance to the teacher; run the score stage")
+    return "teacher_mse"
+
+
+def golden_distances(results: Path, models: Sequence[str], measure: str) -> dict[str, pd.DataFrame]:
+    """Model -> its distances on the golden set, contents down (c0, c1, ...), styles across."""
+    found = {}
+    for model in models:
+        rows = pd.read_csv(results / "metrics" / f"{model}.csv").query("set == 'golden'")
+        content, style = rows["pair"].str.split("_", expand=True).T.to_numpy()
+        table = pd.DataFrame({"content": content, "style": style, measure: rows[measure].to_numpy()})
+        wide = table.pivot(index="content", columns="style", values=measure)
+        found[model] = wide.sort_index(key=_numbers).sort_index(axis=1, key=_numbers)
+    return found
+
+
+def _numbers(names: pd.Index) -> pd.Index:
+    return names.str[1:].astype(int)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A validation pair and its picture's distance to the teacher's."""
+
+    pair: Pair
+    distance: float
+
+
+@dataclass(frozen=True)
+class Extremes:
+    """The validation pairs at which a student is closest to its teacher, and farthest from it, each from its end."""
+
+    closest: list[Judged]
+    farthest: list[Judged]
+
+
+def extremes(results: Path, model: str, measure: str, most: int = 3) -> Extremes:
+    """Up to `most` validation pairs from either end of a model's distances; no pair at both while there are two."""
+    pairs = {pair.name: pair for pair in validation_pairs(results / "images", results / "shards" / "val.json")}
+    rows = pd.read_csv(results / "metrics" / f"{model}.csv", dtype={"pair": str}).query("set == 'val'")
+    rows = rows.dropna(subset=[measure]).sort_values([measure, "pair"])
+    judged = [Judged(pairs[name], float(value)) for name, value in zip(rows["pair"], rows[measure], strict=True)]
+    count = max(1, min(most, len(judged) // 2))
+    return Extremes(judged[:count], judged[::-1][:count])

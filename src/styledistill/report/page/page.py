@@ -1,0 +1,341 @@
+"""The report: one HTML page that holds everything it shows and opens without a server or a network."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+import yaml
+
+from ...config import Config, total
+from ...core.files import read_json, write_text
+from ...core.provenance import duration, read_records, stage_costs, versions
+from ..figures import charts, sheets
+from ..figures.ablation import ablation_figure, ratio
+from ..figures.distances import DISTANCES, Judged, distance_measure, extremes, golden_distances
+from ..tables import ablation
+from ..tables.metrics import MEASURES, notes
+from ..tables.protocol import is_styleids
+from .data_uri import inline_pictures, svg, webp
+from .html_tables import (
+    ablation_scores,
+    breakdown_table,
+    claims_table,
+    differences_tables,
+    metrics_tables,
+    number,
+    onnx_facts,
+    plain_table,
+    published_scores,
+    read_texts,
+)
+from .warnings import cautions, listed
+
+# Base64 characters that the golden pictures may take; with samples and charts the page then stays below 20 MB.
+_PICTURE_BUDGET = 14_000_000
+# The golden grid shows at most so many contents and styles, spread over all of them.
+_MOST_GOLDEN = 14
+_SAMPLES = 6
+# Golden pairs that show the teacher's variants.
+_VARIED_PAIRS = 3
+# Anchor of a section -> its title, in the order of the page.
+SECTIONS = {
+    "glance": "At a glance",
+    "golden": "Golden grid",
+    "compare": "Compare",
+    "metrics": "Metrics",
+    "differences": "Differences",
+    "claims": "Claims",
+    "breakdown": "Best and worst",
+    "ablation": "Teacher's parts",
+    "cost": "Speed and size",
+    "losses": "Loss curves",
+    "samples": "Data set",
+    "stages": "Cost per stage",
+    "configuration": "Configuration",
+}
+_CONTROLS_SAY = {
+    "content": "the content picture, unchanged",
+    "style": "the style picture, unchanged",
+    "recolor": "content with the style's mean and deviation per colour channel",
+    "teacher": "StyleID, the model that is distilled",
+    "pretrained": "the student before distillation",
+}
+_BENCHMARK_TITLES = {
+    "model": "Model",
+    "parameters": "Parameters",
+    "megabytes": "Weights, MB",
+    "seconds": "Seconds per picture",
+    "seconds_iqr": "Interquartile range, s",
+    "peak_memory_mb": "Peak memory, MB",
+    "device": "Device",
+}
+
+
+def write_page(results: Path, config: Config, out: Path) -> None:
+    """Write the report of the run in `results` to `out`. Reads pictures, tables, histories and records of the run."""
+    write_text(out, render(page_context(results, config)))
+
+
+def render(context: dict[str, Any]) -> str:
+    """The page's HTML from its context (see `page_context`)."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"duration": duration, "number": number}
+    return environment.get_template("page.html.j2").render(context)
+
+
+def page_context(results: Path, config: Config) -> dict[str, Any]:
+    """All that the page shows, gathered from a run; keys are the names that the template uses."""
+    records = read_records(results)
+    metrics, benchmark = (pd.read_csv(results / "tables" / f"{name}.csv") for name in ("metrics", "benchmark"))
+    histories = {loss: pd.read_csv(results / "students" / loss / "history.csv") for loss in config.losses}
+    golden, measure = metrics[metrics["set"] == "golden"], distance_measure(metrics)
+    distances = golden_distances(results, ["recolor", "pretrained", *config.losses], measure)
+    return {
+        "config": config,
+        "sections": {name: title for name, title in SECTIONS.items() if config.variants or name != "ablation"},
+        "facts": _facts(results, config),
+        "glance": glance(golden, benchmark, list(config.losses)),
+        "cautions": cautions(config, metrics, pd.read_csv(results / "metrics" / "teacher.csv"), histories, records),
+        "models": {model: _about(model, config) for model in config.models},
+        **_pictures(results, config, measure),
+        "metrics": metrics_tables(results),
+        "notes": notes(metrics, config.metrics.fid_minimum),
+        "differences": differences_tables(results / "tables" / "differences.csv", list(config.losses)),
+        "claims": claims_table(results / "tables" / "claims.csv"),
+        # A table of an earlier configuration may still lie there.
+        "published": published_scores(results / "tables" / "published.csv") if is_styleids(config) else None,
+        "measure": DISTANCES[measure],
+        "breakdown": breakdown_table(distances),
+        "breakdown_chart": svg(charts.by_picture(distances, measure, results / "images" / "golden"), "breakdown"),
+        "benchmark": plain_table(
+            read_texts(results / "tables" / "benchmark.csv"), {"model": "Model"} | _BENCHMARK_TITLES
+        ),
+        "quality": svg(charts.quality_cost(golden, benchmark, config.models, measure), "quality"),
+        "variants": _variants(results, config) if config.variants else None,
+        "onnx": onnx_facts(results, list(config.losses)),
+        "curves": svg(charts.loss_curves(histories), "curves"),
+        "curves_words": _curves_words(histories),
+        "excluded": _excluded(results),
+        "costs": stage_costs(records),
+        "versions": versions(records),
+        "yaml": yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100),
+        "data": _script_json({"names": _PAIR_NUMBERS, "scores": _pair_scores(results, config)}),
+        "css": _source("page.css"),
+        "js": _source("page.js"),
+    }
+
+
+def _source(name: str) -> str:
+    return (Path(__file__).parent / name).read_text("utf-8")
+
+
+# --- pictures ---------------------------------------------------------------------------------------------------
+
+
+def _pictures(results: Path, config: Config, measure: str) -> dict[str, Any]:
+    """The page's pictures as data URIs, and the names by which the template asks for them."""
+    all_names = [[f"{letter}{number}" for number in range(total(role))]
+                 for letter, role in (("c", config.golden.contents), ("s", config.golden.styles))]  # fmt: skip
+    contents, styles = (sheets.spread(names, _MOST_GOLDEN) for names in all_names)
+    made = [model for model in config.models if model not in ("content", "style")]
+    files = {name: results / "images" / "golden" / f"{name}.png" for name in (*contents, *styles)}
+    pairs = [f"{model}/{content}_{style}" for model in made for style in styles for content in contents]
+    files |= {name: results / "golden" / f"{name}.png" for name in pairs}
+    uris, encoding = inline_pictures(files, _PICTURE_BUDGET)
+    samples, matrix = _samples(results)
+    few = [sheets.spread(names, _VARIED_PAIRS) for names in (contents, styles)]
+    varied = ["_".join(pair) for pair in zip(*few, strict=False)]
+    ends, found = _extremes(results, list(config.losses), measure)
+    return {
+        "contents": contents,
+        "styles": styles,
+        "golden_words": _golden_words(all_names, [contents, styles], encoding),
+        "originals": {name: uris.pop(name) for name in (*contents, *styles)},
+        "pictures": uris | samples | ends | _varied(results, config, varied),
+        "varied": varied,
+        "samples": matrix,
+        "extremes": found,
+    }
+
+
+def _golden_words(every: list[list[str]], shown: list[list[str]], encoding: str) -> str:
+    if shown == every:
+        return f"Every golden content with every golden style, by every model, {encoding}."
+    parts = [
+        f"{len(some)} of {len(names)} {role}"
+        for some, names, role in zip(shown, every, ("contents", "styles"), strict=True)
+    ]
+    return f"Of the golden set {listed(parts)}, by every model, {encoding}."
+
+
+def _samples(results: Path, block: str = "train/0000") -> tuple[dict[str, str], dict[str, list[str]]]:
+    contents, styles = sheets.block_names(results, block, _SAMPLES)
+    files = {f"samples/{name}": results / "images" / block / f"{name}.png" for name in (*contents, *styles)}
+    files |= {f"samples/{c}_{s}": results / "teacher" / block / f"{c}_{s}.png" for c in contents for s in styles}
+    return {name: webp(path) for name, path in files.items()}, {"contents": contents, "styles": styles}
+
+
+def _extremes(
+    results: Path, losses: list[str], measure: str
+) -> tuple[dict[str, str], dict[str, dict[str, list[dict[str, Any]]]]]:
+    """Data URIs of the extreme pairs' pictures, and loss -> end -> pairs, each with the names of its pictures."""
+    uris: dict[str, str] = {}
+
+    def shown(loss: str, judged: Judged) -> dict[str, Any]:
+        files = sheets.judged_files(results, loss, judged)
+        names = [str(path.relative_to(results).with_suffix("")) for path in files]
+        uris.update({name: webp(path) for name, path in zip(names, files, strict=True) if name not in uris})
+        return {"name": judged.pair.name, "distance": judged.distance, "pictures": names}
+
+    found = {
+        loss: {end: [shown(loss, judged) for judged in getattr(both, end)] for end in ("closest", "farthest")}
+        for loss in losses
+        for both in [extremes(results, loss, measure)]
+    }
+    return uris, found
+
+
+def _varied(results: Path, config: Config, pairs: list[str]) -> dict[str, str]:
+    """Data URIs of golden pairs by each variant of the teacher."""
+    names = [f"ablation/{variant}/{pair}" for variant in config.variants for pair in pairs]
+    return {name: webp(results / f"{name}.png") for name in names}
+
+
+# --- words ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Glance:
+    """What one loss achieved on the golden set; None where a number is missing."""
+
+    loss: str
+    of_pretrained: float | None  # teacher_mse as a part of pretrained's
+    of_recolor: float | None
+    sharpness: float | None  # Laplacian energy as a part of the teacher's
+    faster: float | None  # times the teacher's speed
+    megabytes: float | None
+
+
+def glance(metrics: pd.DataFrame, benchmark: pd.DataFrame, losses: Sequence[str]) -> list[Glance]:
+    """Each loss against pretrained, recolor and the teacher. metrics: rows of one set; both tables bear `model`."""
+    scores, costs = metrics.set_index("model"), benchmark.set_index("model")
+
+    def of(table: pd.DataFrame, model: str, column: str) -> float | None:
+        value = table[column].get(model) if column in table else None
+        return None if value is None or not math.isfinite(value) else float(value)
+
+    def part(table: pd.DataFrame, column: str, above: str, below: str) -> float | None:
+        upper, lower = of(table, above, column), of(table, below, column)
+        return None if upper is None or not lower else upper / lower
+
+    return [
+        Glance(
+            loss,
+            part(scores, "teacher_mse", loss, "pretrained"),
+            part(scores, "teacher_mse", loss, "recolor"),
+            part(scores, "laplacian_energy", loss, "teacher"),
+            part(costs, "seconds", "teacher", loss),
+            of(costs, loss, "megabytes"),
+        )
+        for loss in losses
+    ]
+
+
+def _facts(results: Path, config: Config) -> list[tuple[str, str]]:
+    pairs = {split: results / "shards" / f"{split}.json" for split in ("train", "val")}
+    counts = {split: read_json(path)["pairs"] for split, path in pairs.items() if path.exists()}
+    golden = total(config.golden.contents), total(config.golden.styles)
+    return [
+        *((f"{'training' if split == 'train' else 'validation'} pairs", f"{n:,}") for split, n in counts.items()),
+        ("golden pairs", f"{golden[0]} × {golden[1]}"),
+        ("pixels", f"{config.image_size} × {config.image_size}"),
+        ("teacher steps", str(config.teacher.steps)),
+        (
+            "student",
+            config.student.architecture + (f" ({config.student.size})" * (config.student.architecture == "sttr")),
+        ),
+        ("seed", str(config.seed)),
+    ]
+
+
+def _about(model: str, config: Config) -> str:
+    if model in config.losses:
+        return " + ".join(f"{weight:g} {term}" for term, weight in config.losses[model].items())
+    return _CONTROLS_SAY[model]
+
+
+def _variants(results: Path, config: Config) -> dict[str, Any]:
+    """Scores and chart of the teacher's variants."""
+    path = results / "tables" / "ablation.csv"
+    deviation = pd.read_csv(results / "ablation" / "deviation.csv")
+    return {
+        "table": ablation_scores(path, config.metrics.fid_minimum),
+        "chart": svg(ablation_figure(ablation.read_table(path), deviation), "ablation"),
+        "ratio": ratio(deviation),
+    }
+
+
+def _excluded(results: Path) -> dict[str, Any] | None:
+    """Pictures that could not be taken; None if there are none.
+
+    From index/<source>.excluded.csv (picture, reason) and, where pictures are opened only once they are taken,
+    blocks/<split>/<block>.excluded.csv (source, picture, reason).
+    """
+    columns = ["source", "picture", "reason"]
+    tables = [pd.read_csv(path, dtype=str, keep_default_na=False) for path in results.glob("blocks/**/*.excluded.csv")]
+    for path in sorted(results.glob("index/*.excluded.csv")):
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        table.insert(0, "source", path.name.removesuffix(".excluded.csv"))
+        tables.append(table)
+    gathered = pd.concat(tables)[columns].drop_duplicates().sort_values(columns) if tables else pd.DataFrame()
+    return (
+        plain_table(gathered, {"source": "Source", "picture": "Picture", "reason": "Reason"}) if len(gathered) else None
+    )
+
+
+def _curves_words(histories: dict[str, pd.DataFrame]) -> str:
+    ends = [
+        f"{loss}: best validation loss {number(history['val_loss'].min())} of epoch {history['epoch'][best]}"
+        for loss, history in histories.items()
+        for best in [history["val_loss"].idxmin()]
+    ]
+    return "; ".join(ends)
+
+
+# --- what scripts in the page read ------------------------------------------------------------------------------
+
+
+# The measures shown beneath an enlarged picture, and their titles.
+_PAIR_NUMBERS = {m.name: m.title for m in MEASURES if m.name in ("teacher_mse", "teacher_lpips", "lpips")}
+
+
+def _pair_scores(results: Path, config: Config) -> dict[str, dict[str, dict[str, float]]]:
+    """model -> golden pair -> measure -> value, of `_PAIR_NUMBERS`."""
+    scores = {}
+    for model in config.models:
+        table = pd.read_csv(results / "metrics" / f"{model}.csv")
+        table = table[table["set"] == "golden"].set_index("pair")
+        columns = [name for name in _PAIR_NUMBERS if name in table]
+        scores[model] = {
+            str(pair): {name: float(f"{row[name]:.4g}") for name in columns if math.isfinite(row[name])}
+            for pair, row in table[columns].iterrows()
+        }
+    return scores
+
+
+def _script_json(value: Any) -> str:
+    # Inside <script> only "</" could end the element early; JSON may write it as <\/.
+    return json.dumps(value, separators=(",", ":"), allow_nan=False).replace("</", "<\\/")

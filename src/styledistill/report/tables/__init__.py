@@ -1,0 +1,1 @@
+"""The tables of a run, as CSV, Markdown and LaTeX."""

@@ -1,0 +1,190 @@
+"""What the preprint claims about its students, and what this run has to say to each claim.
+
+L1, L2 and L3 are the preprint's losses, found in a run by their terms, whatever their names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pandas as pd
+
+from .bootstrap import FEWEST, RESAMPLES
+from .differences import TITLES, PairedScores
+from .formats import LATEX, MARKDOWN, Syntax, latex_table, markdown_table, number
+
+LOSSES = {"L1": {"pixel": 1.0}, "L2": {"pixel": 0.5, "gram": 0.5}, "L3": {"pixel": 0.7, "gram": 0.3}}
+HOLDS, FAILS, OPEN = "holds", "does not hold", "cannot be told"
+SMALLER = 10  # times fewer parameters than the teacher
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """`measure` of loss `one` is below (-1) or above (+1) that of `other`: a loss, or the teacher."""
+
+    one: str
+    other: str
+    measure: str
+    sign: int
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence that is true where all comparisons are."""
+
+    text: str
+    comparisons: tuple[Comparison, ...]
+
+
+CLAIMS = (
+    Claim(
+        "L2 is less saturated in the style's colours than L1 and L3",
+        tuple(Comparison("L2", other, "saturation", -1) for other in ("L1", "L3")),
+    ),
+    Claim(
+        "L2 has more defects than L1 and L3",
+        tuple(Comparison("L2", other, "teacher_artefacts", +1) for other in ("L1", "L3")),
+    ),
+    Claim("L1 is brighter than L3", (Comparison("L1", "L3", "brightness", +1),)),
+    Claim(
+        "The students keep more of the content's structure than the teacher",
+        tuple(Comparison(loss, "teacher", "cfsd", -1) for loss in LOSSES),
+    ),
+)
+SIZE = f"The students are {SMALLER} times smaller than the teacher"
+# What is given of each student beside the comparisons, all against the teacher.
+EVIDENCE = ("saturation", "brightness", "cfsd")
+
+
+def answer(losses: dict[str, dict[str, float]], sets: dict[str, PairedScores], benchmark: pd.DataFrame) -> pd.DataFrame:
+    """One row per claim, set and comparison: difference, low, high, its `verdict`, and the claim's `answer`.
+
+    losses: of the configuration. benchmark: rows of tables/benchmark.csv. A comparison holds where its interval lies on
+    the claimed side of 0, does not where it lies on the other, and cannot be told where it has 0 inside, where the set
+    has too few pictures or where the run has no such loss. A claim holds where all of its comparisons do, and does not
+    where one does not.
+    """
+    names = {
+        label: next((n for n, terms in losses.items() if terms == wanted), None) for label, wanted in LOSSES.items()
+    }
+    rows = [row for name, scores in sets.items() for claim in CLAIMS for row in _compared(claim, name, scores, names)]
+    rows += list(_sizes(losses, benchmark))
+    order = [claim.text for claim in CLAIMS] + [SIZE]
+    return pd.DataFrame(rows).sort_values("claim", key=lambda texts: texts.map(order.index), kind="stable")
+
+
+def _named(losses: dict[str, dict[str, float]], wanted: dict[str, float]) -> str | None:
+    return next((name for name, terms in losses.items() if terms == wanted), None)
+
+
+def _compared(claim: Claim, name: str, scores: PairedScores, names: dict[str, str | None]) -> list[dict]:
+    rows = []
+    few = min(scores.contents, scores.styles) < FEWEST
+    for comparison in claim.comparisons:
+        one, other = (names.get(label, label) for label in (comparison.one, comparison.other))
+        row = {"claim": claim.text, "set": name, "measure": comparison.measure, "networks": scores.networks}
+        if one is None or other is None:
+            missing = comparison.one if one is None else comparison.other
+            nothing = dict.fromkeys(("difference", "low", "high"), float("nan"))
+            rows.append(row | {"comparison": f"no {missing} in this run", **nothing, "verdict": OPEN})
+            continue
+        difference, low, high = scores.difference(one, other, comparison.measure)
+        ends = sorted(comparison.sign * end for end in (low, high))
+        verdict = OPEN if few else HOLDS if ends[0] > 0 else FAILS if ends[1] < 0 else OPEN
+        row |= {"comparison": f"{one} − {other}", "difference": difference, "low": low, "high": high}
+        rows.append(row | {"verdict": verdict})
+    return [row | {"answer": _joined([row["verdict"] for row in rows])} for row in rows]
+
+
+def _sizes(losses: dict[str, dict[str, float]], benchmark: pd.DataFrame) -> Iterator[dict]:
+    parameters = benchmark.set_index("model")["parameters"].astype(float)
+    ratios = {loss: parameters["teacher"] / parameters[loss] for loss in losses}
+    verdicts = {loss: HOLDS if ratio >= SMALLER else FAILS for loss, ratio in ratios.items()}
+    for loss, ratio in ratios.items():
+        row = {"claim": SIZE, "set": "", "measure": "parameters", "networks": "", "comparison": f"teacher / {loss}"}
+        row |= {"difference": ratio, "low": float("nan"), "high": float("nan"), "verdict": verdicts[loss]}
+        yield row | {"answer": _joined(list(verdicts.values()))}
+
+
+def _joined(verdicts: list[str]) -> str:
+    if FAILS in verdicts:
+        return FAILS
+    return HOLDS if set(verdicts) == {HOLDS} else OPEN
+
+
+def evidence(losses: dict[str, dict[str, float]], sets: dict[str, PairedScores]) -> pd.DataFrame:
+    """Each student against the teacher: differences of EVIDENCE and its artefacts, with their intervals."""
+    rows = []
+    for name, scores in sets.items():
+        for loss in losses:
+            found = {measure: scores.difference(loss, "teacher", measure) for measure in EVIDENCE}
+            found["teacher_artefacts"] = scores.mean(loss, "teacher_artefacts")
+            rows.append({"model": loss, "set": name, **found})
+    return pd.DataFrame(rows)
+
+
+# --- showing ------------------------------------------------------------------------------------------------------
+
+
+def notes(table: pd.DataFrame) -> list[str]:
+    """What a reader must know to read the answers, a paragraph each."""
+    losses = (f"{label} = {' + '.join(f'{w:g} {t}' for t, w in terms.items())}" for label, terms in LOSSES.items())
+    said = [
+        f"L1, L2 and L3 are the losses of the preprint, by their terms: {'; '.join(losses)}.",
+        "Means of the differences pair by pair with 95 % bootstrap intervals in brackets "
+        f"({RESAMPLES} resamples of the contents and of the styles; each interval stands for itself). Holds: every "
+        "interval lies on the claimed side of 0. Cannot be told: an interval has 0 inside, the set has fewer than "
+        f"{FEWEST} contents or styles, or this run lacks a loss. Saturation and brightness are means over "
+        "whole pictures: HSV's saturation, Rec. 601's luma. Size is counted in parameters.",
+    ]
+    if table["networks"].str.contains(r"(?:vgg19|efficientnet_lite0) seeded").any():
+        said.append("CFSD looked through a network of seeded random weights: what it says of structure is a hint only.")
+    return said
+
+
+def rows_of(table: pd.DataFrame, syntax: Syntax) -> list[list[str]]:
+    """One row per claim and set: claim, set, answer, evidence in words and numbers."""
+    return [
+        [claim, name or "all", found["answer"].iloc[0], "; ".join(_said(row, syntax) for row in found.itertuples())]
+        for (claim, name), found in table.groupby(["claim", "set"], sort=False)
+    ]
+
+
+def _said(row, syntax: Syntax) -> str:
+    if row.difference != row.difference:
+        return row.comparison
+    what = TITLES.get(row.measure, row.measure.capitalize())
+    value = number(row.difference, syntax)
+    if row.low != row.low:
+        return f"{what}, {row.comparison}: {value}"
+    return f"{what}, {row.comparison}: " + syntax.interval(value, *(number(end, syntax) for end in (row.low, row.high)))
+
+
+TITLE_ROW = ("Claim of the preprint", "Set", "Answer", "Evidence")
+
+
+def markdown(table: pd.DataFrame, against: pd.DataFrame) -> str:
+    """The answers, and each student against the teacher."""
+    answers = markdown_table(TITLE_ROW, rows_of(table, MARKDOWN), notes(table), texts=4)
+    titles, rows = _evidence_rows(against, MARKDOWN)
+    return (
+        answers + "\n## Each student minus the teacher\n\n" + markdown_table(titles, rows, [], texts=2).rstrip() + "\n"
+    )
+
+
+def latex(table: pd.DataFrame, against: pd.DataFrame) -> str:
+    """The answers and the students against the teacher, as two `table*`."""
+    plain = [[*row[:3], row[3].replace("_", r"\_").replace("−", "$-$")] for row in rows_of(table, LATEX)]
+    titles, rows = _evidence_rows(against, LATEX)
+    second = latex_table(titles, rows, ["Each student minus the teacher; artefacts as they are."], texts=2, group=1)
+    return latex_table(TITLE_ROW, plain, notes(table), texts=3, group=0) + "\n" + second
+
+
+def _evidence_rows(against: pd.DataFrame, syntax: Syntax) -> tuple[list[str], list[list[str]]]:
+    measures = [*EVIDENCE, "teacher_artefacts"]
+    rows = [
+        [row["model"], row["set"], *(syntax.interval(*(number(v, syntax) for v in row[m])) for m in measures)]
+        for _, row in against.iterrows()
+    ]
+    return ["Model", "Set", *(TITLES[measure] for measure in measures)], rows

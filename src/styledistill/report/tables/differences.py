@@ -1,0 +1,119 @@
+"""Paired differences: what each model does otherwise than the teacher, and than the student before distillation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from .bootstrap import FEWEST, RESAMPLES, Resampling
+from .formats import LATEX, MARKDOWN, Syntax, latex_table, markdown_table, number
+from .metrics import MEASURES
+
+# Measures whose differences are shown. A distance to the teacher is no difference to it, so it stands there alone.
+AGAINST = {
+    "teacher": (
+        *("lpips", "cfsd", "gram_distance", "colour_distance"),
+        *("laplacian_energy", "saturation", "brightness"),
+    ),
+    "pretrained": (
+        *("lpips", "cfsd", "teacher_mse", "teacher_ssim", "teacher_lpips"),
+        *("teacher_artefacts", "gram_distance", "colour_distance"),
+    ),
+}
+TITLES = {measure.name: measure.title for measure in MEASURES}
+
+
+class PairedScores:
+    """Scores of all models on the pairs of one set, in one order, with resamples that all differences share."""
+
+    def __init__(self, frames: dict[str, pd.DataFrame], seed: int) -> None:
+        """frames: by model, rows of one set with the columns `pair`, `content`, `style` and the measures."""
+        first = next(iter(frames.values()))
+        self.contents, self.styles = first["content"].nunique(), first["style"].nunique()
+        self.networks = first["networks"].iloc[0]
+        self.frames = {model: frame.set_index("pair").loc[first["pair"]] for model, frame in frames.items()}
+        self._resampling = Resampling(first, seed)
+
+    def mean(self, model: str, measure: str) -> tuple[float, float, float]:
+        """Mean of a measure over the pairs, and the ends of its interval."""
+        return self._of(self.frames[model][measure].to_numpy(float))
+
+    def difference(self, model: str, other: str, measure: str) -> tuple[float, float, float]:
+        """Mean of `model` minus `other`, pair by pair, and the ends of its interval."""
+        mine, theirs = (self.frames[name][measure].to_numpy(float) for name in (model, other))
+        return self._of(mine - theirs)
+
+    def _of(self, values: np.ndarray) -> tuple[float, float, float]:
+        low, high = self._resampling.interval(values[:, None])
+        return float(values.mean()), float(low[0]), float(high[0])
+
+
+def paired_scores(scores: Sequence[Path], seed: int) -> dict[str, PairedScores]:
+    """By set. scores: metrics/<model>.csv."""
+    frames = {path.stem: pd.read_csv(path) for path in scores}
+    sets = next(iter(frames.values()))["set"].unique()
+    return {
+        name: PairedScores({model: frame[frame["set"] == name] for model, frame in frames.items()}, seed)
+        for name in sets
+    }
+
+
+def differences(sets: dict[str, PairedScores]) -> pd.DataFrame:
+    """One row per set, model to compare with, model and measure: difference, low, high, and whether it is `told`.
+
+    A difference can be told where its interval leaves out 0 and the set has pictures enough for an interval.
+    """
+    rows = []
+    for name, scores in sets.items():
+        enough = min(scores.contents, scores.styles) >= FEWEST
+        for other, measures in AGAINST.items():
+            for model in scores.frames:
+                for measure in measures if model != other else ():
+                    difference, low, high = scores.difference(model, other, measure)
+                    row = {"model": model, "set": name, "minus": other, "measure": measure}
+                    told = enough and (low > 0 or high < 0)
+                    rows.append(row | {"difference": difference, "low": low, "high": high, "told": told})
+    return pd.DataFrame(rows)
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """One table against each model, as GitHub's Markdown."""
+    parts = []
+    for other in AGAINST:
+        titles, rows = _rows(table, other, MARKDOWN)
+        parts.append(f"## Minus {other}\n\n" + markdown_table(titles, rows, [], texts=2).rstrip() + "\n")
+    return "\n".join(parts) + "\n" + NOTE + "\n"
+
+
+def latex(table: pd.DataFrame) -> str:
+    """One `table*` against each model."""
+    return "\n".join(
+        latex_table(*_rows(table, other, LATEX), [f"Each model minus {other}. {NOTE}"], texts=2, group=1)
+        for other in AGAINST
+    )
+
+
+NOTE = (
+    "Means of the differences pair by pair, with 95 % bootstrap intervals in brackets "
+    f"({RESAMPLES} resamples of the contents and of the styles). Bold: the interval leaves out 0, and the set has at "
+    f"least {FEWEST} contents and {FEWEST} styles; what is not bold may be chance."
+)
+
+
+def _rows(table: pd.DataFrame, other: str, syntax: Syntax) -> tuple[list[str], list[list[str]]]:
+    """Titles, and a row per set and model with a cell per measure."""
+    some = table[table["minus"] == other]
+    rows = []
+    for (group, model), cells in some.groupby(["set", "model"], sort=False):
+        rows.append([model, group, *(_cell(cell, syntax) for cell in cells.itertuples())])
+    return ["Model", "Set", *(TITLES[measure] for measure in AGAINST[other])], rows
+
+
+def _cell(cell, syntax: Syntax) -> str:
+    text = number(cell.difference, syntax)
+    if cell.told:
+        text = syntax.bold(text)
+    return syntax.interval(text, number(cell.low, syntax), number(cell.high, syntax))

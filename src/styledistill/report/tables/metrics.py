@@ -1,0 +1,180 @@
+"""The table of all models, gathered from scores: CSV for programs, Markdown for people, LaTeX (booktabs) for print."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from ...config import CONTROLS
+from ...core.errors import UserError
+from ...core.files import read_json
+from .bootstrap import RESAMPLES, Resampling
+from .formats import LATEX, MARKDOWN, Syntax, latex_table, markdown_table, number
+
+NETWORKS = {
+    "alexnet": "LPIPS",
+    "vgg16": "LPIPS",
+    "vgg19": "CFSD and Gram distance",
+    "efficientnet_lite0": "CFSD and Gram distance",
+    "inception": "FID",
+    "art_inception": "FID",
+}
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A column of the table. best: which end is better, or None where neither is."""
+
+    name: str
+    title: str
+    best: str | None  # min | max
+    per_pair: bool = True
+
+
+MEASURES = (
+    Measure("lpips", "LPIPS", "min"),
+    Measure("fid", "FID", "min", per_pair=False),
+    Measure("artfid", "ArtFID", "min", per_pair=False),
+    Measure("cfsd", "CFSD (sum)", "min"),
+    Measure("cfsd_mean", "CFSD (mean)", "min"),
+    Measure("teacher_mse", "MSE to teacher", "min"),
+    Measure("teacher_psnr", "PSNR to teacher, dB", "max"),
+    Measure("teacher_ssim", "SSIM to teacher", "max"),
+    Measure("teacher_lpips", "LPIPS to teacher", "min"),
+    Measure("teacher_artefacts", "Artefacts beyond teacher", "min"),
+    Measure("gram_distance", "Gram distance", "min"),
+    Measure("colour_distance", "Colour distance", "min"),
+    Measure("laplacian_energy", "Laplacian energy", None),
+    Measure("laplacian_ratio", "Laplacian energy / teacher's", None, per_pair=False),
+    Measure("saturation", "Saturation", None),
+    Measure("brightness", "Brightness", None),
+)
+_PER_PAIR = [measure.name for measure in MEASURES if measure.per_pair]
+
+
+# --- gathering ----------------------------------------------------------------------------------------------------
+
+
+def gather(scores: Sequence[Path], fid_minimum: int, seed: int) -> pd.DataFrame:
+    """One row per (set, model), sets in turn, models in the order of `scores`; first column `model`.
+
+    scores: metrics/<model>.csv, each with its .json beside it. Per-pair measures become `<name>` (mean), `<name>_low`
+    and `<name>_high` (95 % interval, see `Resampling`). `fid_greyed` is true below `fid_minimum` pairs.
+    `laplacian_ratio` divides by the teacher's mean on the set. Raises UserError when models were scored with different
+    networks.
+    """
+    summaries = [read_json(path.with_suffix(".json")) for path in scores]
+    _same_networks(scores, summaries)
+    pairs = [pd.read_csv(path) for path in scores]
+    rows = []
+    for name in summaries[0]["sets"]:
+        frames = [frame[frame["set"] == name] for frame in pairs]
+        resampling = Resampling(frames[0], seed)
+        rows += [_row(*both, resampling, fid_minimum) for both in zip(summaries, frames, strict=True)]
+    table = pd.DataFrame(rows)
+    teacher = table[table["model"] == "teacher"].set_index("set")["laplacian_energy"]
+    place = table.columns.get_loc("laplacian_energy_high") + 1
+    table.insert(place, "laplacian_ratio", table["laplacian_energy"] / table["set"].map(teacher))
+    return table
+
+
+def _same_networks(scores: Sequence[Path], summaries: Sequence[dict]) -> None:
+    for path, summary in zip(scores, summaries, strict=True):
+        if summary["networks"] != summaries[0]["networks"]:
+            raise UserError(f"{path}: scored with other networks than {scores[0]}; score both again with the same ones")
+
+
+def _row(summary: dict, frame: pd.DataFrame, resampling: Resampling, fid_minimum: int) -> dict:
+    name = frame["set"].iloc[0]
+    facts = summary["sets"][name]
+    values = frame[_PER_PAIR].to_numpy(float)
+    low, high = resampling.interval(values)
+    means = values.mean(0)
+    row = {"model": summary["model"], "set": name, "pairs": facts["pairs"]}
+    for i, measure in enumerate(_PER_PAIR):
+        row |= {measure: means[i], f"{measure}_low": low[i], f"{measure}_high": high[i]}
+    fid = {key: math.nan if facts[key] is None else facts[key] for key in ("fid", "artfid")}
+    row |= {**fid, "fid_greyed": facts["pairs"] < fid_minimum}
+    return row | summary["networks"] | {"seeded": " ".join(summary["seeded"])}
+
+
+# --- showing ------------------------------------------------------------------------------------------------------
+
+
+def markdown(table: pd.DataFrame, fid_minimum: int) -> str:
+    """The table as GitHub's Markdown, with the note under it."""
+    titles = ["Model", "Set", "Pairs", *(m.title + MARKDOWN.arrows[m.best] for m in MEASURES)]
+    return markdown_table(titles, _cells(table, MARKDOWN), notes(table, fid_minimum), texts=2)
+
+
+def latex(table: pd.DataFrame, fid_minimum: int) -> str:
+    """The table as a LaTeX `table*` with booktabs rules, best in bold, a rule between sets, the note under it."""
+    titles = ["Model", "Set", "Pairs", *(m.title + LATEX.arrows[m.best] for m in MEASURES)]
+    return latex_table(titles, _cells(table, LATEX), notes(table, fid_minimum), texts=2, group=1)
+
+
+def notes(table: pd.DataFrame, fid_minimum: int) -> list[str]:
+    """What a reader must know to read the table, a paragraph each: statistics, what is grey, the networks' weights."""
+    said = [
+        f"Means over pairs with 95 % bootstrap intervals in brackets ({RESAMPLES} resamples of the contents and of the "
+        "styles, since pairs share both). Bold: the best student of a set; the teacher and the controls do not "
+        "compete. The validation pairs steered the learning rate, nothing else."
+    ]
+    if table["fid_greyed"].any():
+        said.append(
+            f"FID and ArtFID in grey brackets: fewer than {fid_minimum} pairs, too few for 2,048 dimensions; look at "
+            "the Gram and colour distances for style."
+        )
+    first = table.iloc[0]
+    used = {name: use for name, use in NETWORKS.items() if name in table}
+    said.append("Weights of the networks: " + "; ".join(f"{use}: {first[n]}" for n, use in used.items()) + ".")
+    if seeded := [use for name, use in used.items() if name in str(first["seeded"]).split()]:
+        said.append(
+            f"Seeded random weights were used for {', '.join(seeded)}: these numbers compare the rows of this table "
+            "with each other only, never with published figures."
+        )
+    return said
+
+
+def _cells(table: pd.DataFrame, syntax: Syntax) -> list[list[str]]:
+    best = {(m.name, group): best_student(rows, m) for group, rows in table.groupby("set") for m in MEASURES}
+    return [
+        [
+            row["model"],
+            row["set"],
+            str(row["pairs"]),
+            *(_cell(row, m, index == best[m.name, row["set"]], syntax) for m in MEASURES),
+        ]
+        for index, row in table.iterrows()
+    ]
+
+
+def best_student(rows: pd.DataFrame, measure: Measure) -> object:
+    """The index of the best student of a set; None where nothing competes."""
+    return best_row(rows[~rows["model"].isin([*CONTROLS, "teacher"])], measure)
+
+
+def best_row(rows: pd.DataFrame, measure: Measure) -> object:
+    """The index of the best of these rows; None where fewer than two compete."""
+    values = rows[measure.name]
+    if not measure.per_pair and "fid_greyed" in rows:
+        values = values[~rows["fid_greyed"]]
+    if measure.best is None or values.count() < 2:
+        return None
+    return values.idxmin() if measure.best == "min" else values.idxmax()
+
+
+def _cell(row: pd.Series, measure: Measure, best: bool, syntax: Syntax) -> str:
+    value = number(row[measure.name], syntax)
+    if best:
+        value = syntax.bold(value)
+    if measure.name in ("fid", "artfid") and row["fid_greyed"] and not math.isnan(row[measure.name]):
+        return syntax.grey(value)
+    if measure.per_pair and math.isfinite(row[measure.name]):
+        low, high = (number(row[f"{measure.name}_{end}"], syntax) for end in ("low", "high"))
+        return syntax.interval(value, low, high)
+    return value

@@ -1,0 +1,99 @@
+"""What can be known before any job runs: missing folders and weights, sources that are too small, windows that meet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..config import NETWORKS, ArchiveSource, Config, FolderSource, Networks, Source
+from ..config.datasets import by_hand
+from ..core.errors import UserError
+from ..core.files import canonical_json, read_json, sha256_bytes
+from ..core.places import found, hub_id, is_pattern
+from ..downloads.registry import weight_file
+from ..sources import registry
+from ..splits import windows
+from . import requirements
+
+
+def check(config: Config) -> list[str]:
+    """Raises UserError for a configuration that cannot end well, naming the key; opens no picture and asks no server.
+
+    Returns what is not here yet (folders of pictures, weights), one line each: fatal for a run, not for a dry run.
+    """
+    missing = [*_missing_folders(config), *missing_weights(config)]
+    if not missing and all(registry.known(source) for source in config.sources.values()):
+        orders = {name: windows.order(_names(name, source), config.seed) for name, source in config.sources.items()}
+        windows.check(config.blocks, config.golden, orders, shares=windows.shares(config.sources))
+    return missing
+
+
+def _missing_folders(config: Config) -> Iterator[str]:
+    for name, source in config.sources.items():
+        if isinstance(source, FolderSource) and not Path(source.path).is_dir():
+            advice = f"Put the pictures there, or set the path to yours.{by_hand(source.path)}"
+            yield f"sources.{name}.path: no folder {source.path}. {advice}"
+        elif isinstance(source, ArchiveSource) and not registry.needs_network(source) and not _archive(source.address):
+            advice = f"Put the archive there, or set the address to yours.{by_hand(source.address)}"
+            yield f"sources.{name}.address: no file {source.address}. {advice}"
+
+
+def _archive(address: str) -> bool:
+    """Whether an archive is there; patterns of several are looked for by the job that lists them."""
+    return is_pattern(address) or Path(address).is_file()
+
+
+def _names(name: str, source: Source) -> list[str]:
+    try:
+        return registry.names(source)
+    except UserError as error:
+        raise UserError(f"sources.{name}: {error}") from None
+
+
+def missing_weights(config: Config) -> Iterator[str]:
+    """Weights that are not here, one line each.
+
+    A path must exist; what looks like a hub id (owner/name) is looked for by the job that loads it.
+    """
+    teacher, start = config.teacher.weights, config.student.start
+    if not found(teacher).exists() and not hub_id(teacher):
+        yield (
+            f"teacher.weights: nothing at {teacher}. Set it to a diffusers folder, a hub id (owner/name) or one "
+            f".safetensors/.ckpt file."
+        )
+    if start not in ("pretrain", "imagenet") and not found(start).exists():
+        known = "".join(f" Put it there, {weight_file(name).by_hand}." for name in requirements.for_start(config))
+        yield (
+            f"student.start: nothing at {start}.{known} Or set it to a folder with student.safetensors, the authors' "
+            f".pth file, 'pretrain' or 'imagenet'."
+        )
+    elif (held := _architecture(found(start))) not in (None, config.student.architecture):
+        yield f"student.architecture: {start} holds {held}, not {config.student.architecture}. Set it to {held}."
+    for network in NETWORKS:
+        choice, trained = getattr(config.networks, network), Networks.trained(network)
+        if choice not in ("seeded", trained) and not Path(choice).is_file():
+            yield f"networks.{network}: no file {choice}. Set it to 'seeded', '{trained}' or a file."
+
+
+def _architecture(start: Path) -> str | None:
+    """The architecture of a student's folder; None where none is there, or none that can be read (a job says so)."""
+    try:
+        facts = read_json(start / "config.json")
+    except (OSError, ValueError):
+        return None
+    return facts.get("architecture", "sttr") if isinstance(facts, dict) else None
+
+
+def gpus() -> int:
+    """How many NVIDIA GPUs this machine has; asked without importing torch, since every job parses the workflow."""
+    return len(list(Path("/dev").glob("nvidia[0-9]*")))
+
+
+def listing(source: Source) -> str:
+    """A mark of names, sizes and times of a source's files, a folder's or archives of this disk; empty without any.
+
+    A parameter of the rule that lists the source: a picture that was added, removed or changed is noticed by it, as
+    Snakemake would notice a changed input.
+    """
+    files = registry.stamp(source)
+    return f"files {sha256_bytes(canonical_json(files).encode())[:16]}" if files else ""

@@ -1,0 +1,455 @@
+"""Sources that lie in archives, here or on a server: what they list, and how the pictures that a run takes get here.
+
+The list of an archive's pictures is asked for once and kept in `resources/downloads/<source>/list.json`; what it says
+is pinned in the lock. Pictures come in batches into the store beside it, and are read from there alone: whoever crops
+needs no network. An archive of this disk may be replaced by its owner: by its size and time that is noticed, and its
+list and its pictures are made anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, replace
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path, PurePosixPath
+from shutil import rmtree
+from typing import Any
+from urllib.parse import urlsplit
+
+import braceexpand
+
+from ..config import ArchiveSource, HubSource
+from ..core.errors import BadPicture, UserError
+from ..core.files import canonical_json, read_json, sha256_bytes, write_text
+from ..core.image_files import is_picture
+from ..core.places import meant
+from ..core.progress import Meter, announce, megabytes
+from ..downloads import hub
+from ..downloads.addresses import conceal
+from ..downloads.checks import OtherFile, check_file
+from ..downloads.http import fetch_file, mirrored, size_there
+from ..downloads.http_ranges import LocalPieces, Pieces, RemotePieces
+from ..downloads.lock import alone, forget, pin, pinned
+from .archive_formats import (
+    Extracted,
+    Member,
+    extract_parquet,
+    extract_tar,
+    extract_zip,
+    list_parquet,
+    list_tar,
+    list_zip,
+    pages_checked,
+)
+from .archive_store import Store
+
+FOLDER = Path("resources/downloads")  # below the working directory
+_TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+_FOOTERS_AT_ONCE = 8
+_UNCHECKED = "unchecked: rows of a file without checksums, pinned as they first came"
+
+Listed = ArchiveSource | HubSource
+
+
+@dataclass(frozen=True)
+class Archive:
+    """One file that holds pictures. name: first part of their ids, empty where there is one archive only.
+
+    address: path, or where a server has it. sha256: of the whole file, where its publisher says it.
+    """
+
+    name: str
+    address: str
+    size: int | None = None
+    sha256: str | None = None
+    md5: str | None = None
+
+    @property
+    def remote(self) -> bool:
+        """Whether it lies on a server."""
+        return self.address.startswith("hf://") or _on_server(self.address)
+
+    @property
+    def url(self) -> str:
+        """Where it is asked for: on the hub's endpoint, or from the mirror if one is set."""
+        if self.address.startswith("hf://"):
+            return hub.url(self.address)
+        # Single pictures are many, and named alike in each of their folders.
+        return mirrored(self.address, parts=2 if self.form == "picture" else 1)
+
+    @property
+    def form(self) -> str:
+        """zip, tar, parquet or picture. Raises UserError for a name that says none of these."""
+        path = urlsplit(self.address).path.lower() if self.remote else self.address.lower()
+        if path.endswith(_TARS):
+            return "tar"
+        suffix = PurePosixPath(path).suffix
+        if suffix in (".zip", ".parquet"):
+            return suffix[1:]
+        if is_picture(PurePosixPath(path).name):
+            return "picture"
+        raise UserError(
+            f"{self.address}: of no known form; it must end with .zip, .tar, .tar.gz, .parquet or as a picture"
+        )
+
+
+class Archives:
+    """A source of kind archive or hub."""
+
+    def __init__(self, source: Listed, folder: Path = FOLDER) -> None:
+        if isinstance(source, ArchiveSource):
+            source = source.model_copy(update={"address": conceal(source.address)})
+        self.source, self._downloads = source, folder
+        facts = source.model_dump(include={"kind", "address", "repo", "revision", "files", "column", "pictures"})
+        if isinstance(source, HubSource) and source.whole:
+            facts["whole"] = True  # its pictures are checked, and replace none that are not
+        head = source.repo.replace("/", "--") if isinstance(source, HubSource) else PurePosixPath(source.address).name
+        head = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in head)
+        self.folder = folder / f"{head[:60]}-{sha256_bytes(canonical_json(facts).encode())[:8]}"
+        self.store = Store(self.folder / "pictures")
+
+    @property
+    def listed(self) -> bool:
+        """Whether the list is here and of the archives that are here, so that `names` only reads it."""
+        return (self.folder / "list.json").is_file() and not self._replaced
+
+    @property
+    def stamp(self) -> list[list[Any]]:
+        """Name, size and time of each archive of this disk, and what it is checked by; nothing for those on servers.
+
+        Empty too while none is there: pictures that were taken before are as good as ever.
+        """
+        if isinstance(self.source, HubSource) or _on_server(self.source.address):
+            return []
+        files = [path for path in meant(self.source.address) if path.is_file()]
+        facts = [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in files]
+        return [*facts, [self.source.bytes, self.source.sha256, self.source.md5]] if facts else []
+
+    @property
+    def _replaced(self) -> bool:
+        """Whether an archive of this disk is another one than that which was listed."""
+        if not (self.folder / "list.json").is_file() or not (stamp := self.stamp):
+            return False
+        made_of = self.folder / "made_of.json"
+        return not made_of.is_file() or read_json(made_of) != stamp
+
+    def names(self) -> list[str]:
+        """Ids of all pictures that fit the pattern, sorted; the list is fetched where it is not here."""
+        pattern, found = self.source.pattern, []
+        with nullcontext() if self.listed else alone(self.folder):
+            lists = self._list()
+        for archive, members in lists:
+            names = _rows(members) if archive.form == "parquet" else (member.name for member in members)
+            found += [_id(archive, name) for name in names if fnmatchcase(name, pattern) or archive.form == "parquet"]
+        if not found:
+            raise UserError(f"{self.source_name}: no pictures there (looked for {pattern}).")
+        return sorted(found)
+
+    @property
+    def source_name(self) -> str:
+        """What messages call it."""
+        return self.source.repo if isinstance(self.source, HubSource) else self.source.address
+
+    def bring(self, pictures: Iterable[str], label: str = "") -> dict[str, int]:
+        """Fetch those of `pictures` that are not here; says beforehand how many bytes will come.
+
+        Returns how many pictures were wanted and how many had to be fetched. Raises UserError.
+        """
+        wanted = set(pictures)
+        lacking = self._lacking(wanted)
+        if lacking or self._replaced:
+            with alone(self.folder):  # another job may be bringing just these
+                if not self.listed:
+                    self._make_list()  # which leaves no pictures of an archive that has been replaced
+                if lacking := self._lacking(wanted):
+                    self._bring(lacking, len(wanted), label or self.source_name)
+        return {"pictures": len(wanted), "fetched": len(lacking)}
+
+    def _lacking(self, wanted: set[str]) -> set[str]:
+        return {picture for picture in wanted if picture not in self.store}
+
+    def _bring(self, lacking: set[str], wanted: int, label: str) -> None:
+        plan = [
+            (archive, chosen) for archive, members in self._list() if (chosen := _chosen(archive, members, lacking))
+        ]
+        known = {picture for archive, chosen in plan for picture in _ids(archive, chosen, lacking)}
+        if unknown := lacking - known:
+            raise UserError(f"{self.source_name}: there is no picture {min(unknown)!r}.")
+        total, unknown = self._total([archive for archive, _ in plan])
+        total += sum(member.stop - member.start for archive, chosen in plan for member in self._pieced(archive, chosen))
+        announce(f"{label}: {len(lacking):,} of {wanted:,} pictures are not here; {megabytes(total)} to fetch{unknown}")
+        meter = Meter(unit="byte", total=total, label=label)
+        pins: dict[str, str] = {}
+        try:
+            for archive, chosen in plan:
+                pins |= self._unchecked(archive, chosen)
+                for picture, data in self._extract(archive, chosen, lacking, meter):
+                    pins |= self._keep(picture, data)
+        finally:
+            pin(self._downloads, pins)  # what came before a failure is kept, and so is its pin
+        meter.close()
+        if absent := self._lacking(lacking):
+            raise UserError(
+                f"{self.source_name}: {min(absent)!r} is not where it was when the archive was listed. Has it changed? "
+                f"Remove {self.folder / 'list.json'} and run again."
+            )
+
+    def _unchecked(self, archive: Archive, groups: Sequence[Member]) -> dict[str, str]:
+        """What the lock says of rows that come by the piece, with nothing to check them by the first time."""
+        if archive.form != "parquet" or not archive.remote or self.source.whole:
+            return {}
+        if pages_checked(self._pieces(archive), groups[0]):
+            return {}
+        announce(
+            f"{archive.name or archive.address}: nothing says what its rows must be (no checksums in it, and a hash of "
+            f"the whole says nothing of a piece); they are pinned as they come now. `whole: true` of the source checks."
+        )
+        return {f"{archive.address}#rows": _UNCHECKED}
+
+    def _keep(self, picture: str, data: bytes | BadPicture) -> dict[str, str]:
+        if isinstance(data, BadPicture):
+            self.store.put_bad(picture, str(data))
+            return {}
+        what, digest = f"{self.source_name}#{picture}", sha256_bytes(data)
+        if (known := pinned(self._downloads, what)) is not None and known != digest:
+            pin(self._downloads, {what: digest})  # says how to go on
+        self.store.put(picture, data)
+        return {what: digest}
+
+    # --- lists ---------------------------------------------------------------------------------------------------
+
+    def _list(self) -> list[tuple[Archive, list[Member]]]:
+        if not self.listed:
+            self._make_list()
+        return [
+            (Archive(**entry["archive"]), [Member(*member) for member in entry["members"]])
+            for entry in read_json(self.folder / "list.json")
+        ]
+
+    def _make_list(self) -> None:
+        stamp, what = self.stamp, f"{self.folder.name}#list"
+        archives = self._archives()
+        found = [{"archive": asdict(archive), "members": members} for archive, members in self._lists(archives)]
+        if stamp and pinned(self._downloads, what) is None:  # new, or its owner has said that another one is right
+            forget(self._downloads, f"{self.source_name}#")
+        pin(self._downloads, {what: sha256_bytes(canonical_json(found).encode())})
+        if stamp:
+            rmtree(self.store.folder, ignore_errors=True)  # what an archive before this one left, bad pictures too
+        write_text(self.folder / "list.json", canonical_json(found))
+        write_text(self.folder / "made_of.json", canonical_json(stamp))
+
+    def _archives(self) -> list[Archive]:
+        if isinstance(self.source, HubSource):
+            what = f"{self.source_name}@{self.source.revision}"
+            commit, files = hub.dataset_files(
+                self.source.repo, pinned(self._downloads, what) or self.source.revision, self.source.files
+            )
+            pin(self._downloads, {what: commit})
+            places = (hub.address(self.source.repo, commit, file.name) for file in files)
+            return [Archive(f.name, place, f.size, f.sha256) for f, place in zip(files, places, strict=True)]
+        address = self.source.address
+        places = _braced(address) if _on_server(address) else [str(place) for place in meant(address)]
+        if not places:
+            advice = "Put the archives there, or set the source's address to yours."
+            raise UserError(f"{address}: no such file. {advice}")
+        several = any(letter in address for letter in "{*?[")
+        checks = (self.source.bytes, self.source.sha256, self.source.md5) if not several else (None, None, None)
+        names = [PurePosixPath(place).name if several else "" for place in places]
+        if len(set(names)) != len(names):
+            raise UserError(f"{address}: several archives of one name; give each its own source")
+        return [Archive(name, place, *checks) for name, place in zip(names, places, strict=True)]
+
+    def _lists(self, archives: Sequence[Archive]) -> Iterator[tuple[Archive, list[Member]]]:
+        limit = self.source.pictures if isinstance(self.source, HubSource) else None
+        if limit is not None and any(archive.form != "parquet" for archive in archives):
+            taken = 0
+            for archive in sorted(archives, key=lambda one: _spread(one.name)):
+                if taken < limit:
+                    self._announce_whole([archive], f"{archive.name}, for {limit - taken:,} pictures")
+                    known, members = self._opened(archive)
+                    taken += len(members)
+                    yield known, members
+            return
+        now = [one for one in archives if one.form != "picture" and not self._listed_by_pieces(one)]
+        self._announce_whole(now, "whose pictures are then listed")
+        with ThreadPoolExecutor(_FOOTERS_AT_ONCE) as pool:
+            lists = list(pool.map(self._opened, archives))
+        yield from lists if limit is None else _some_groups(lists, limit)
+
+    def _opened(self, archive: Archive) -> tuple[Archive, list[Member]]:
+        """An archive with its size, and its pictures."""
+        if archive.form == "picture":
+            return archive, [Member(PurePosixPath(urlsplit(archive.address).path).name, 0, archive.size or 0, [])]
+        if not archive.remote:
+            _check_local(archive)
+            archive = Archive(archive.name, archive.address)  # what it is checked by is no part of the list
+        if archive.form == "tar":
+            return archive, list_tar(self._whole(archive))
+        pieces = self._ranges(archive) if self._listed_by_pieces(archive) else self._pieces(archive)
+        members = list_zip(pieces) if archive.form == "zip" else list_parquet(pieces, self._column)
+        return replace(archive, size=pieces.size), members
+
+    # --- bytes ---------------------------------------------------------------------------------------------------
+
+    def _comes_whole(self, archive: Archive) -> bool:
+        """Whether it is on a server, not here, and wanted as a whole file."""
+        whole = archive.form in ("tar", "picture") or self.source.whole
+        return archive.remote and whole and not self._place(archive).is_file()
+
+    def _listed_by_pieces(self, archive: Archive) -> bool:
+        """Whether its list comes by range requests even where the file is to come whole: rows of few files may do."""
+        return isinstance(self.source, HubSource) and archive.form == "parquet"
+
+    def _pieced(self, archive: Archive, members: Sequence[Member]) -> Sequence[Member]:
+        """Those that come by range requests."""
+        whole = archive.form in ("tar", "picture") or self.source.whole
+        return members if archive.remote and not whole else ()
+
+    def _size(self, archive: Archive) -> int | None:
+        return archive.size or size_there(archive.url, self._headers())
+
+    def _total(self, archives: Sequence[Archive]) -> tuple[int, str]:
+        """Bytes of the whole files to come, and words for those of which no server tells the size."""
+        with ThreadPoolExecutor(_FOOTERS_AT_ONCE) as pool:
+            sizes = list(pool.map(self._size, [archive for archive in archives if self._comes_whole(archive)]))
+        unknown = sizes.count(None)
+        return sum(filter(None, sizes)), f" (without {unknown} whose size no server tells)" if unknown else ""
+
+    def _announce_whole(self, archives: Sequence[Archive], why: str) -> None:
+        """Whole archives come while their pictures are listed: say so before."""
+        if count := sum(map(self._comes_whole, archives)):
+            total, unknown = self._total(archives)
+            files = "one whole file" if count == 1 else f"{count} whole files"
+            announce(f"{self.source_name}: {megabytes(total)} to fetch{unknown}: {files}, {why}")
+
+    def _extract(
+        self, archive: Archive, members: list[Member], lacking: set[str], meter: Meter
+    ) -> Iterator[tuple[str, bytes | BadPicture]]:
+        if self._comes_whole(archive):
+            meter.advance(self._whole(archive).stat().st_size)
+        if archive.form == "parquet":
+            groups = {}
+            for group in members:
+                number, first, count = group.facts
+                rows = [row for row in range(count) if _id(archive, str(first + row)) in lacking]
+                groups[number] = rows
+            found: Iterable[Extracted] = (
+                (str(row), data) for row, data in extract_parquet(self._pieces(archive, meter), self._column, groups)
+            )
+        elif archive.form == "tar":
+            found = extract_tar(self._whole(archive), members)
+        elif archive.form == "picture":
+            path = self._whole(archive)
+            found = [(members[0].name, path.read_bytes())]
+        else:
+            found = extract_zip(self._pieces(archive, meter), members, archive.remote and not self.source.whole)
+        for name, data in found:
+            yield _id(archive, name), data
+
+    @property
+    def _column(self) -> str:
+        return self.source.column if isinstance(self.source, HubSource) else "image"
+
+    def _pieces(self, archive: Archive, meter: Meter | None = None) -> Pieces:
+        if not archive.remote or self.source.whole:
+            return LocalPieces(self._whole(archive))
+        return self._ranges(archive, meter)
+
+    def _ranges(self, archive: Archive, meter: Meter | None = None) -> RemotePieces:
+        count = (lambda _: None) if meter is None else meter.advance
+        parts = self.folder / "parts" / sha256_bytes(archive.address.encode())[:16]
+        return RemotePieces(archive.url, archive.size, headers=self._headers(), on_bytes=count, parts=parts)
+
+    def _headers(self) -> dict[str, str]:
+        return hub.headers() if isinstance(self.source, HubSource) else {}
+
+    def _place(self, archive: Archive) -> Path:
+        # Files of a hub may be of one name in several folders; of archives such are refused.
+        name = archive.name.replace("/", "--") or PurePosixPath(urlsplit(archive.address).path).name
+        return self.folder / "whole" / name
+
+    def _whole(self, archive: Archive) -> Path:
+        """The archive as a file of this disk; fetched where it lies on a server, and checked once."""
+        if not archive.remote:
+            path = Path(archive.address)
+            if not path.is_file():
+                raise UserError(f"{path}: no such file. Put the archive there, or set the source's address to yours.")
+            return path
+        path = self._place(archive)
+        known = archive.sha256 or pinned(self._downloads, archive.address) or ""
+        if path.is_file():
+            digest = _checked_once(path, known, archive.size, archive.md5, path.stat().st_mtime_ns)
+        else:
+            digest = fetch_file(archive.url, path, known, archive.size, md5=archive.md5, headers=self._headers())
+        pin(self._downloads, {archive.address: digest})
+        return path
+
+
+def _check_local(archive: Archive) -> None:
+    """An archive that lies here by its owner's hand, against what the configuration says of it."""
+    if (archive.size, archive.sha256, archive.md5) == (None, None, None) or not Path(archive.address).is_file():
+        return
+    try:
+        check_file(archive.address, archive.sha256 or "", archive.size, archive.md5)
+    except OtherFile as error:
+        raise UserError(
+            f"{archive.address}: not the archive that the source describes ({error.reason}). Put the right one there, "
+            f"or mend the source's bytes, sha256 or md5."
+        ) from error
+
+
+@cache
+def _checked_once(path: Path, sha256: str, size: int | None, md5: str | None, _changed: int) -> str:
+    """Gigabytes are hashed once in a process."""
+    return check_file(path, sha256, size, md5)
+
+
+def _on_server(address: str) -> bool:
+    return address.startswith(("http://", "https://"))
+
+
+def _braced(address: str) -> list[str]:
+    return list(braceexpand.braceexpand(address)) if "{" in address else [address]
+
+
+def _some_groups(lists: list[tuple[Archive, list[Member]]], limit: int) -> Iterator[tuple[Archive, list[Member]]]:
+    """Row groups spread over the whole data set, in an order that lasts, whatever it is sorted by."""
+    groups = [(archive, group) for archive, members in lists for group in members]
+    chosen: dict[Archive, list[Member]] = {}
+    taken = 0
+    for archive, group in sorted(groups, key=lambda one: _spread(f"{one[0].name}/{one[1].name}")):
+        if taken < limit:
+            chosen.setdefault(archive, []).append(group)
+            taken += group.facts[2]
+    yield from chosen.items()
+
+
+def _spread(name: str) -> bytes:
+    return hashlib.sha256(name.encode()).digest()
+
+
+def _id(archive: Archive, name: str) -> str:
+    if archive.form == "picture":
+        return archive.name or name
+    return f"{archive.name}/{name}" if archive.name else name
+
+
+def _rows(groups: Iterable[Member]) -> Iterator[str]:
+    for group in groups:
+        _, first, count = group.facts
+        yield from (str(row) for row in range(first, first + count))
+
+
+def _ids(archive: Archive, members: Iterable[Member], lacking: set[str]) -> Iterator[str]:
+    names = _rows(members) if archive.form == "parquet" else (member.name for member in members)
+    yield from (picture for name in names if (picture := _id(archive, name)) in lacking)
+
+
+def _chosen(archive: Archive, members: list[Member], lacking: set[str]) -> list[Member]:
+    if archive.form == "parquet":
+        return [group for group in members if any(True for _ in _ids(archive, [group], lacking))]
+    return [member for member in members if _id(archive, member.name) in lacking]

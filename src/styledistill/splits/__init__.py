@@ -1,0 +1,1 @@
+"""Which pictures go into which split and block, and which pairs they make."""

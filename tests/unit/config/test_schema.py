@@ -1,0 +1,95 @@
+"""The configuration: what is refused, and with which words."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from styledistill import config
+from styledistill.core.errors import UserError
+
+ROOT = Path(__file__).parents[3]
+FILES = [ROOT / "config.yaml", *sorted((ROOT / "workflow" / "presets").glob("*.yaml"))]
+
+
+def _default() -> dict:
+    return yaml.safe_load((ROOT / "config.yaml").read_text())
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_shipped_configuration_is_valid(path):
+    config.load(path)
+
+
+def test_every_shipped_configuration_has_a_run_of_its_own():
+    runs = [config.load(path).run for path in FILES]
+    assert len(set(runs)) == len(runs)
+
+
+def test_the_written_schema_is_the_one_of_the_models():
+    written = yaml.safe_load((ROOT / "workflow" / "schemas" / "config.schema.yaml").read_text())
+    assert written == config.json_schema(), "run: python -m styledistill.config > workflow/schemas/config.schema.yaml"
+
+
+def test_the_paper_preset_states_the_preprint():
+    paper = config.load(ROOT / "workflow" / "presets" / "paper.yaml")
+    assert (paper.teacher.weights, paper.teacher.convention) == ("CompVis/stable-diffusion-v1-4", "ldm")
+    assert (paper.image_size, paper.teacher.steps, paper.teacher.gamma, paper.teacher.temperature) == (
+        512,
+        50,
+        0.75,
+        1.5,
+    )
+    assert (paper.blocks.train, paper.blocks.val, paper.blocks.pairs_per_block) == (82, 10, 96)
+    assert (paper.pairs.train, paper.pairs.val) == (7800, 900)
+    assert (config.total(paper.golden.contents), config.total(paper.golden.styles)) == (7, 6)
+    assert {name: dict(terms) for name, terms in paper.losses.items()} == {
+        "mse": {"pixel": 1.0},
+        "gram50": {"pixel": 0.5, "gram": 0.5},
+        "gram30": {"pixel": 0.7, "gram": 0.3},
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"stepz": 3}, r"configuration: stepz: unknown key"),
+        ({"image_size": 100}, r"image_size: 100 is not a multiple of 32"),
+        ({"image_size": "big"}, r"image_size: .*integer.*'big'"),
+        ({"pretrain": {"identity_weight": 1}}, r"pretrain: .*identity_weight and identity_batch go together"),
+        ({"pretrain": {"batch": 0}}, r"pretrain: .*batch: 0 leaves nothing to train on"),
+        ({"run": "../up"}, r"run: .*'\.\./up'"),
+        ({"losses": {"x": {"vgg": 1.0}}}, r"losses\.x\.vgg: Input should be 'pixel', .*'tv'"),
+        ({"losses": {"teacher": {"pixel": 1.0}}}, r"losses: teacher is the name of a model"),
+        ({"losses": {"x": {}}}, r"losses: x has no terms; allowed: pixel"),
+        ({"pairs": {"train": 9999, "val": 1}}, r"pairs\.train: 9999 pairs asked for, .* make only 180"),
+        (
+            {"golden": {"contents": {"cats": 1}, "styles": {"paintings": 1}}},
+            r"golden\.contents: no source named cats; sources: ",
+        ),
+        ({"sources": {"a": {"kind": "ftp"}}}, r"sources\.a: .*'procedural', 'folder', 'skimage'"),
+        ({"teacher": {"weights": "x", "gamma": 1.5}}, r"teacher\.gamma: .*less than or equal to 1"),
+        (
+            {"teacher": {"weights": "x", "convention": "sd"}},
+            r"teacher\.convention: Input should be 'ldm' or 'diffusers'",
+        ),
+    ],
+)
+def test_faults_are_refused_by_name(change, words):
+    with pytest.raises(UserError, match=words):
+        config.validate({**_default(), **change})
+
+
+def test_a_missing_section_is_named():
+    values = _default()
+    del values["teacher"]
+    with pytest.raises(UserError, match=r"configuration: teacher: missing"):
+        config.validate(values)
+
+
+def test_all_faults_are_told_at_once_each_in_a_line():
+    with pytest.raises(UserError) as caught:
+        config.validate({**_default(), "seed": -1, "colour": "red"})
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 2
+    assert all(line.startswith("configuration: ") for line in lines)

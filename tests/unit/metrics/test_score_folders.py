@@ -1,0 +1,84 @@
+"""`python src/score.py` on folders that no workflow made."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+import score
+from styledistill.core.errors import UserError
+from styledistill.core.images import save_png
+from styledistill.metrics.score_folders import find_pairs
+
+
+def picture(seed, size=(64, 64)):
+    coarse = np.random.default_rng(seed).integers(0, 256, (4, 4, 3), dtype=np.uint8)
+    return np.kron(coarse, np.ones((size[0] // 4, size[1] // 4, 1), dtype=np.uint8))
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Two contents, two styles, and stylized pictures that are the contents themselves, named as StyleID names them."""
+    for index in range(2):
+        save_png(picture(index), tmp_path / f"cnt/0{index}.png")
+        save_png(picture(10 + index), tmp_path / f"sty/0{index}.png")
+        for style in range(2):
+            save_png(picture(index), tmp_path / f"out/0{index}_stylized_0{style}.png")
+    return tmp_path
+
+
+def run(folders, *arguments):
+    places = [f"--{name}={folders / folder}" for name, folder in (("stylized", "out"), ("content", "cnt"))]
+    done = CliRunner().invoke(score.main, [*places, f"--style={folders / 'sty'}", "--seeded", *arguments])
+    return done.exit_code, done.output
+
+
+def test_names_of_the_authors_and_of_this_program_are_read(folders):
+    save_png(picture(0), folders / "out/00_01.png")
+    found = [
+        (pair.name, pair.content, pair.style) for pair in find_pairs(*(folders / f for f in ("out", "cnt", "sty")))
+    ]
+    assert found[0] == ("00_01", "00", "01")
+    assert found[1:] == [(f"0{c}_stylized_0{s}", f"0{c}", f"0{s}") for c in range(2) for s in range(2)]
+
+
+def test_names_with_underscores_find_their_pictures(tmp_path):
+    for name in ("cnt/a_b", "sty/c_d", "out/a_b_c_d"):
+        save_png(picture(1), tmp_path / f"{name}.png")
+    (pair,) = find_pairs(*(tmp_path / folder for folder in ("out", "cnt", "sty")))
+    assert (pair.content, pair.style) == ("a_b", "c_d")
+
+
+def test_scores_are_printed_and_written(folders):
+    code, said = run(folders, f"--out={folders / 'scores.csv'}", f"--teacher={folders / 'out'}")
+    assert code == 0, said
+    rows = pd.read_csv(folders / "scores.csv")
+    assert list(rows["pair"]) == [f"0{c}_stylized_0{s}" for c in range(2) for s in range(2)]
+    assert rows["lpips"].max() == 0 and rows["teacher_ssim"].min() == 1  # the contents, compared with themselves
+    assert rows["gram_distance"].min() > 1e-3
+    printed = dict(line.split() for line in said.splitlines() if len(line.split()) == 2)
+    assert float(printed["fid"]) > 0 and float(printed["artfid"]) == pytest.approx(1 + float(printed["fid"]), rel=1e-3)
+    assert "seeded-1 (random)" in said
+
+
+def test_pictures_of_several_sizes_are_refused_or_cut_to_one(folders):
+    save_png(picture(0, (64, 96)), folders / "cnt/00.png")
+    code, said = run(folders)
+    assert code == 1 and "00.png: 96 x 64 pixels" in said.replace(str(folders), "") and "--size" in said
+    code, said = run(folders, "--size=48")
+    assert code == 0, said
+    code, said = run(folders, "--size=64", "--fid=art_inception")
+    assert code == 1 and "at least 75" in said
+
+
+def test_a_name_that_fits_no_pair_is_told(folders):
+    save_png(picture(0), folders / "out/00_stylized_07.png")
+    with pytest.raises(UserError, match="00_stylized_07: belongs to no pair"):
+        find_pairs(*(folders / folder for folder in ("out", "cnt", "sty")))
+
+
+def test_an_empty_folder_is_told(folders, tmp_path):
+    with pytest.raises(UserError, match="nowhere: no pictures"):
+        find_pairs(folders / "out", folders / "nowhere", folders / "sty")

@@ -1,0 +1,353 @@
+"""The report holds everything of a run, says what must be said, and reads without scripts and without a network."""
+
+import base64
+import csv
+import json
+import re
+import shutil
+from html import unescape
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from styledistill import config as configuration
+from styledistill.core.images import save_png
+from styledistill.core.provenance import duration, read_records, stage_costs
+from styledistill.report.page import page
+from styledistill.report.page.data_uri import inline_pictures
+from styledistill.report.page.warnings import cautions
+from styledistill.run.summary import summarize
+
+
+@pytest.fixture(scope="module")
+def html(trial, trial_config) -> str:
+    out = trial / "report.html"
+    page.write_page(trial, trial_config, out)
+    return out.read_text()
+
+
+class Page(HTMLParser):
+    """Tables with an id as rows of (data-value, class) cells, pictures with their words, the text of each section."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tables, self.table, self.images, self.sections, self.section = {}, None, {}, {}, ""
+        self.feed(html)
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        if tag == "h2":
+            self.section = attributes["id"]
+        if tag == "img" and "data-picture" in attributes:
+            self.images[attributes["data-picture"]] = (attributes["src"], attributes["alt"])
+        elif tag == "table":
+            self.table = self.tables.setdefault(attributes.get("id"), [])
+        elif tag == "tr":
+            self.table.append([])
+        elif tag in ("td", "th") and "data-value" in attributes:
+            self.table[-1].append((attributes["data-value"], attributes.get("class") or ""))
+
+    def handle_data(self, data):
+        self.sections[self.section] = self.sections.get(self.section, "") + " " + data
+
+
+@pytest.fixture(scope="module")
+def seen(html) -> Page:
+    return Page(html)
+
+
+def decoded(uri: str, kind: str = "png") -> bytes:
+    return base64.b64decode(uri.removeprefix(f"data:image/{kind};base64,"))
+
+
+def test_the_claims_are_answered(seen, html):
+    row = seen.tables["claims-answered"][1]
+    assert [cell[0] for cell in row] == ["L1 is brighter than L3", "golden", "cannot be told", "no L3 in this run"]
+    assert "Beside published scores" not in html
+
+
+def test_published_scores_are_shown_by_a_run_of_styleids_protocol_alone(trial, trial_config, tmp_path, monkeypatch):
+    run = shutil.copytree(trial, tmp_path / "trial")
+    scores = (
+        "model,origin,artfid,fid,lpips,cfsd,decided\n"
+        "StyleID,published,28.801,18.131,0.5055,0.228,all pinned\n"
+        "mse,measured,30,20,0.4,0.3,all pinned\n"
+    )
+    (run / "tables/published.csv").write_text(scores)  # of an earlier configuration
+    assert "Beside published scores" not in page.render(page.page_context(run, trial_config))
+    monkeypatch.setattr(page, "is_styleids", lambda config: True)
+    html = page.render(page.page_context(run, trial_config))
+    rows = list(filter(None, Page(html).tables["published"]))
+    assert [[value for value, _ in row] for row in rows] == [line.split(",")[:6] for line in scores.splitlines()[1:]]
+    assert (
+        "all pinned" in html and "quoted from StyleID" in html and "Scores of different papers do not compare" in html
+    )
+
+
+def test_the_differences_are_the_csv_files_own(seen, trial):
+    table = pd.read_csv(trial / "tables" / "differences.csv", dtype=str)
+    for other in ("teacher", "pretrained"):
+        rows = list(filter(None, seen.tables[f"differences-{other}"]))
+        some = table[table["minus"] == other]
+        lpips = some[some["measure"] == "lpips"]
+        assert [row[0][0] for row in rows] == list(lpips["model"]) and other not in {row[0][0] for row in rows}
+        assert [row[2][0] for row in rows] == list(lpips["difference"])
+        assert [row[3][0] for row in rows] == list(some[some["measure"] == "gram_distance"]["difference"])
+
+
+def test_what_can_be_told_of_a_difference_is_bold_and_said(seen):
+    for other in ("teacher", "pretrained"):
+        rows = filter(None, seen.tables[f"differences-{other}"])
+        bold = [(row[0][0], row[1][0], place) for row in rows for place, cell in enumerate(row) if "told" in cell[1]]
+        assert bold == [("mse", "validation", 2)]
+    text = " ".join(seen.sections["differences"].split())
+    assert "mse , validation: higher in LPIPS; not to be told: Gram distance." in text
+    assert "gram50 , validation: nothing can be told." in text
+
+
+def test_the_teacher_s_variants_are_shown_with_settings_scores_and_pictures(seen, trial):
+    rows = list(filter(None, seen.tables["variants"]))
+    assert [[value for value, _ in row[:6]] for row in rows] == [
+        ["default", "0.5", "1.5", "on", "on", "0.3"],
+        ["flat", "0.0", "1.5", "on", "on", "0.2"],
+        ["cosine", "0.75 to 0.25", "1.5", "on", "on", "0.1"],
+    ]
+    assert all("greyed" in row[6][1] for row in rows)
+    text = " ".join(seen.sections["ablation"].split())
+    assert "a temperature of 1.50" in text and "fewer than 200 pairs" in text
+    variants = {name for name in seen.images if name.startswith("ablation/")}
+    assert variants == {f"ablation/{variant}/c{n}_s{n}" for variant in ("default", "flat", "cosine") for n in range(2)}
+    assert seen.images["ablation/flat/c1_s1"][1] == "flat: c1 in the style of s1"
+
+
+def test_a_run_without_variants_says_nothing_of_them_whatever_lies_there(trial, trial_config):
+    plain = configuration.validate(trial_config.model_dump() | {"ablation": {}})
+    html = page.render(page.page_context(trial, plain))
+    assert "Teacher's parts" not in html and "ablation/" not in html
+
+
+def test_every_model_and_pair_has_its_own_picture(seen, trial):
+    for model in ("recolor", "teacher", "pretrained", "mse", "gram50"):
+        for pair in ("c0_s0", "c1_s0", "c0_s1", "c1_s1"):
+            uri, text = seen.images[f"{model}/{pair}"]
+            assert decoded(uri) == (trial / "golden" / model / f"{pair}.png").read_bytes()
+            assert text == f"{model}: {pair[:2]} in the style of {pair[3:]}"
+
+
+def test_originals_stand_once_and_in_every_row(html, trial):
+    for name in ("c0", "c1", "s0", "s1"):
+        (uri,) = re.findall(rf"\.of-{name} \{{ background-image: url\((.*?)\)", html)
+        assert decoded(uri) == (trial / "images" / "golden" / f"{name}.png").read_bytes()
+        assert html.count(uri) == 1
+        # Two rows of the golden grid, and one of the teacher's variants.
+        assert len(re.findall(rf'class="original of-{name}" role="img" aria-label="\w+ {name}"', html)) == 3
+
+
+def test_the_slider_offers_every_model(html, trial_config):
+    for model in trial_config.models:
+        assert html.replace(" selected", "").count(f"<option>{model}</option>") == 2
+
+
+def test_every_picture_has_words(seen):
+    assert all(text for _, text in seen.images.values())
+    assert {uri.split(",")[0] for uri, _ in seen.images.values()} <= {f"data:image/{k};base64" for k in ("png", "webp")}
+
+
+def test_nothing_is_fetched(html):
+    without_data = re.sub(r"data:image/\w+;base64,[A-Za-z0-9+/=\s]+", "#", html)
+    assert not re.search(r"https?://|//\w+\.\w+|@import|url\((?!#)", without_data)
+    assert not re.search(r'(?:src|href)="(?!#)', without_data)
+    assert "default-src 'none'" in html
+
+
+def test_the_tables_hold_the_csv_files_own_numbers(seen, trial):
+    with (trial / "tables" / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    shown = ("lpips", "fid", "artfid", "teacher_mse", "teacher_psnr", "laplacian_energy")
+    for name in ("golden", "val"):
+        expected = [[row["model"], *(row[measure] for measure in shown)] for row in rows if row["set"] == name]
+        assert [[value for value, _ in row] for row in seen.tables[f"metrics-{name}"] if row] == expected
+    with (trial / "tables" / "benchmark.csv").open() as file:
+        expected = [list(row) for row in list(csv.reader(file))[1:]]
+    assert [[value for value, _ in row] for row in seen.tables["benchmark"] if row] == expected
+
+
+def test_the_breakdown_holds_means_by_content_and_by_style(seen):
+    rows = {row[0][0]: [float(value) for value, _ in row[1:]] for row in seen.tables["breakdown-table"] if row}
+    assert list(rows) == ["recolor", "pretrained", "mse", "gram50"]
+    # models count from 0 in the order of tables; a distance is (model + content + 2 style) / 100
+    assert rows["mse"] == pytest.approx([0.06, 0.07, 0.055, 0.075])
+
+
+def test_extreme_pairs_are_those_of_the_validation_scores(seen, trial):
+    text = " ".join(seen.sections["breakdown"].split())
+    assert "mse, closest content style teacher mse distance 0.0500 0.0600 mse, farthest" in text
+    assert "mse, farthest content style teacher mse distance 0.0800 0.0700 gram50, closest" in text
+    assert seen.images["validation/mse/0000_c01_s01"][1] == "mse: pair 0000_c01_s01"
+    assert {name for name in seen.images if name.startswith("validation/teacher")} == {
+        f"validation/teacher/0000_c0{c}_s0{s}" for c in range(2) for s in range(2)
+    }
+
+
+def test_onnx_files_are_shown_with_megabytes_and_differences(seen):
+    rows = [[value for value, _ in row] for row in seen.tables["onnx"] if row]
+    assert [row[:3] for row in rows[:3]] == [["mse", "fp32", "12"], ["mse", "fp16", "6"], ["mse", "int8", "3"]]
+    assert [float(value) for value in rows[0][3:]] == [0.00025, 0.000025]
+    assert [row[0] for row in rows] == ["mse"] * 3 + ["gram50"] * 3
+    assert "drawn pictures" in seen.sections["cost"]
+
+
+def test_fid_of_few_pairs_is_greyed_and_never_bold(seen):
+    for row in filter(None, seen.tables["metrics-golden"]):
+        assert "greyed" in row[2][1] and "best" not in row[2][1]
+    assert not any("greyed" in mark for row in seen.tables["metrics-val"] for _, mark in row)
+
+
+def test_the_best_student_is_bold_and_no_control_is(seen, trial):
+    table = pd.read_csv(trial / "tables" / "metrics.csv").query("set == 'golden'").set_index("model")
+    best = table.loc[["pretrained", "mse", "gram50"], "lpips"].idxmin()
+    bold = [row[0][0] for row in seen.tables["metrics-golden"] if row and "best" in row[1][1]]
+    assert bold == [best]
+
+
+def test_warnings_name_what_they_warn_of(trial_config, trial):
+    said = page.page_context(trial, trial_config)["cautions"]
+    assert [one.section for one in said] == ["metrics", "metrics", "differences", "losses"]
+    assert "vgg19, alexnet and inception" in said[0].text
+    assert "golden has 4 pairs" in said[1].text and "val" not in said[1].text
+    assert "golden has 2 contents and 2 styles and val has 2" in said[2].text
+    # Not mse, whose only term holds all of the gradient.
+    assert "gram50" in said[3].text and "2.0 %" in said[3].text
+
+
+def test_warnings_stand_where_they_belong(seen):
+    assert "seeded random weights" in seen.sections["metrics"] and "golden has 4 pairs" in seen.sections["metrics"]
+    assert "outside the range" in seen.sections["losses"] and "outside the range" not in seen.sections["metrics"]
+    top = " ".join(seen.sections[""].split())
+    assert "4 warnings stand where they belong, at Metrics , Differences and Loss curves ." in top
+
+
+def test_no_warning_where_all_is_well(trial_config):
+    fine = configuration.validate(trial_config.model_dump() | {"networks": {}})
+    metrics = pd.DataFrame({"set": ["golden"], "pairs": [800.0]})
+    pairs = pd.DataFrame({"set": "golden", "content": range(5), "style": range(5)})
+    shares = pd.DataFrame({"share_pixel": [0.05, 0.5], "share_gram": [0.95, 0.5]})
+    records = [{"versions": {"torch": "2.15.0"}}] * 2
+    assert cautions(fine, metrics, pairs, {"gram50": shares}, records) == []
+    records[1] = {"versions": {"torch": "2.16.0"}}
+    (mixed,) = cautions(fine, metrics, pairs, {"gram50": shares}, records)
+    assert mixed.section == "configuration" and "torch: 2.15.0 and 2.16.0" in mixed.text
+
+
+def test_the_configuration_on_the_page_is_the_run_s(html, trial_config):
+    text = unescape(re.search(r'<pre[^>]*id="yaml">(.*?)</pre>', html, re.DOTALL)[1])
+    assert configuration.validate(yaml.safe_load(text)) == trial_config
+
+
+def test_foreign_text_cannot_become_markup(html):
+    assert "a&lt;/script&gt;.jpg" in html and "too &lt;small&gt;" in html
+    assert "a</script>" not in html
+
+
+def test_what_was_excluded_is_listed_with_source_and_reason(seen, trial, trial_config, tmp_path):
+    assert seen.tables["excluded"][1][0][0] == "photos"
+    copy = shutil.copytree(trial, tmp_path / "trial")
+    (copy / "index" / "drawn.excluded.csv").write_text("picture,reason\n")  # a source of which nothing was excluded
+    assert len(page.page_context(copy, trial_config)["excluded"]["rows"]) == 1
+
+
+def test_a_glance_compares_with_pretrained_and_with_the_teacher():
+    metrics = pd.DataFrame(
+        {
+            "model": ["recolor", "teacher", "pretrained", "mse"],
+            "teacher_mse": [0.02, 0.0, 0.05, 0.01],
+            "laplacian_energy": [1.0, 2.0, 1.0, 1.5],
+        }
+    )
+    costs = pd.DataFrame({"model": ["teacher", "mse"], "seconds": [2.0, 0.01], "megabytes": [7.0, 4.0]})
+    (seen,) = page.glance(metrics, costs, ["mse"])
+    assert (seen.of_pretrained, seen.of_recolor, seen.sharpness) == pytest.approx((0.2, 0.5, 0.75))
+    assert (seen.faster, seen.megabytes) == pytest.approx((200, 4))
+    assert page.glance(metrics, costs.iloc[:1], ["mse"])[0].faster is None
+
+
+@pytest.fixture
+def noise(tmp_path) -> dict[str, Path]:
+    """Two files of 32 x 32 pixels of noise, some 3,000 bytes each as PNG."""
+    files = {name: tmp_path / f"{name}.png" for name in ("a", "b")}
+    for name, path in files.items():
+        save_png(np.random.default_rng(ord(name)).integers(0, 256, (32, 32, 3), dtype=np.uint8), path)
+    return files
+
+
+def test_pictures_are_lossless_while_they_fit_and_smaller_when_not(noise):
+    lossless, words = inline_pictures(noise, 100_000)
+    assert lossless["a"].startswith("data:image/png") and "PNG" in words
+    smaller, words = inline_pictures(noise, 4_000)
+    assert smaller["a"].startswith("data:image/webp") and "quality 90" in words
+    assert sum(map(len, smaller.values())) <= 4_000 < sum(map(len, lossless.values()))
+    assert "at most 128 pixels" in inline_pictures(noise, 10)[1]  # the smallest there is
+
+
+def test_a_large_golden_set_is_shown_in_part_and_said_so(trial, trial_config, monkeypatch):
+    monkeypatch.setattr(page, "_MOST_GOLDEN", 1)
+    context = page.page_context(trial, trial_config)
+    assert (context["contents"], context["styles"]) == (["c0"], ["s0"])
+    assert "1 of 2 contents and 1 of 2 styles" in context["golden_words"]
+    assert "mse/c0_s0" in context["pictures"] and "mse/c1_s0" not in context["pictures"]
+
+
+def test_the_numbers_of_a_pair_are_those_of_its_scores(html):
+    data = json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.DOTALL)[1])
+    assert data["scores"]["mse"]["c1_s1"] == {"lpips": 0.3, "teacher_mse": 0.08}
+    assert data["names"]["teacher_mse"] == "MSE to teacher"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [("", "–"), ("nan", "–"), ("inf", "∞"), (0, "0"), ("0.012345", "0.0123"), (4.6, "4.60"), (1234567, "1,234,567"),
+     (1e-9, "1.0e-09"), (-2.5, "−2.50")],
+)  # fmt: skip
+def test_numbers_have_three_digits(value, text):
+    assert page.number(value) == text
+
+
+def test_stages_add_up(trial):
+    (cost,) = stage_costs([record for record in read_records(trial) if record["stage"] == "teach"])
+    assert (cost.jobs, cost.seconds, cost.slowest, cost.peak_memory_mb) == (2, 61.0, 31.0, 501.0)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(4.24, "4.2 s"), (59.98, "1 min 00 s"), (200, "3 min 20 s"), (7500, "2 h 05 min")]
+)
+def test_durations_are_said_as_people_say_them(seconds, text):
+    assert duration(seconds) == text
+
+
+def test_the_summary_says_what_was_made_and_where_to_look(trial, html):
+    text = summarize(trial)
+    assert "trial: 4 train pairs, 4 val pairs, 2 students (gram50, mse), 4 golden pairs" in text
+    assert re.search(r"teach +1 min 01 s +2 jobs", text)
+    assert str(trial / "report.html") in text
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of #rrggbb (WCAG 2.2)."""
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return float(np.dot((0.2126, 0.7152, 0.0722), linear))
+
+
+def test_words_stand_out_from_their_background_in_light_and_dark(html):
+    schemes = re.findall(r":root \{(.*?)\}", html, re.DOTALL)
+    assert len(schemes) == 2
+    for scheme in schemes:
+        colours = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", scheme))
+        for text in ("ink", "soft", "accent"):
+            for ground in ("paper", "card", "warn"):
+                dark, light = sorted(luminance(colours[name]) for name in (text, ground))
+                assert (light + 0.05) / (dark + 0.05) >= 4.5, (text, ground)

@@ -1,0 +1,41 @@
+# What each source holds. Those on a server are asked by a local rule, on the machine that Snakemake runs on.
+
+
+rule index:
+    output:
+        table=INDEX,
+        excluded=f"{RESULTS}/index/{{source}}.excluded.csv",
+    log:
+        f"{LOGS}/index/{{source}}.log",
+    benchmark:
+        f"{TIMES}/index/{{source}}.tsv"
+    wildcard_constraints:
+        source=one_of(set(CFG.sources) - set(REMOTE)),
+    conda:
+        env("data")
+    container:
+        image("data")
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=60,
+    params:
+        source=lambda wildcards: settings(
+            CFG.sources[wildcards.source].model_dump(exclude=configuration.RIGHTS)
+        ),
+        files=lambda wildcards: preflight.listing(CFG.sources[wildcards.source]),
+        code=fingerprint_script("index"),
+        with_network="",
+    message:
+        "List the pictures of source {wildcards.source}"
+    shell:
+        '{params.with_network} python "$SRC"/steps/index.py --name {wildcards.source} --source {params.source:q}'
+        " --out {output.table} --excluded {output.excluded} 3>&2 >{log} 2>&1"
+
+
+use rule index as index_remote with:
+    wildcard_constraints:
+        source=one_of(REMOTE),
+    localrule: True
+    params:
+        with_network="env -u HF_HUB_OFFLINE",

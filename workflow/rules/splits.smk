@@ -1,0 +1,224 @@
+# From sources to square crops: blocks and the golden set. The local rules fetch what lies on a server; all others see no
+# network.
+
+
+rule select_block:
+    input:
+        collect(INDEX, source=sorted({*CFG.blocks.contents, *CFG.blocks.styles})),
+    output:
+        table=BLOCK,
+        excluded=f"{RESULTS}/blocks/{{split}}/{{block}}.excluded.csv",
+    log:
+        f"{LOGS}/fetch/{{split}}/{{block}}.log",
+    benchmark:
+        f"{TIMES}/fetch/{{split}}/{{block}}.tsv"
+    localrule: True
+    conda:
+        env("data")
+    container:
+        image("data")
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=30,
+    params:
+        sources=given(pictures_of({*CFG.blocks.contents, *CFG.blocks.styles})),
+        blocks=settings(CFG.blocks.shape),
+        seed=CFG.seed,
+        code=fingerprint_script("select_block"),
+    message:
+        "Choose the pictures of {wildcards.split} block {wildcards.block}"
+    shell:
+        'env -u HF_HUB_OFFLINE python "$SRC"/steps/select_block.py {input} --sources {params.sources:q} --blocks {params.blocks:q}'
+        " --seed {params.seed} --split {wildcards.split} --block {wildcards.block} --out {output.table}"
+        " --excluded {output.excluded} 3>&2 >{log} 2>&1"
+
+
+rule crop:
+    input:
+        BLOCK,
+    output:
+        [f"{IMAGES}/{{split}}/{{block}}/{name}.png" for name in CONTENTS + STYLES],
+    log:
+        f"{LOGS}/crop/{{split}}/{{block}}.log",
+    benchmark:
+        f"{TIMES}/crop/{{split}}/{{block}}.tsv"
+    conda:
+        env("data")
+    container:
+        image("data")
+    threads: 1
+    resources:
+        mem_mb=800,
+        runtime=30,
+    params:
+        sources=given(pictures_of({*CFG.blocks.contents, *CFG.blocks.styles})),
+        size=CFG.image_size,
+        out=subpath(output[0], parent=True),
+        code=fingerprint_script("crop"),
+    message:
+        "Crop the pictures of {wildcards.split} block {wildcards.block}"
+    shell:
+        'python "$SRC"/steps/crop.py --block {input} --sources {params.sources:q}'
+        " --size {params.size} --out {params.out} 3>&2 >{log} 2>&1"
+
+
+# Knows both the number of blocks and the golden set; so no job of a block waits for it, and it comes first.
+rule splits:
+    input:
+        collect(INDEX, source=CFG.sources),
+    output:
+        SPLITS,
+    log:
+        f"{LOGS}/splits.log",
+    benchmark:
+        f"{TIMES}/splits.tsv"
+    priority: 10
+    localrule: True
+    conda:
+        env("data")
+    container:
+        image("data")
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        sources=given(pictures_of(CFG.sources)),
+        golden=given(settings(CFG.golden)),
+        blocks=settings(CFG.blocks),
+        seed=CFG.seed,
+        code=fingerprint_script("splits"),
+    message:
+        "Check that no picture is in two splits"
+    shell:
+        'python "$SRC"/steps/splits.py {input} --sources {params.sources:q} --golden {params.golden:q}'
+        " --blocks {params.blocks:q} --seed {params.seed} --out {output} 3>&2 >{log} 2>&1"
+
+
+rule select_golden:
+    input:
+        collect(INDEX, source=sorted({*CFG.golden.contents, *CFG.golden.styles})),
+    output:
+        table=f"{RESULTS}/blocks/golden.csv",
+        excluded=f"{RESULTS}/blocks/golden.excluded.csv",
+    log:
+        f"{LOGS}/golden_table.log",
+    benchmark:
+        f"{TIMES}/golden_table.tsv"
+    localrule: True
+    conda:
+        env("data")
+    container:
+        image("data")
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        sources=given(pictures_of({*CFG.golden.contents, *CFG.golden.styles})),
+        golden=given(settings(CFG.golden)),
+        seed=CFG.seed,
+        code=fingerprint_script("select_golden"),
+    message:
+        "Choose the golden pictures"
+    shell:
+        'env -u HF_HUB_OFFLINE python "$SRC"/steps/select_golden.py {input} --sources {params.sources:q}'
+        " --golden {params.golden:q} --seed {params.seed} --out {output.table}"
+        " --excluded {output.excluded} 3>&2 >{log} 2>&1"
+
+
+rule crop_golden:
+    input:
+        f"{RESULTS}/blocks/golden.csv",
+    output:
+        GOLDEN_IMAGES,
+    log:
+        f"{LOGS}/golden_crop.log",
+    benchmark:
+        f"{TIMES}/golden_crop.tsv"
+    conda:
+        env("data")
+    container:
+        image("data")
+    threads: 1
+    resources:
+        mem_mb=800,
+        runtime=30,
+    params:
+        sources=given(pictures_of({*CFG.golden.contents, *CFG.golden.styles})),
+        size=CFG.image_size,
+        out=subpath(output[0], parent=True),
+        code=fingerprint_script("crop"),
+    message:
+        "Crop the golden pictures"
+    shell:
+        'python "$SRC"/steps/crop.py --block {input} --sources {params.sources:q}'
+        " --size {params.size} --out {params.out} 3>&2 >{log} 2>&1"
+
+
+# Another golden set trains nothing anew: it is looked at as it is when there is another reason to look.
+rule duplicates:
+    input:
+        golden=ancient(rules.select_golden.output.table),
+        pictures=ancient(GOLDEN_IMAGES[0]),  # one job makes all; their number must not matter here
+        blocks=BLOCK_TABLES,
+        crops=BLOCK_CROPS,
+    output:
+        DUPLICATES,
+    log:
+        f"{LOGS}/duplicates.log",
+    benchmark:
+        f"{TIMES}/duplicates.tsv"
+    localrule: True
+    conda:
+        env("data")
+    container:
+        image("data")
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=30,
+    params:
+        images=lambda wildcards, input: Path(input.crops[0]).parents[2],
+        code=fingerprint_script("duplicates"),
+    message:
+        "Look for pictures that training, validation and the golden set share"
+    shell:
+        'python "$SRC"/steps/duplicates.py {input.blocks} --golden {input.golden} --images {params.images}'
+        " --out {output} 3>&2 >{log} 2>&1"
+
+
+# A job of its own that only the report waits for: it refuses a golden set chosen later that holds a picture of a block.
+rule duplicates_golden:
+    input:
+        splits=SPLITS,
+        known=DUPLICATES,
+        golden=rules.select_golden.output.table,
+        pictures=GOLDEN_IMAGES,
+        blocks=BLOCK_TABLES,
+        crops=BLOCK_CROPS,
+    output:
+        GOLDEN_ALONE,
+    log:
+        f"{LOGS}/golden_duplicates.log",
+    benchmark:
+        f"{TIMES}/golden_duplicates.tsv"
+    priority: 10
+    localrule: True
+    conda:
+        env("data")
+    container:
+        image("data")
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=30,
+    params:
+        images=lambda wildcards, input: Path(input.crops[0]).parents[2],
+        code=fingerprint_script("duplicates"),
+    message:
+        "Look for golden pictures that the students may have learnt from"
+    shell:
+        'python "$SRC"/steps/duplicates.py {input.blocks} --golden {input.golden} --left-out {input.known}'
+        " --images {params.images} --out {output} 3>&2 >{log} 2>&1"

@@ -1,0 +1,205 @@
+# Students: the start before distillation, one distillation per loss, and each as ONNX: usable without torch, in three
+# precisions.
+
+
+if CFG.student.start == "pretrain":
+
+    rule pretrain:
+        input:
+            [
+                f"{IMAGES}/train/{block}/{name}.png"
+                for block in BLOCKS["train"]
+                for name in CONTENTS + STYLES
+            ],
+            weights=collect(STAMP, weight=requirements.for_start(CFG)),
+        output:
+            multiext(
+                f"{RESULTS}/students/pretrained/",
+                "student.safetensors",
+                "config.json",
+                "history.csv",
+            ),
+        log:
+            f"{LOGS}/pretrain.log",
+        benchmark:
+            f"{TIMES}/pretrain.tsv"
+        conda:
+            env("model")
+        container:
+            image("model")
+        threads: 1
+        resources:
+            mem_mb=6000,
+            runtime=1440,
+            gpu=gpu,
+        params:
+            architecture=CFG.student.architecture,
+            size=CFG.student.size,
+            side=CFG.image_size,
+            pretrain=settings(CFG.pretrain),
+            networks=given(settings(CFG.networks)),
+            seed=CFG.seed,
+            device=CFG.device,
+            state=TRAINING,
+            images=lambda wildcards, input: Path(input[0]).parents[1],
+            out=subpath(output[0], parent=True),
+            code=fingerprint_script("pretrain"),
+        message:
+            "Train the student before distillation"
+        shell:
+            'python "$SRC"/steps/pretrain.py --architecture {params.architecture} --size {params.size} --image-size {params.side}'
+            " --contents '{params.images}/*/c*.png' --styles '{params.images}/*/s*.png' --settings {params.pretrain:q}"
+            " --networks {params.networks:q} --seed {params.seed} --device {params.device} --state {params.state}"
+            " --out {params.out} 3>&2 >{log} 2>&1"
+
+elif not READY:
+
+    rule convert:
+        input:
+            weights=collect(STAMP, weight=requirements.for_start(CFG)),
+        output:
+            multiext(
+                f"{RESULTS}/students/pretrained/", "student.safetensors", "config.json"
+            ),
+        log:
+            f"{LOGS}/convert.log",
+        benchmark:
+            f"{TIMES}/convert.tsv"
+        localrule: True
+        conda:
+            env("model")
+        container:
+            image("model")
+        threads: 1
+        resources:
+            mem_mb=2000,
+            runtime=60,
+        params:
+            start=given(CFG.student.start),
+            size=CFG.student.size,
+            seed=CFG.seed,
+            out=subpath(output[0], parent=True),
+            code=fingerprint_script("convert"),
+        message:
+            "Make the student before distillation from {params.start}"
+        shell:
+            'python "$SRC"/steps/convert.py --start {params.start:q} --size {params.size}'
+            " --seed {params.seed} --out {params.out} 3>&2 >{log} 2>&1"
+
+
+rule distill:
+    input:
+        train=MANIFESTS[0],
+        val=MANIFESTS[1],
+        shards=[
+            f"{RESULTS}/shards/{split}/{block}.tar"
+            for split, blocks in BLOCKS.items()
+            for block in blocks
+        ],
+        start=made_by("pretrained"),
+        weights=lambda wildcards: collect(
+            STAMP, weight=requirements.for_loss(CFG, CFG.losses[wildcards.loss])
+        ),
+    output:
+        multiext(
+            f"{RESULTS}/students/{{loss}}/",
+            "student.safetensors",
+            "last.safetensors",
+            "config.json",
+            "history.csv",
+        ),
+    log:
+        f"{LOGS}/distill/{{loss}}.log",
+    benchmark:
+        f"{TIMES}/distill/{{loss}}.tsv"
+    conda:
+        env("model")
+    container:
+        image("model")
+    threads: 1
+    resources:
+        mem_mb=6000,
+        runtime=1440,
+        gpu=all_gpus,
+    params:
+        loss=lambda wildcards: settings(CFG.losses[wildcards.loss]),
+        distill=settings(CFG.distill),
+        networks=given(settings(CFG.networks)),
+        seed=CFG.seed,
+        device=CFG.device,
+        state=TRAINING,
+        start=IN_SHELL["pretrained"],
+        start_mark=start_mark,
+        out=subpath(output[0], parent=True),
+        code=fingerprint_script("distill"),
+    message:
+        "Distil the teacher into student {wildcards.loss}"
+    shell:
+        'python "$SRC"/steps/distill.py --train {input.train} --val {input.val}'
+        " --start {params.start} --loss {params.loss:q} --settings {params.distill:q}"
+        " --networks {params.networks:q} --seed {params.seed} --device {params.device} --state {params.state}"
+        " --out {params.out} 3>&2 >{log} 2>&1"
+
+
+# Students differ in their weights only, and tracing is what takes long.
+rule trace_onnx:
+    input:
+        made_by("pretrained"),
+    output:
+        [f"{RESULTS}/graphs/{graph}.onnx" for graph in GRAPHS],
+    log:
+        f"{LOGS}/graphs.log",
+    benchmark:
+        f"{TIMES}/graphs.tsv"
+    conda:
+        env("model")
+    container:
+        image("model")
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=60,
+    params:
+        student=IN_SHELL["pretrained"],
+        student_mark=start_mark,
+        out=subpath(output[0], parent=True),
+        code=fingerprint_script("trace_onnx"),
+    message:
+        "Trace the student's network as graphs without weights"
+    shell:
+        'python "$SRC"/steps/trace_onnx.py --student {params.student} --out {params.out} 3>&2 >{log} 2>&1'
+
+
+rule export_onnx:
+    input:
+        STUDENT,
+        f"{RESULTS}/students/{{loss}}/config.json",
+        graphs=rules.trace_onnx.output,
+    output:
+        graphs=[
+            f"{RESULTS}/students/{{loss}}/onnx/{graph}{precision}.onnx"
+            for graph in GRAPHS
+            for precision in ("", ".fp16", ".int8")
+        ],
+        facts=f"{RESULTS}/students/{{loss}}/onnx/export.json",
+    log:
+        f"{LOGS}/export/{{loss}}.log",
+    benchmark:
+        f"{TIMES}/export/{{loss}}.tsv"
+    conda:
+        env("model")
+    container:
+        image("model")
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=60,
+    params:
+        student=subpath(input[0], parent=True),
+        graphs=lambda wildcards, input: folder_of(input.graphs),
+        out=subpath(output[0], parent=True),
+        code=fingerprint_script("export_onnx"),
+    message:
+        "Export student {wildcards.loss} to ONNX"
+    shell:
+        'python "$SRC"/steps/export_onnx.py --student {params.student} --graphs {params.graphs} --out {params.out} 3>&2 >{log} 2>&1'

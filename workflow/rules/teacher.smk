@@ -1,0 +1,41 @@
+# The teacher's pictures, block by block.
+
+
+rule teach:
+    input:
+        images=[
+            f"{IMAGES}/{{split}}/{{block}}/{name}.png" for name in CONTENTS + STYLES
+        ],
+        weights=TEACHER_STAMP,
+    output:
+        [f"{TEACHER}/{{split}}/{{block}}/{pair}.png" for pair in PAIRS],
+        # What decided the pictures: the teacher's settings, and a hash of its weights.
+        f"{TEACHER}/{{split}}/{{block}}/teacher.json",
+    log:
+        f"{LOGS}/teach/{{split}}/{{block}}.log",
+    benchmark:
+        f"{TIMES}/teach/{{split}}/{{block}}.tsv"
+    conda:
+        env("model")
+    container:
+        image("model")
+    threads: 1
+    resources:
+        mem_mb=2500,
+        runtime=240,
+        gpu=gpu,
+    params:
+        teacher=given(settings(CFG.teacher)),
+        mark=teacher_mark,
+        shape=f"{len(CONTENTS)} {len(STYLES)}",
+        device=CFG.device,
+        store=STORE,
+        images=lambda wildcards, input: folder_of(input.images),
+        out=subpath(output[0], parent=True),
+        code=fingerprint_script("teach"),
+    message:
+        "Stylize {wildcards.split} block {wildcards.block} with the teacher"
+    shell:
+        'python "$SRC"/steps/teach.py --images {params.images} --shape {params.shape}'
+        " --teacher {params.teacher:q} --store {params.store} --device {params.device} --out {params.out}"
+        " 3>&2 >{log} 2>&1"
