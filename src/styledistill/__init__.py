@@ -1,0 +1,5 @@
+"""StyleDistill's library: a package for each chapter of the workflow."""
+
+from .core.moved import put_up
+
+put_up()

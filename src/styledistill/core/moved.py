@@ -1,0 +1,82 @@
+"""Where modules went that have moved: an import of an old name says it in one line.
+
+A finder behind all others, so it is asked only for what nobody else finds.
+"""
+
+from __future__ import annotations
+
+import sys
+
+MOVED = {
+    "styledistill.evaluation": "styledistill.splits.pairs",
+    "styledistill.fingerprint": "styledistill.core.fingerprint",
+    "styledistill.loss_terms": "styledistill.config.terms",
+    "styledistill.occupied": "styledistill.run.lock",
+    "styledistill.repair": "styledistill.run.repair",
+    "styledistill.verification": "styledistill.run.verify",
+    "styledistill.core.lifeline": "styledistill.run.watchdog",
+    "styledistill.core.record": "styledistill.core.provenance",
+    "styledistill.downloads.check": "styledistill.downloads.checks",
+    "styledistill.downloads.content": "styledistill.downloads.checks",
+    "styledistill.downloads.datasets": "styledistill.config.datasets",
+    "styledistill.downloads.fetch": "styledistill.downloads.http",
+    "styledistill.downloads.models": "styledistill.downloads.hub_models",
+    "styledistill.downloads.needed": "styledistill.run.requirements",
+    "styledistill.downloads.ranges": "styledistill.downloads.http_ranges",
+    "styledistill.downloads.snapshots": "styledistill.downloads.hub_cache",
+    "styledistill.metrics.alone": "styledistill.metrics.benchmark",
+    "styledistill.metrics.cost": "styledistill.metrics.benchmark_model",
+    "styledistill.metrics.folders": "styledistill.metrics.score_folders",
+    "styledistill.metrics.picture": "styledistill.metrics.image_measures",
+    "styledistill.plan": "styledistill.splits, styledistill.run and styledistill.report.tables.protocol",
+    "styledistill.report.ablation": "styledistill.report.tables.ablation and styledistill.report.figures.ablation",
+    "styledistill.report.cautions": "styledistill.report.page.warnings",
+    "styledistill.report.cells": "styledistill.report.page.html_tables",
+    "styledistill.report.charts": "styledistill.report.figures.charts",
+    "styledistill.report.claims": "styledistill.report.tables.claims",
+    "styledistill.report.differences": "styledistill.report.tables.differences",
+    "styledistill.report.distances": "styledistill.report.figures.distances",
+    "styledistill.report.inline": "styledistill.report.page.data_uri",
+    "styledistill.report.intervals": "styledistill.report.tables.bootstrap",
+    "styledistill.report.layout": "styledistill.report.tables.formats",
+    "styledistill.report.published": "styledistill.report.tables.published",
+    "styledistill.report.records": "styledistill.core.provenance",
+    "styledistill.report.sheets": "styledistill.report.figures.sheets",
+    "styledistill.report.summary": "styledistill.run.summary",
+    "styledistill.sources.archives": "styledistill.sources.archive",
+    "styledistill.sources.drawings": "styledistill.procedural.draw",
+    "styledistill.sources.faces": "styledistill.procedural.faces.face",
+    "styledistill.sources.members": "styledistill.sources.archive_formats",
+    "styledistill.sources.photographs": "styledistill.sources.skimage",
+    "styledistill.sources.pool": "styledistill.embedded.pool",
+    "styledistill.sources.scenes": "styledistill.procedural.scenes.scene",
+    "styledistill.sources.store": "styledistill.sources.archive_store",
+    "styledistill.sources.styles": "styledistill.procedural.styles.style",
+    "styledistill.student.apply": "styledistill.student.stylize_files",
+    "styledistill.student.export": "styledistill.student.onnx_export",
+    "styledistill.student.launch": "styledistill.student.distributed",
+    "styledistill.student.pairing": "styledistill.student.stylize_jobs",
+    "styledistill.student.precision": "styledistill.student.onnx_precision",
+    "styledistill.student.train": "styledistill.student.training",
+    "styledistill.teacher.block": "styledistill.teacher.engine",
+    "styledistill.teacher.deviation": "styledistill.teacher.logit_deviation",
+    "styledistill.teacher.store": "styledistill.teacher.pair_cache",
+    "styledistill.teacher.tiny": "styledistill.embedded.tiny_teacher",
+}
+
+
+class Signpost:
+    """Raises ModuleNotFoundError with the new name for a module that has moved; finds nothing."""
+
+    @staticmethod
+    def find_spec(name: str, path: object = None, target: object = None) -> None:
+        """Importlib asks this for a module that it does not find elsewhere."""
+        if name in MOVED:
+            # Without the error's own `name`: with it, `from package import module` would take it for a missing name.
+            raise ModuleNotFoundError(f"{name} has moved: it is {MOVED[name]} now (CHANGELOG.md)")
+
+
+def put_up() -> None:
+    """From now on old names say where they went."""
+    if Signpost not in sys.meta_path:
+        sys.meta_path.append(Signpost)
