@@ -67,11 +67,11 @@ import json, sys
 from pathlib import Path
 import torch
 from styledistill.config import Distill, Networks
-from styledistill.student import train
+from styledistill.student import training
 from styledistill.student.distill import distill
 from styledistill.student.distributed import run_in_processes
 
-train.SAVE_SECONDS = 0.0
+training.SAVE_SECONDS = 0.0
 folder, settings, networks, state, processes = Path(sys.argv[1]), *sys.argv[2:]
 torch.set_num_threads(1)
 run_in_processes(int(processes))
