@@ -59,11 +59,11 @@ class Block(nn.Module):
 
     def expanded(self, x: Tensor) -> Tensor:
         """The expanded activations (B, inner, h, w) of x (B, channels, h, w), in [0, 6]."""
-        return x if self.expand is None else F.relu6(self.expand(x))
+        return x if self.expand is None else F.relu6(self.expand(x), inplace=True)
 
     def rest(self, x: Tensor, expanded: Tensor) -> Tensor:
         """The block's output, from its input and the expanded activations."""
-        y = self.project(F.relu6(self.depthwise(expanded)))
+        y = self.project(F.relu6(self.depthwise(expanded), inplace=True))
         return x + y if self.shortcut else y
 
 
@@ -88,7 +88,7 @@ class EfficientNetLite0(nn.Module):
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """Features of images (B, 3, H, W) in [0, 1]: (B, C, h, w) each, C of CHANNELS, values in [0, 6]."""
-        x = F.relu6(self.stem(images * (255 / 128) - 127 / 128))
+        x = F.relu6(self.stem(images * (255 / 128) - 127 / 128), inplace=True)
         features = [x]
         for number, block in enumerate(self.blocks):
             expanded = block.expanded(x)

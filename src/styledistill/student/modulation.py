@@ -53,7 +53,7 @@ def feature_statistics(features: Sequence[Tensor]) -> Tensor:
         flat = feature.flatten(2).float()
         mean = flat.mean(2, keepdim=True)
         # Centered first: the mean square less the squared mean leaves nothing but rounding of a flat channel.
-        values += [mean[:, :, 0], torch.sqrt((flat - mean).square().mean(2) + EPSILON)]
+        values += [mean[:, :, 0], torch.sqrt((flat - mean).square_().mean(2) + EPSILON)]
     return torch.cat(values, 1)
 
 
