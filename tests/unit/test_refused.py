@@ -86,7 +86,7 @@ def rings(folder: Path) -> None:
 def zips(folder: Path) -> None:
     with zipfile.ZipFile(folder / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a.png", bytes(1 << 20))
-    ((_, member),) = ((m.name, m) for m in archive_formats.list_zip(LocalPieces(folder / "a.zip")))
+    ((_, member),) = ((m.name, m) for m in archive_formats.list_zip(LocalPieces(folder / "a.zip")).members)
     for size in (1000, archive_formats.MAX_BYTES + 1):  # less than there is, and more than is taken
         facts = [member.facts[0], size, *member.facts[2:]]
         ((_, data),) = archive_formats.extract_zip(
@@ -101,7 +101,8 @@ def tars(folder: Path) -> None:
         info.size = archive_formats.MAX_BYTES + 512
         file.write(info.tobuf())
         file.truncate(512 + info.size + 1024)
-    ((_, data),) = archive_formats.extract_tar(folder / "a.tar", archive_formats.list_tar(folder / "a.tar"))
+    listed = archive_formats.list_tar(folder / "a.tar").members
+    ((_, data),) = archive_formats.extract_tar(folder / "a.tar", listed)
     assert isinstance(data, BadPicture) and "over 268,435,456" in str(data)
 
 

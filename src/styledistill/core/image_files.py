@@ -90,13 +90,20 @@ def why_not(name: str) -> str:
     return f"no picture by its name ({suffix or 'no suffix'})"
 
 
-def foreign(names: Iterable[str]) -> list[LeftOut]:
-    """Of the names in an archive those that are pictures to people and not to Pillow, together by suffix."""
+def left_out_of(names: Iterable[str]) -> list[LeftOut]:
+    """Of the names of files in an archive those that are no images, together by reason, sorted.
+
+    Hidden images are named too, for nobody sees into an archive; other hidden files, such as .DS_Store, are not.
+    """
     alike: dict[str, list[str]] = {}
     for name in names:
-        if _suffix(name) in _FOREIGN and not hidden(name.rpartition("/")[2]):
-            alike.setdefault(_suffix(name), []).append(name)
-    return [LeftOut(min(some), why_not(min(some)) + _others(len(some) - 1)) for _, some in sorted(alike.items())]
+        *folders, last = name.replace("\\", "/").split("/")
+        concealed, suffix = hidden(last) or any(map(_shadow, folders)), _suffix(last)
+        if concealed and suffix in (*suffixes(), *_FOREIGN):
+            alike.setdefault("hidden, or kept by another program for itself", []).append(name)
+        elif not concealed and suffix not in suffixes():
+            alike.setdefault(why_not(last), []).append(name)
+    return sorted(LeftOut(min(some), reason + _others(len(some) - 1)) for reason, some in alike.items())
 
 
 def _others(count: int) -> str:

@@ -25,7 +25,7 @@ import braceexpand
 from ..config import ArchiveSource, HubSource
 from ..core.errors import BadPicture, UserError
 from ..core.files import canonical_json, read_json, sha256_bytes, write_text
-from ..core.image_files import is_picture
+from ..core.image_files import LeftOut, is_picture
 from ..core.places import meant
 from ..core.progress import Meter, announce, megabytes
 from ..downloads import hub
@@ -35,6 +35,7 @@ from ..downloads.http import fetch_file, mirrored, size_there
 from ..downloads.http_ranges import LocalPieces, Pieces, RemotePieces
 from ..downloads.lock import alone, forget, pin, pinned
 from .archive_formats import (
+    Contents,
     Extracted,
     Member,
     extract_parquet,
@@ -146,8 +147,22 @@ class Archives:
             names = _rows(members) if archive.form == "parquet" else (member.name for member in members)
             found += [_id(archive, name) for name in names if fnmatchcase(name, pattern) or archive.form == "parquet"]
         if not found:
-            raise UserError(f"{self.source_name}: no pictures there (looked for {pattern}).")
+            first = "".join(f"; {left.name} is left out: {left.reason}" for left in self.left_out()[:1])
+            raise UserError(f"{self.source_name}: no pictures there (looked for {pattern}{first}).")
         return sorted(found)
+
+    def left_out(self) -> list[LeftOut]:
+        """What lies in the archives and is not taken, as far as the pattern asks for it.
+
+        Nothing of a list that was made before this was written down.
+        """
+        if not (kept := self.folder / "left_out.json").is_file():
+            return []
+        return [
+            LeftOut(f"{archive}/{name}" if archive else name, reason)
+            for archive, name, reason in read_json(kept)
+            if fnmatchcase(name, self.source.pattern)
+        ]
 
     @property
     def source_name(self) -> str:
@@ -233,12 +248,16 @@ class Archives:
     def _make_list(self) -> None:
         stamp, what = self.stamp, f"{self.folder.name}#list"
         archives = self._archives()
-        found = [{"archive": asdict(archive), "members": members} for archive, members in self._lists(archives)]
+        lists = list(self._lists(archives))
+        found = [{"archive": asdict(archive), "members": contents.members} for archive, contents in lists]
         if stamp and pinned(self._downloads, what) is None:  # new, or its owner has said that another one is right
             forget(self._downloads, f"{self.source_name}#")
         pin(self._downloads, {what: sha256_bytes(canonical_json(found).encode())})
         if stamp:
             rmtree(self.store.folder, ignore_errors=True)  # what an archive before this one left, bad pictures too
+        # Beside the list and not in it, for the list's hash is pinned.
+        left_out = [(archive.name, *left) for archive, contents in lists for left in contents.left_out]
+        write_text(self.folder / "left_out.json", canonical_json(left_out))
         write_text(self.folder / "list.json", canonical_json(found))
         write_text(self.folder / "made_of.json", canonical_json(stamp))
 
@@ -263,16 +282,16 @@ class Archives:
             raise UserError(f"{address}: several archives of one name; give each its own source")
         return [Archive(name, place, *checks) for name, place in zip(names, places, strict=True)]
 
-    def _lists(self, archives: Sequence[Archive]) -> Iterator[tuple[Archive, list[Member]]]:
+    def _lists(self, archives: Sequence[Archive]) -> Iterator[tuple[Archive, Contents]]:
         limit = self.source.pictures if isinstance(self.source, HubSource) else None
         if limit is not None and any(archive.form != "parquet" for archive in archives):
             taken = 0
             for archive in sorted(archives, key=lambda one: _spread(one.name)):
                 if taken < limit:
                     self._announce_whole([archive], f"{archive.name}, for {limit - taken:,} pictures")
-                    known, members = self._opened(archive)
-                    taken += len(members)
-                    yield known, members
+                    known, contents = self._opened(archive)
+                    taken += len(contents.members)
+                    yield known, contents
             return
         now = [one for one in archives if one.form != "picture" and not self._listed_by_pieces(one)]
         self._announce_whole(now, "whose pictures are then listed")
@@ -280,18 +299,20 @@ class Archives:
             lists = list(pool.map(self._opened, archives))
         yield from lists if limit is None else _some_groups(lists, limit)
 
-    def _opened(self, archive: Archive) -> tuple[Archive, list[Member]]:
-        """An archive with its size, and its pictures."""
+    def _opened(self, archive: Archive) -> tuple[Archive, Contents]:
+        """An archive with its size, and what lies in it."""
         if archive.form == "picture":
-            return archive, [Member(PurePosixPath(urlsplit(archive.address).path).name, 0, archive.size or 0, [])]
+            only = Member(PurePosixPath(urlsplit(archive.address).path).name, 0, archive.size or 0, [])
+            return archive, Contents([only], [])
         if not archive.remote:
             _check_local(archive)
             archive = Archive(archive.name, archive.address)  # what it is checked by is no part of the list
         if archive.form == "tar":
             return archive, list_tar(self._whole(archive))
         pieces = self._ranges(archive) if self._listed_by_pieces(archive) else self._pieces(archive)
-        members = list_zip(pieces) if archive.form == "zip" else list_parquet(pieces, self._column)
-        return replace(archive, size=pieces.size), members
+        zipped = archive.form == "zip"
+        contents = list_zip(pieces) if zipped else Contents(list_parquet(pieces, self._column), [])
+        return replace(archive, size=pieces.size), contents
 
     # --- bytes ---------------------------------------------------------------------------------------------------
 
@@ -416,16 +437,16 @@ def _braced(address: str) -> list[str]:
     return list(braceexpand.braceexpand(address)) if "{" in address else [address]
 
 
-def _some_groups(lists: list[tuple[Archive, list[Member]]], limit: int) -> Iterator[tuple[Archive, list[Member]]]:
+def _some_groups(lists: list[tuple[Archive, Contents]], limit: int) -> Iterator[tuple[Archive, Contents]]:
     """Row groups spread over the whole data set, in an order that lasts, whatever it is sorted by."""
-    groups = [(archive, group) for archive, members in lists for group in members]
+    groups = [(archive, group) for archive, contents in lists for group in contents.members]
     chosen: dict[Archive, list[Member]] = {}
     taken = 0
     for archive, group in sorted(groups, key=lambda one: _spread(f"{one[0].name}/{one[1].name}")):
         if taken < limit:
             chosen.setdefault(archive, []).append(group)
             taken += group.facts[2]
-    yield from chosen.items()
+    yield from ((archive, Contents(groups, [])) for archive, groups in chosen.items())
 
 
 def _spread(name: str) -> bytes:

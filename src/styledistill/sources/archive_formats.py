@@ -20,8 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..core.errors import BadPicture, UserError
-from ..core.image_files import foreign, is_picture, told
-from ..core.progress import announce
+from ..core.image_files import LeftOut, is_picture, left_out_of
 from ..downloads.http_ranges import PieceFile, Pieces
 
 MAX_BYTES = 1 << 28  # a member that unpacks to more is no picture
@@ -49,6 +48,13 @@ class Member(NamedTuple):
     facts: list[int]
 
 
+class Contents(NamedTuple):
+    """The images of an archive, and what else lies in it, with the reason why it is not taken."""
+
+    members: list[Member]
+    left_out: list[LeftOut]
+
+
 def _refuse_climbing(archive: str, name: str) -> None:
     if ".." not in name and name[:1] not in ("/", "\\") and name[1:2] != ":":
         return  # nearly all of them, and there may be 80,000
@@ -62,11 +68,6 @@ def _last_of_each_name(members: Iterable[Member]) -> list[Member]:
     return list({member.name: member for member in members}.values())
 
 
-def _tell_of_foreign(archive: str, names: Iterable[str]) -> None:
-    for line in told(foreign(names), archive):
-        announce(line)
-
-
 def _one_line(error: Exception) -> str:
     """The first line of what a library says; some tell all their attempts."""
     return (str(error).splitlines() or [type(error).__name__])[0].rstrip(":")
@@ -75,8 +76,8 @@ def _one_line(error: Exception) -> str:
 # --- zip --------------------------------------------------------------------------------------------------------
 
 
-def list_zip(pieces: Pieces) -> list[Member]:
-    """The pictures of a zip by its table of contents, which stands at its end. Raises UserError."""
+def list_zip(pieces: Pieces) -> Contents:
+    """What lies in a zip by its table of contents, which stands at its end. Raises UserError."""
     try:
         with zipfile.ZipFile(PieceFile(pieces)) as archive:
             entries, end = archive.infolist(), archive.start_dir
@@ -88,10 +89,9 @@ def list_zip(pieces: Pieces) -> list[Member]:
             raise UserError(
                 f"{pieces.name}: cannot be read as a zip ({entry.filename!r} would begin behind its end). Is it whole?"
             )
-    _tell_of_foreign(pieces.name, [entry.filename for entry in entries])
     places = sorted({entry.header_offset for entry in entries} | {end})
     behind = dict(pairwise(places))
-    return _last_of_each_name(
+    members = _last_of_each_name(
         Member(
             entry.filename,
             entry.header_offset,
@@ -101,6 +101,7 @@ def list_zip(pieces: Pieces) -> list[Member]:
         for entry in entries
         if is_picture(entry.filename)
     )
+    return Contents(members, left_out_of(entry.filename for entry in entries if not entry.is_dir()))
 
 
 def extract_zip(pieces: Pieces, members: Iterable[Member], remote: bool) -> Iterator[Extracted]:
@@ -168,17 +169,21 @@ def _side_by_side(one: Callable[[Member], Extracted], members: Iterable[Member])
 # --- tar (and WebDataset, which is tar) -------------------------------------------------------------------------
 
 
-def list_tar(path: Path) -> list[Member]:
-    """The pictures of a tar on this disk, packed or not, read to its end: a packed one has its checksums behind.
+def list_tar(path: Path) -> Contents:
+    """What lies in a tar on this disk, packed or not, read to its end: a packed one has its checksums behind.
 
     Raises UserError, also for a damaged header in the middle, at which readers of tars end as if no more came.
     """
-    members, names = [], []
+    members, names, no_files = [], [], []
     with _opened(path) as archive:
         for place in archive:
             _refuse_climbing(str(path), place.name)
+            if not place.isreg() or place.sparse:
+                if is_picture(place.name) and not place.isdir():
+                    no_files.append(place.name)
+                continue
             names.append(place.name)
-            if place.isreg() and is_picture(place.name) and not place.sparse:
+            if is_picture(place.name):
                 members.append(Member(place.name, place.offset_data, place.offset_data + place.size, []))
         file = archive.fileobj
         assert file is not None, "open"
@@ -189,8 +194,8 @@ def list_tar(path: Path) -> list[Member]:
             raise tarfile.ReadError(f"{what} at byte {archive.offset:,}")
         while file.read(_PIECE):
             pass
-    _tell_of_foreign(str(path), names)
-    return _last_of_each_name(members)
+    links = [LeftOut(name, "a link or another entry without bytes of its own") for name in no_files]
+    return Contents(_last_of_each_name(members), sorted([*left_out_of(names), *links]))
 
 
 @contextmanager

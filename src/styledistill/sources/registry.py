@@ -93,10 +93,16 @@ def _facts(path: Path) -> list[int]:
 
 
 def left_out(source: config.Source) -> list[Excluded]:
-    """What lies among a folder's pictures and is not taken, with the reason, without opening any."""
-    if not isinstance(source, config.FolderSource):
+    """What lies among the pictures of a folder or of archives and is not taken, with the reason, without opening any.
+
+    Of archives once they are listed.
+    """
+    if listed(source):
+        found = Archives(source).left_out()
+    elif isinstance(source, config.FolderSource):
+        found = image_files.find(source.path, source.pattern).left_out
+    else:
         return []
-    found = image_files.find(source.path, source.pattern).left_out
     return [Excluded(left.name if _writable(left.name) else ascii(left.name), left.reason) for left in found]
 
 

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+import tarfile
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
+import index as index_step
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 from styledistill import config
@@ -15,7 +20,6 @@ from styledistill.core import image_files
 from styledistill.core.errors import UserError
 from styledistill.metrics.score_folders import find_pairs
 from styledistill.sources import registry
-from styledistill.sources.archive_formats import list_tar
 from styledistill.student.stylize_jobs import plan
 
 PASSED_OVER = [
@@ -185,14 +189,48 @@ def test_a_name_that_could_be_two_pairs_is_refused(
     assert pair.content == contents[1]
 
 
-def test_archives_take_what_a_source_takes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    import tarfile
+def tarred(folder: Path, file: Path) -> None:
+    with tarfile.open(file, "w") as archive:
+        for path in sorted(folder.rglob("*")):
+            archive.add(path, str(path.relative_to(folder)), recursive=False)
 
-    laid(tmp_path / "in", [*READ, *PASSED_OVER, *FOREIGN])
-    with tarfile.open(tmp_path / "a.tar", "w") as archive:
-        archive.add(tmp_path / "in", ".")
-    assert sorted(member.name.removeprefix("./") for member in list_tar(tmp_path / "a.tar")) == sorted(READ)
-    assert all(name in capsys.readouterr().err for name in ["m.heic"])
+
+def zipped(folder: Path, file: Path) -> None:
+    with zipfile.ZipFile(file, "w") as archive:
+        for path in sorted(folder.rglob("*")):
+            archive.write(path, path.relative_to(folder))
+
+
+@pytest.mark.parametrize("pack", [tarred, zipped], ids=["tar", "zip"])
+def test_archives_take_what_a_source_takes_and_name_the_rest(
+    pack: Callable[[Path, Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    others = [".DS_Store", "x/.gitignore", "notes.txt", "x/more.txt", "README"]
+    file = tmp_path / {tarred: "set.tar", zipped: "set.zip"}[pack]
+    pack(laid(tmp_path / "in", [*READ, *PASSED_OVER, *FOREIGN, *others]), file)
+    source = config.ArchiveSource(kind="archive", address=str(file))
+    assert registry.names(source) == sorted(READ)
+    named = {entry.picture: entry.reason for entry in registry.left_out(source)}
+    assert set(named) == {*FOREIGN, min(PASSED_OVER), "notes.txt", "README"}
+    assert "save it as PNG or JPEG" in named["m.heic"] and "1 more of this kind" in named["notes.txt"]
+    assert f"hidden, or kept by another program for itself (and {len(PASSED_OVER) - 1} more" in named[min(PASSED_OVER)]
+    some = config.ArchiveSource(kind="archive", address=str(file), pattern="*.[hp]*")  # as for folders
+    assert [entry.picture for entry in registry.left_out(some)] == ["m.heic"]
+
+
+def test_a_step_tells_what_an_archive_has_besides_and_the_report_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    zipped(laid(tmp_path / "in", ["a.png", "b.heic"]), tmp_path / "set.zip")
+    words = ["--name", "photos", "--source", '{"kind": "archive", "address": "set.zip"}']
+    result = CliRunner().invoke(index_step.main, [*words, "--out", "i.csv", "--excluded", "i.excluded.csv"])
+    assert result.exit_code == 0 and "excluded from photos: b.heic" in result.stderr
+    assert "b.heic" in Path("i.excluded.csv").read_text("utf-8")  # which the report's page shows
+    zipped(laid(tmp_path / "other", ["b.heic"]), tmp_path / "other.zip")
+    with pytest.raises(UserError, match=r"no pictures there \(looked for \*; b.heic is left out"):
+        registry.names(config.ArchiveSource(kind="archive", address="other.zip"))
 
 
 def test_the_machine_does_not_decide(tmp_path: Path) -> None:

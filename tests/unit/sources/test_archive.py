@@ -336,7 +336,9 @@ def test_links_in_a_tar_are_no_pictures(tmp_path):
         member = tarfile.TarInfo("good.jpg")
         member.size = 3
         written.addfile(member, io.BytesIO(b"abc"))
-    assert Archives(archive(tmp_path / "set.tar")).names() == ["good.jpg"]
+    source = Archives(archive(tmp_path / "set.tar"))
+    assert source.names() == ["good.jpg"]
+    assert [name for name, _ in source.left_out()] == ["link.jpg"]
 
 
 def test_members_that_cannot_be_unpacked_are_kept_as_their_reasons(tmp_path):
