@@ -7,6 +7,7 @@ from styledistill.cli import Folder, Writable, user_errors
 import click
 
 from styledistill.config import Metrics, Networks
+from styledistill.core.errors import UserError
 from styledistill.core.runtime import pick_device, use_threads
 from styledistill.metrics.score import load_instruments, write_rows
 from styledistill.metrics.score_folders import described, score_folders
@@ -39,17 +40,23 @@ def main(
 ) -> None:
     """Print LPIPS, FID, ArtFID, CFSD and the other measures of the pictures in a folder.
 
-    StyleID's own protocol is --fid art_inception --size 512 on its 20 contents and 40 styles.
+    StyleID's own protocol is --fid art_inception --size 512 on its 20 contents and 40 styles. Pairs with an image that
+    cannot be read are left out and named at the end, and the exit code is 1.
     """
     with user_errors():
         use_threads()
         networks = Networks(**dict.fromkeys(("vgg19", lpips, fid), "seeded" if seeded else "download"))
         instruments = load_instruments(Metrics(lpips=lpips, fid=fid), networks, pick_device(device))
-        scores = score_folders(stylized, content, style, teacher, size, instruments, batch)
+        scores, left_out = score_folders(stylized, content, style, teacher, size, instruments, batch)
         click.echo(described(scores))
         click.echo("networks: " + "; ".join(f"{name} {weights}" for name, weights in instruments.labels.items()))
         if out:
             write_rows(scores.rows, out)
+        if left_out:
+            raise UserError(
+                f"{len(left_out)} of {len(left_out) + len(scores.rows)} pairs are not in these scores, for an image of"
+                f" theirs cannot be read: {', '.join(left_out)}."
+            )
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
 """Score the pictures of models of a run: distances to content, style and teacher."""
 
+from itertools import chain
 from pathlib import Path
 
 from styledistill.cli import Folder, Writable
 
 import click
-from scoring import scoring, scoring_options
+from scoring import naming_all_bad, scoring, scoring_options
 
 from styledistill.config import Metrics, Networks
 from styledistill.metrics import score
@@ -36,18 +37,26 @@ def main(
             "golden": golden_pairs(images, golden_contents, golden_styles),
             "validation": validation_pairs(images, results / "shards" / "val.json"),
         }
-        if not styles.exists():
-            every = [pair for pairs in sets.values() for pair in pairs]
-            score.write_activations(styles, score.style_activations(every, instruments, settings.batch), images)
-        kept = score.read_activations(styles, images)
-        for model in models:
-            scores = {
-                pairs[0].set: score.score_set(
-                    pairs, results / name / model, results / name / "teacher", kept, instruments, settings.batch
-                )
-                for name, pairs in sets.items()
-            }
-            score.write_scores(model, scores, instruments, folder / f"{model}.csv", folder / f"{model}.json")
+        every = [pair for pairs in sets.values() for pair in pairs]
+        drawn = (
+            results / name / model / f"{pair.name}.png"
+            for name, pairs in sets.items()
+            for model in dict.fromkeys([*models, "teacher"])
+            for pair in pairs
+        )
+        taken = sorted({file for pair in every for file in (pair.content_file, pair.style_file)})
+        with naming_all_bad(results, chain(taken, drawn)):
+            if not styles.exists():
+                score.write_activations(styles, score.style_activations(every, instruments, settings.batch), images)
+            kept = score.read_activations(styles, images)
+            for model in models:
+                scores = {
+                    pairs[0].set: score.score_set(
+                        pairs, results / name / model, results / name / "teacher", kept, instruments, settings.batch
+                    )
+                    for name, pairs in sets.items()
+                }
+                score.write_scores(model, scores, instruments, folder / f"{model}.csv", folder / f"{model}.json")
 
 
 if __name__ == "__main__":

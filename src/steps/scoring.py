@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import shlex
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from styledistill.cli import Settings, user_errors
 import click
 
 from styledistill.config import Metrics, Networks
+from styledistill.core.errors import BadPicture, UserError
+from styledistill.core.images import open_rgb
+from styledistill.core.progress import announce
 from styledistill.core.provenance import run_record
 from styledistill.core.runtime import pick_device, seed_everything, use_threads
 from styledistill.metrics.score import Instruments, load_instruments
@@ -45,3 +49,27 @@ def scoring(
         where = pick_device(device)
         found["device"] = str(where)
         yield load_instruments(settings, networks, where)
+
+
+@contextmanager
+def naming_all_bad(results: Path, files: Iterable[Path]) -> Iterator[None]:
+    """Where one image of a run cannot be read, all of `files` are tried, so that one job names every bad one."""
+    try:
+        yield
+    except BadPicture as error:
+        bad = [reason for file in files if (reason := _unreadable(file))]
+        for reason in bad:
+            announce(reason)
+        repair = f"python src/verify.py {shlex.quote(str(results))} --repair"
+        raise UserError(
+            f"{len(bad)} of the images to score cannot be read, first {error}. `{repair}` mends them."
+        ) from error
+
+
+def _unreadable(file: Path) -> str:
+    """Why an image cannot be read; empty where it can."""
+    try:
+        open_rgb(file)
+    except BadPicture as error:
+        return str(error)
+    return ""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 import pandas as pd
 from PIL import Image
 
 from ..core import image_files
-from ..core.errors import UserError
+from ..core.errors import BadPicture, UserError
 from ..core.images import open_rgb, save_png, square_crop
 from ..core.progress import announce
 from ..splits.pairs import Pair
@@ -45,11 +47,12 @@ def find_pairs(stylized: Path, contents: Path, styles: Path) -> list[Pair]:
     return pairs
 
 
-def _by_stem(folder: Path) -> dict[str, Path]:
+def _by_stem(folder: Path, tell: bool = True) -> dict[str, Path]:
+    """The images of a folder by their names; tell: announce what else lies there."""
     if not folder.is_dir():
         raise UserError(f"{folder}: no pictures there, for there is no such folder")
     listed = image_files.at_top(folder)
-    for line in image_files.told(listed.left_out, str(folder)):
+    for line in image_files.told(listed.left_out if tell else [], str(folder)):
         announce(line)
     if not listed.pictures:
         raise UserError(f"{folder}: no pictures there")
@@ -69,6 +72,13 @@ def _readings(name: str) -> Iterator[tuple[str, str]]:
             yield between.join(parts[:cut]), between.join(parts[cut:])
 
 
+class Scored(NamedTuple):
+    """The scores of the pairs whose images can be used, and the names of the others."""
+
+    scores: Scores
+    left_out: list[str]
+
+
 def score_folders(
     stylized: Path,
     contents: Path,
@@ -77,35 +87,37 @@ def score_folders(
     size: int | None,
     instruments: Instruments,
     batch: int,
-) -> Scores:
+) -> Scored:
     """Score every picture of `stylized`; teacher: pictures of the same names, distances to which are wanted.
 
     size: centre squares of so many pixels are compared; None: pictures as they are, which must all be of one size.
-    Raises UserError.
+    An image that cannot be read is announced, and its pairs are left out. Raises UserError for names and sizes that do
+    not fit together, and where no pair is left.
     """
     pairs = find_pairs(stylized, contents, styles)
+    made = {"stylized": _by_stem(stylized, tell=False), **({"teacher": _by_stem(teacher)} if teacher else {})}
+    for pair in pairs:
+        if teacher and pair.name not in made["teacher"]:
+            raise UserError(f"{teacher}: no picture {pair.name}, which is in {stylized}")
     with TemporaryDirectory() as temporary:
         root, wanted = Path(temporary), _Wanted(size)
-        for role, folder in (("stylized", stylized), ("teacher", teacher)):
-            files = _by_stem(folder) if folder else {}
-            for pair in pairs if folder else []:
-                if pair.name not in files:
-                    raise UserError(f"{folder}: no picture {pair.name}, which is in {stylized}")
-                wanted.place(files[pair.name], root / role)
-        placed = [
-            Pair(
-                pair.set,
-                pair.name,
-                pair.content,
-                pair.style,
-                wanted.place(pair.content_file, root / "content"),
-                wanted.place(pair.style_file, root / "style"),
-            )
-            for pair in pairs
-        ]
+        placed = []
+        for pair in pairs:
+            of_pair = [(role, files[pair.name]) for role, files in made.items()]
+            # All of them, so that each bad one is named.
+            found = [
+                wanted.place(file, root / role)
+                for role, file in [*of_pair, ("content", pair.content_file), ("style", pair.style_file)]
+            ]
+            *_, content, style = found
+            if content and style and all(found):
+                placed.append(replace(pair, content_file=content, style_file=style))
+        left_out = sorted({pair.name for pair in pairs} - {pair.name for pair in placed})
+        if not placed:
+            raise UserError(f"{stylized}: no pair whose images can all be read ({wanted.first_bad})")
         activations = style_activations(placed, instruments, batch)
         goal = root / "teacher" if teacher else None
-        return score_set(placed, root / "stylized", goal, activations, instruments, batch)
+        return Scored(score_set(placed, root / "stylized", goal, activations, instruments, batch), left_out)
 
 
 class _Wanted:
@@ -113,12 +125,25 @@ class _Wanted:
 
     def __init__(self, size: int | None) -> None:
         self._size, self._first = size, ("", (0, 0))
+        self._bad: dict[Path, str] = {}
 
-    def place(self, file: Path, folder: Path) -> Path:
-        """The picture as `folder/<stem>.png`."""
+    @property
+    def first_bad(self) -> str:
+        """Why the first image that cannot be used cannot be; empty where all can."""
+        return next(iter(self._bad.values()), "")
+
+    def place(self, file: Path, folder: Path) -> Path | None:
+        """The image as `folder/<stem>.png`; None, and a line the first time, where it cannot be read."""
         path = folder / f"{file.stem}.png"
+        if file in self._bad:
+            return None
         if not path.exists():
-            picture = open_rgb(file)
+            try:
+                picture = open_rgb(file)
+            except BadPicture as error:
+                self._bad[file] = str(error)
+                announce(f"left out: {error}")
+                return None
             self._check(file, picture)
             save_png(square_crop(picture, self._size) if self._size else picture, path)
         return path

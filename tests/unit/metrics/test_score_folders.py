@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import scoring
 from click.testing import CliRunner
 
 import score
 from styledistill.core.errors import UserError
 from styledistill.core.images import save_png
+from styledistill.core.tensors import load_pictures
 from styledistill.metrics.score_folders import find_pairs
 
 
@@ -71,6 +73,43 @@ def test_pictures_of_several_sizes_are_refused_or_cut_to_one(folders):
     assert code == 0, said
     code, said = run(folders, "--size=64", "--fid=art_inception")
     assert code == 1 and "at least 75" in said
+
+
+def test_the_other_pairs_are_scored_where_an_image_is_bad(folders):
+    code, whole = run(folders, f"--out={folders / 'whole.csv'}", f"--teacher={folders / 'out'}")
+    assert code == 0, whole
+    (folders / "cnt/00.png").write_bytes(b"no image")
+    (folders / "out/01_stylized_00.png").write_bytes((folders / "cnt/01.png").read_bytes()[:50])
+    code, said = run(folders, f"--out={folders / 'some.csv'}", f"--teacher={folders / 'out'}")
+    assert code == 1 and "Traceback" not in said
+    *_, last = said.splitlines()
+    assert last.startswith("error: 3 of 4 pairs are not in these scores")
+    assert all(name in last for name in ("00_stylized_00", "00_stylized_01", "01_stylized_00"))
+    assert said.count("left out: ") == 2  # each once, though two pairs have that content, and the teacher's is the same
+    kept, before = pd.read_csv(folders / "some.csv"), pd.read_csv(folders / "whole.csv")
+    assert list(kept["pair"]) == ["01_stylized_01"]
+    assert kept["gram_distance"][0] == pytest.approx(before["gram_distance"][3], rel=1e-5)
+
+
+def test_no_good_pair_is_an_error(folders):
+    for style in range(2):
+        (folders / f"sty/0{style}.png").write_bytes(b"no image")
+    code, said = run(folders, f"--out={folders / 'none.csv'}")
+    assert code == 1 and "error: " in said and "no pair whose images can all be read" in said
+    assert not (folders / "none.csv").exists()
+
+
+def test_a_step_names_every_bad_image_of_a_run(tmp_path, capsys):
+    for number in range(4):
+        save_png(picture(number), tmp_path / f"{number}.png")
+    for number in (1, 3):
+        (tmp_path / f"{number}.png").write_bytes(b"no image")
+    files = [tmp_path / f"{number}.png" for number in range(4)]
+    with pytest.raises(UserError, match=r"2 of the images .* first .*1\.png.*verify\.py .*--repair"):
+        with scoring.naming_all_bad(tmp_path, files):
+            load_pictures(files)
+    said = capsys.readouterr().err
+    assert "1.png" in said and "3.png" in said and "0.png" not in said
 
 
 def test_a_name_that_fits_no_pair_is_told(folders):
