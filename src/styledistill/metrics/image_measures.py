@@ -7,11 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-LUMA = (0.299, 0.587, 0.114)  # Rec. 601
-
-# Axes, face diagonals and space diagonals of the RGB cube, one of each opposite pair: 13 directions.
-_DIRECTIONS = [(1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (1, -1, 0), (1, 0, 1), (1, 0, -1), (0, 1, 1), (0, 1, -1)]
-_DIRECTIONS += [(1, 1, 1), (1, 1, -1), (1, -1, 1), (1, -1, -1)]
+from ..core.colors import luma
 
 
 def mse(x: Tensor, y: Tensor) -> Tensor:
@@ -48,11 +44,6 @@ def _blurred(x: Tensor) -> Tensor:
     return torch.nn.functional.conv2d(planes, weights[None, None, None, :]).unflatten(0, x.shape[:2])[:, :, 0]
 
 
-def luma(x: Tensor) -> Tensor:
-    """Rec. 601 luma (N, H, W) in [0, 1]."""
-    return torch.einsum("nchw,c->nhw", x, x.new_tensor(LUMA))
-
-
 def brightness(x: Tensor) -> Tensor:
     """Mean luma (N,) in [0, 1]."""
     return luma(x).mean((1, 2))
@@ -83,25 +74,6 @@ def _laplacian(x: Tensor) -> Tensor:
     y = luma(x)
     around = y[:, :-2, 1:-1] + y[:, 2:, 1:-1] + y[:, 1:-1, :-2] + y[:, 1:-1, 2:]
     return around - 4 * y[:, 1:-1, 1:-1]
-
-
-def colour_distance(x: Tensor, y: Tensor) -> Tensor:
-    """Sliced Wasserstein-1 distance (N,) between the pixels' RGB distributions, mean over 13 fixed directions.
-
-    Directions (unit length): the axes, the face diagonals and the space diagonals of the RGB cube; so colours count
-    jointly, not channel by channel. Sizes may differ: quantiles are compared. Unit: RGB in [0, 1].
-    """
-    directions = torch.nn.functional.normalize(x.new_tensor(_DIRECTIONS), dim=1)
-    count = min(x[0, 0].numel(), y[0, 0].numel())
-    return (_quantiles(x, directions, count) - _quantiles(y, directions, count)).abs().mean((1, 2))
-
-
-def _quantiles(x: Tensor, directions: Tensor, count: int) -> Tensor:
-    """`count` evenly spaced quantiles of the projected pixels, (N, directions, count)."""
-    values = (directions @ x.flatten(2)).sort(2).values
-    pixels = values.shape[2]
-    places = ((torch.arange(count, device=x.device) + 0.5) * pixels / count).long()
-    return values if pixels == count else values[:, :, places]
 
 
 def gram(features: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from .. import perceptual
 from ..config import Metrics, Networks
+from ..core.colors import color_distance
 from ..core.errors import UserError
 from ..core.files import atomic_path, write_json, write_text
 from ..core.progress import Meter
@@ -169,7 +170,7 @@ class _StyleGrams:
         pictures = load_pictures([pair.style_file for pair in pairs]).to(output.device)
         return {
             "gram_distance": image_measures.gram_distance([image_measures.gram(layer) for layer in features], layers),
-            "colour_distance": image_measures.colour_distance(output, pictures),
+            "colour_distance": color_distance(output, pictures),
         }
 
 

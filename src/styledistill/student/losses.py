@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..core.colors import color_distance, luma
 from ..perceptual import feature_maps, normalize
 
 # --- measures ---------------------------------------------------------------------------------------------------
@@ -126,10 +127,10 @@ def tone_distance(x: Tensor, y: Tensor, scales: Sequence[int] = (4, 16)) -> Tens
 
     Light stays light and dark stays dark, whatever the contrast, the colors and the strokes.
     """
-    luma = x.new_tensor(LUMA)[None, :, None, None]
     distances = []
+    x, y = luma(x), luma(y)
     for scale in scales:
-        a, b = (F.avg_pool2d((pictures * luma).sum(1, keepdim=True), scale).flatten(1) for pictures in (x, y))
+        a, b = (F.avg_pool2d(lightness, scale).flatten(1) for lightness in (x, y))
         a, b = a - a.mean(1, keepdim=True), b - b.mean(1, keepdim=True)
         size = a.square().sum(1) * b.square().sum(1) + 1e-8 * a.shape[1] ** 2
         distances.append(1 - (a * b).sum(1) / size.sqrt())
@@ -309,15 +310,9 @@ def grain(batch: Comparison) -> Tensor:
 
 
 def colors(batch: Comparison) -> Tensor:
-    """Distance of the pixels' colors to the style's, along fixed directions of RGB; pictures of one size."""
-    directions = F.normalize(batch.output.new_tensor(RGB_DIRECTIONS), dim=1)
-    return sliced_distance(batch.output.flatten(2), batch.style.flatten(2), directions).mean()
+    """Distance of the pixels' colors to the style's, as the metric of color measures it."""
+    return color_distance(batch.output, batch.style).mean()
 
-
-LUMA = (0.299, 0.587, 0.114)  # Rec. 601
-# Axes, face diagonals and space diagonals of the RGB cube, one of each opposite pair.
-RGB_DIRECTIONS = [(1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (1, -1, 0), (1, 0, 1), (1, 0, -1), (0, 1, 1), (0, 1, -1)]
-RGB_DIRECTIONS += [(1, 1, 1), (1, 1, -1), (1, -1, 1), (1, -1, -1)]
 
 TERMS: dict[str, Callable[[Comparison], Tensor]] = {
     "pixel": pixel,

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-import torch
 from PIL import Image
 from torch import Tensor
 
+from ..core.colors import luma
 from ..core.errors import BadPicture, UserError
 from ..core.files import write_bytes
 from ..core.images import MAX_PIXELS, encode_png, open_rgb
@@ -25,7 +25,6 @@ from .model import Student
 from .stylize_jobs import FORMATS, Job
 
 _SLOW_PIXELS = 2_000_000  # some minutes on one core
-_LUMA = (0.299, 0.587, 0.114)  # weights of R, G, B in the Y of YIQ
 _QUALITY = 95  # of results in formats with loss
 
 _KEPT = 1 << 29  # bytes of encoded styles that are kept
@@ -102,9 +101,7 @@ def with_colors_of(content: Tensor, stylized: Tensor) -> Tensor:
     enters R, G and B alike, so they all get the difference of both luminances. Clamped to [0, 1], which shifts colours
     that RGB does not have.
     """
-    weights = torch.tensor(_LUMA, device=content.device)[:, None, None]
-    difference = ((stylized - content) * weights).sum(1, keepdim=True)
-    return (content + difference).clamp(0, 1)
+    return (content + luma(stylized - content)[:, None]).clamp(0, 1)
 
 
 # --- one picture --------------------------------------------------------------------------------------------------

@@ -328,34 +328,6 @@ def test_laplacian_energy_of_one_white_pixel():
     assert image_measures.laplacian_energy(dot).item() == pytest.approx((16 + 4) / 9, rel=1e-5)
 
 
-def test_colour_distance_ignores_where_colours_stand():
-    x = pictures(1)
-    shuffled = x.flatten(2)[:, :, torch.randperm(64 * 64, generator=torch.Generator().manual_seed(0))].reshape_as(x)
-    assert image_measures.colour_distance(x, shuffled).item() == pytest.approx(0, abs=1e-7)
-
-
-def test_colour_distance_of_a_shift_is_the_mean_of_its_projections():
-    x = 0.5 * pictures(1)
-    shifted = x.clone()
-    shifted[:, 0] += 0.3
-    # the red axis, four face diagonals and four space diagonals see red; 13 directions in all
-    expected = 0.3 * (1 + 4 / 2**0.5 + 4 / 3**0.5) / 13
-    assert image_measures.colour_distance(x, shifted).item() == pytest.approx(expected, rel=1e-4)
-
-
-def test_colour_distance_sees_joint_colours_that_the_channels_hide():
-    halves = torch.zeros(2, 3, 4, 4)
-    halves[0, :, :, 2:] = 1  # black and white
-    halves[1, 0, :, 2:] = 1  # cyan and red: each channel is half 0, half 1 too
-    halves[1, 1:, :, :2] = 1
-    assert image_measures.colour_distance(halves[:1], halves[1:]).item() > 0.1
-
-
-def test_colour_distance_takes_other_sizes():
-    x = pictures(1, size=64)
-    assert image_measures.colour_distance(x, x[:, :, ::2, ::2]).item() < 0.01
-
-
 def test_gram_distance_is_relative_and_zero_for_equal_features():
     grams = [image_measures.gram(features(2, seed=1))]
     assert image_measures.gram_distance(grams, grams).tolist() == [0, 0]
