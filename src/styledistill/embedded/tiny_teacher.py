@@ -19,6 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..core.averages import follow, start_average, use_average
 from ..core.files import atomic_path
 from ..core.progress import Meter
 from ..core.tensors import finite, finite_weights
@@ -105,7 +106,7 @@ class Trainer:
     def __init__(self, parameters: dict[str, nn.Parameter], schedule: Schedule, state: Path, seed: int) -> None:
         self.parameters, self.schedule, self.state = parameters, schedule, state
         self.optimizer = torch.optim.AdamW(parameters.values(), lr=schedule.learning_rate, weight_decay=1e-4)
-        self.average = {name: value.detach().clone() for name, value in parameters.items()}
+        self.average = start_average(parameters)
         self.random = torch.Generator().manual_seed(seed)
         self.step, self.losses = 0, []
         if state.exists():
@@ -134,14 +135,10 @@ class Trainer:
 
     def use_average(self) -> None:
         """Put the moving average in place of the weights."""
-        with torch.no_grad():
-            for name, value in self.parameters.items():
-                value.copy_(self.average[name])
+        use_average(self.average, self.parameters)
 
     def _follow(self) -> None:
-        decay = min(self.schedule.ema, (1 + self.step) / (10 + self.step))
-        with torch.no_grad():
-            torch._foreach_lerp_(list(self.average.values()), list(self.parameters.values()), 1 - decay)
+        follow(self.average, self.parameters, min(self.schedule.ema, (1 + self.step) / (10 + self.step)))
 
     def _save(self) -> None:
         state = {

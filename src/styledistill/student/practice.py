@@ -20,6 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..core.averages import follow, start_average, use_average
 from ..core.errors import UserError
 from ..core.files import atomic_path
 from ..core.progress import Meter
@@ -165,7 +166,7 @@ class Practice:
             self._restore(torch.load(state, map_location="cpu", weights_only=True))
         else:
             self._measure_styles()
-            self.average = {name: value.detach().clone() for name, value in self.parameters.items()}
+            self.average = start_average(self.parameters)
 
     def run(self) -> Iterator[int]:
         """Train to the last step; yields the step after each save. Raises UserError where a gradient is not finite."""
@@ -183,9 +184,7 @@ class Practice:
 
     def use_average(self) -> None:
         """Put the moving average in place of the weights."""
-        with torch.no_grad():
-            for name, value in self.parameters.items():
-                value.copy_(self.average[name])
+        use_average(self.average, self.parameters)
 
     def _advance(self, content: Tensor, style: Tensor) -> float:
         for group in self.optimizer.param_groups:
@@ -201,9 +200,7 @@ class Practice:
             raise UserError(f"practice: the gradient of step {self.step} is not finite. Lower the learning rate.")
         self.optimizer.step()
         self.step += 1
-        decay = min(self.recipe.ema, 1 - 1 / (self.step + 1))
-        with torch.no_grad():
-            torch._foreach_lerp_(list(self.average.values()), list(self.parameters.values()), 1 - decay)
+        follow(self.average, self.parameters, min(self.recipe.ema, 1 - 1 / (self.step + 1)))
         self._note({name: float(value.detach()) for name, value in values.items()} | {"gradient_norm": norm})
         return float(values["texture"].detach())
 
