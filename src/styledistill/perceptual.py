@@ -73,8 +73,10 @@ def efficientnet_lite0(source: str, seed: int, depths: int = 5) -> EfficientNetL
 
 def features(networks: Networks) -> nn.Module:
     """The network of `networks.features`: what losses, structure and Gram distance look through. Raises UserError."""
-    build = {"vgg19": vgg19_features, "efficientnet_lite0": efficientnet_lite0}[networks.features]
-    return build(getattr(networks, networks.features), networks.seed)
+    source, seed = getattr(networks, networks.features), networks.seed
+    if networks.features == "vgg19":
+        return vgg19_features(source, seed)[: SLICES[-1]]  # nothing looks at the layers behind: 66 MB of weights
+    return efficientnet_lite0(source, seed)
 
 
 # VGG19's `features` are cut behind relu1_1, relu2_1, relu3_1 and relu4_1 (STTR's VGGEncoder; the preprint's F_1..F_4).

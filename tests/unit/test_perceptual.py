@@ -8,11 +8,14 @@ import pytest
 import torch
 from torchvision.models import alexnet
 
+from styledistill.config import Networks
 from styledistill.core.errors import UserError
 from styledistill.core.files import sha256_file
 from styledistill.perceptual import (
     alexnet_features,
     denormalize,
+    feature_maps,
+    features,
     inception,
     label,
     lpips,
@@ -40,6 +43,14 @@ def test_seeded_vgg_keeps_its_variance_through_depth() -> None:
         if index in (1, 11, 20, 29):
             scale[index] = float(x.square().mean().sqrt())
     assert all(0.1 < value < 10 for value in scale.values()), scale
+
+
+def test_the_network_of_losses_ends_where_they_stop_looking() -> None:
+    whole, cut = vgg19_features("seeded", 1), features(Networks(features="vgg19", vgg19="seeded", seed=1))
+    assert sum(p.numel() for p in cut.parameters()) == 3_505_728  # of 20,024,384
+    with torch.no_grad():
+        for ours, theirs in zip(feature_maps(cut, pictures()), feature_maps(whole, pictures()), strict=True):
+            assert torch.equal(ours, theirs)
 
 
 def test_seed_decides_and_the_global_generator_is_left_alone() -> None:
