@@ -34,6 +34,7 @@ from ..shards.read import PairDataset
 from .losses import LossSettings, distillation_terms, matched_constant
 from .model import WEIGHTS_FILE, Student
 from .training import (
+    NETWORK_MODULES,
     Row,
     Signals,
     StateFile,
@@ -48,10 +49,7 @@ from .training import (
     watch_signals,
 )
 
-MODULES = [
-    *(f"styledistill.student.{name}" for name in ("modulation", "micro", "sttr", "losses", "training", "distill")),
-    "styledistill.shards.read",
-]
+MODULES = [*NETWORK_MODULES, "styledistill.student.distill", "styledistill.shards.read"]
 MATCHING_PAIRS = 64  # pairs that the Gram term's constant is measured on
 FLOOR = 0.01  # part of the first rate below which it does not fall
 UNDECIDING = {"workers", "gradient_checkpointing", "tensorboard"}  # settings that change no number of the result

@@ -30,11 +30,21 @@ from ..perceptual import denormalize, features, label, normalize
 from .losses import sttr_criterion
 from .model import WEIGHTS_FILE, Student, load_imagenet
 from .sttr import STTR, freeze_batch_norm, thaw_batch_norm
-from .training import Row, StateFile, leave, make_accelerator, parameter_groups, share_of, update, watch_signals
+from .training import (
+    NETWORK_MODULES,
+    Row,
+    StateFile,
+    leave,
+    make_accelerator,
+    parameter_groups,
+    share_of,
+    update,
+    watch_signals,
+)
 
 TERMS = ("content", "style", "identity")
 SUMMED = (*TERMS, "gradient_norm")
-MODULES = [f"styledistill.student.{name}" for name in ("modulation", "micro", "sttr", "losses", "training", "pretrain")]
+MODULES = [*NETWORK_MODULES, "styledistill.student.pretrain"]
 RATES = ("rate", "rate_backbone")
 WARMUP = 0.02  # part of all steps
 SETTLING = 0.2  # part of all steps, the last ones, with the batch statistics estimated before

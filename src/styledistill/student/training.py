@@ -32,6 +32,11 @@ from ..core.errors import UserError
 from ..core.files import atomic_path, canonical_json, sha256_bytes, sha256_file, write_json, write_text
 from ..core.progress import announce
 
+# What computes a student, its losses and its steps: a part of the key of every unfinished training.
+NETWORK_MODULES = [
+    *(f"styledistill.{name}" for name in ("core.colors", "efficientnet", "perceptual")),
+    *(f"styledistill.student.{name}" for name in ("modulation", "micro", "sttr", "losses", "training")),
+]
 SAVE_SECONDS = 120.0
 OBEYED = (signal.SIGTERM, signal.SIGUSR1)
 _PRECISIONS = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
