@@ -53,8 +53,8 @@ class Micro(nn.Module):
         fine, middle, coarse = config.widths
         self.style_encoder = StyleEncoder(config.code, config.hidden)
 
-        def convolution(channels: int, out: int, kernel: int, stride: int = 1) -> nn.Conv2d:
-            return nn.Conv2d(channels, out, kernel, stride, kernel // 2, padding_mode="replicate")
+        def convolution(channels: int, out: int, kernel: int) -> nn.Conv2d:
+            return nn.Conv2d(channels, out, kernel, padding=kernel // 2, padding_mode="replicate")
 
         def styled(width: int, count: int) -> nn.ModuleList:
             return nn.ModuleList(Styled(width, config.code, config.expansion, config.kernel) for _ in range(count))
