@@ -1,4 +1,4 @@
-"""The student: STTR, its losses and its training."""
+"""The student: its architectures, losses and trainings, and what makes files of it (ONNX, stylized images)."""
 
 from typing import Any
 
