@@ -2,6 +2,6 @@
 
 import yaml
 
-from .schema import json_schema
+from .reading import json_schema
 
 print(yaml.safe_dump(json_schema(), sort_keys=True, allow_unicode=True, width=120), end="")

@@ -1,179 +1,26 @@
 """The configuration: one typed model per section, read by the workflow and handed to each script as JSON.
 
-`workflow/schemas/config.schema.yaml` is generated from these models; defaults and ranges stand here and nowhere else.
+`workflow/schemas/config.schema.yaml` is generated from these models; defaults and ranges stand in this package alone.
 """
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    TypeAdapter,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, field_validator, model_validator
 
-from ..core.errors import UserError
-from ..core.image_files import matcher
-from ..core.places import at_home
-from .datasets import source_of
+from .fields import Name, Place, Positive, Probability, Section, Seed
+from .sources import DatasetSource, Source
 from .terms import TERMS
-
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", description="lower-case letters, digits, underscores")]
-Probability = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[int, Field(ge=1)]
-Seed = Annotated[int, Field(ge=0, lt=2**63)]  # what all generators take
-
-
-def _place(path: str) -> str:
-    if "\0" in path or not path.strip():
-        raise ValueError("is no path")
-    return at_home(path)
-
-
-Place = Annotated[str, AfterValidator(_place)]  # a path, in which ~ is the home folder
 
 # Models that every run has beside its losses, so no loss may bear their names.
 CONTROLS = ("content", "style", "recolor")
 FIXED_MODELS = ("teacher", "pretrained", *CONTROLS)
-PHOTOGRAPHS = (
-    "astronaut", "brick", "camera", "chelsea", "coffee", "coins", "grass", "gravel", "hubble", "ihc", "moon",
-    "motorcycle", "retina", "rocket",
-)  # fmt: skip
 # A loss: the weight of each of its terms.
 Loss = dict[Literal[tuple(TERMS)], Annotated[float, Field(gt=0, allow_inf_nan=False)]]  # type: ignore[valid-type]
 
 
-class Section(BaseModel):
-    """Unknown keys are refused, and so are numbers that are not finite; values do not change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
 # --- data -------------------------------------------------------------------------------------------------------
-
-
-# Keys of a source that no picture depends on: a better word for a licence must not list or crop anything again.
-RIGHTS = {"licence", "citation"}
-
-
-class SourceSection(Section):
-    """What every kind of source may say about the rights in its pictures; the data card repeats it."""
-
-    licence: str | None = Field(None, min_length=1, description="of the pictures; best in the hub's words: cc-by-4.0")
-    citation: str | None = Field(None, min_length=1, description="whom to cite for the pictures")
-
-
-class ProceduralSource(SourceSection):
-    """Pictures drawn by this program from a seed."""
-
-    kind: Literal["procedural"]
-    pictures: Literal["scenes", "faces", "styles"]
-    count: Positive = Field(description="how many pictures the source holds")
-
-
-class FolderSource(SourceSection):
-    """Every picture below a folder of this machine."""
-
-    kind: Literal["folder"]
-    path: Place = Field(description="the folder; relative to the working directory or absolute")
-    pattern: str = Field("**/*", description="glob below the folder")
-
-    @field_validator("pattern")
-    @classmethod
-    def _takes_something(cls, pattern: str) -> str:
-        try:
-            matcher(pattern)
-        except UserError as error:
-            raise ValueError(str(error)) from None
-        return pattern
-
-
-class SkimageSource(SourceSection):
-    """Photographs that scikit-image carries in its package."""
-
-    kind: Literal["skimage"]
-    pictures: list[Literal[PHOTOGRAPHS]] = Field(  # type: ignore[valid-type]
-        list(PHOTOGRAPHS), min_length=1, description="which of them"
-    )
-
-
-class ListedSource(SourceSection):
-    """A source whose pictures are listed without being opened; only those that a run takes are fetched, and spares."""
-
-    pattern: str = Field("*", description="which pictures, by their name in the archive; * stands for slashes too")
-    spares: Probability = Field(
-        0.2, description="pictures kept ready beside those of each block, as a part of them, should some be bad"
-    )
-    whole: bool = Field(
-        False,
-        description="download zip and parquet files as a whole and not only what the run takes of them; each is then "
-        "checked by the sha256 or md5 that is known of it, which pieces of a file cannot be",
-    )
-
-
-class ArchiveSource(ListedSource):
-    """Pictures in zips or tars (WebDataset shards too), or single ones, of this machine or of a server."""
-
-    kind: Literal["archive"]
-    address: Place = Field(
-        min_length=1, description="path or http(s) address; {00..19} and, in paths, * stand for several archives"
-    )
-    sha256: str | None = Field(
-        None, pattern=r"^[0-9a-f]{64}$", description="of one archive; checked where all of it is here"
-    )
-    md5: str | None = Field(
-        None, pattern=r"^[0-9a-f]{32}$", description="of one archive; checked where all of it is here"
-    )
-    bytes: Positive | None = Field(None, description="size of one archive; checked as they are")
-
-
-class HubSource(ListedSource):
-    """A data set of the Hugging Face hub: parquet files with an image column, or zips or tars (WebDataset)."""
-
-    kind: Literal["hub"]
-    repo: str = Field(pattern=r"^[\w.-]+/[\w.-]+$", description="owner/name")
-    revision: str = Field("main", description="branch, tag or commit; a branch is pinned when it is first listed")
-    files: str = Field("*.parquet", description="which files of it hold pictures; * stands for slashes too")
-    column: str = Field("image", description="the column of parquet files that holds pictures")
-    pictures: Positive | None = Field(
-        None,
-        description="enough of them: of parquet, row groups spread over all files are taken until they hold so many; "
-        "of tars, files. null: all. The less, the less is downloaded, because neither is sent by the row",
-    )
-
-
-class DatasetSource(Section):
-    """A data set that this program knows by name: `python src/download.py --list` shows them."""
-
-    kind: Literal["dataset"]
-    name: str
-    pictures: Positive | None = Field(None, description="as for kind hub, where the data set lies there")
-
-    def meant(self) -> Source:
-        """The source that the name stands for. Raises ValueError."""
-        try:
-            return TypeAdapter(Source).validate_python(
-                source_of(self.name, **self.model_dump(include={"pictures"}, exclude_none=True))
-            )
-        except UserError as error:
-            raise ValueError(str(error)) from None
-        except ValidationError:
-            raise ValueError(f"{self.name} does not lie on the hub: it takes no `pictures`") from None
-
-
-Source = Annotated[
-    ProceduralSource | FolderSource | SkimageSource | ArchiveSource | HubSource | DatasetSource,
-    Field(discriminator="kind"),
-]
 
 
 class BlockShape(Section):
@@ -460,72 +307,3 @@ class Config(Section):
     def models(self) -> list[str]:
         """All models in the order of tables and figures."""
         return ["content", "style", "recolor", "teacher", "pretrained", *self.losses]
-
-
-def load(path: Path | str) -> Config:
-    """The validated configuration of a YAML file. Raises UserError."""
-    return validate(read(path) or {})
-
-
-class _Once(yaml.SafeLoader):
-    """YAML in which no key stands twice: of two sections of one name the first would be gone without a word."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """The mapping. Raises UserError for a key that is there already, with both lines."""
-        lines: dict[Any, int] = {}
-        for key_node, _ in node.value:
-            key, line = (key_node.tag, key_node.value), key_node.start_mark.line + 1
-            if isinstance(key_node, yaml.ScalarNode) and key in lines and key_node.value != "<<":
-                raise UserError(
-                    f"{shown(key_node.value)} stands twice (lines {lines[key]} and {line}); keep one of them"
-                )
-            if isinstance(key_node, yaml.ScalarNode):
-                lines[key] = line
-        return super().construct_mapping(node, deep)
-
-
-def read(path: Path | str) -> Any:
-    """The plain values of a YAML file in UTF-8. Raises UserError for what is none, and for a key that stands twice."""
-    try:
-        return yaml.load(Path(path).read_text("utf-8-sig"), _Once)
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from None
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        raise UserError(f"{path}: cannot be read as YAML ({' '.join(str(error).split())[:200]})") from error
-
-
-def validate(values: dict[str, Any]) -> Config:
-    """The validated configuration of plain values. Raises UserError with one line per fault, each naming its key."""
-    try:
-        return Config.model_validate(values)
-    except ValidationError as error:
-        raise UserError("\n".join(dict.fromkeys(_line(fault) for fault in error.errors()))) from None
-
-
-_BRANCH = re.compile(r"[\[(A-Z]|^constrained-|^(float|int)$")
-
-
-def _line(fault: Any) -> str:
-    # Pydantic names the branch of a union inside the location; users know only the keys.
-    parts = [str(part) for part in fault["loc"]]
-    if parts[:1] == ["sources"]:
-        del parts[2:3]
-    keys = [shown(part) for part in parts if not _BRANCH.search(part)]
-    message = fault["msg"].removeprefix("Value error, ")
-    if fault["type"] == "extra_forbidden":
-        message = "unknown key"
-    elif fault["type"] == "missing":
-        message = "missing"
-    value = "" if fault["type"] in ("missing", "value_error", "extra_forbidden") else f" (got {fault['input']!r:.80})"
-    where = ".".join(keys)
-    return f"configuration: {where + ': ' if where else ''}{message}{value}"
-
-
-def shown(key: object) -> str:
-    """A key as a message may show it: what would break the line is written as Python does."""
-    return str(key) if str(key).isprintable() else repr(str(key))
-
-
-def json_schema() -> dict[str, Any]:
-    """JSON schema of the configuration, for editors and for the drift test."""
-    return Config.model_json_schema()

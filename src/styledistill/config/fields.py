@@ -1,0 +1,29 @@
+"""What the sections of the configuration are made of."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from ..core.places import at_home
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", description="lower-case letters, digits, underscores")]
+Probability = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]  # what all generators take
+
+
+def _place(path: str) -> str:
+    if "\0" in path or not path.strip():
+        raise ValueError("is no path")
+    return at_home(path)
+
+
+Place = Annotated[str, AfterValidator(_place)]  # a path, in which ~ is the home folder
+
+
+class Section(BaseModel):
+    """Unknown keys are refused, and so are numbers that are not finite; values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)

@@ -1,0 +1,82 @@
+"""Configurations out of files and plain values; what is wrong with one, in a line for each fault."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from ..core.errors import UserError
+from .schema import Config
+
+
+def load(path: Path | str) -> Config:
+    """The validated configuration of a YAML file. Raises UserError."""
+    return validate(read(path) or {})
+
+
+class _Once(yaml.SafeLoader):
+    """YAML in which no key stands twice: of two sections of one name the first would be gone without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """The mapping. Raises UserError for a key that is there already, with both lines."""
+        lines: dict[Any, int] = {}
+        for key_node, _ in node.value:
+            key, line = (key_node.tag, key_node.value), key_node.start_mark.line + 1
+            if isinstance(key_node, yaml.ScalarNode) and key in lines and key_node.value != "<<":
+                raise UserError(
+                    f"{shown(key_node.value)} stands twice (lines {lines[key]} and {line}); keep one of them"
+                )
+            if isinstance(key_node, yaml.ScalarNode):
+                lines[key] = line
+        return super().construct_mapping(node, deep)
+
+
+def read(path: Path | str) -> Any:
+    """The plain values of a YAML file in UTF-8. Raises UserError for what is none, and for a key that stands twice."""
+    try:
+        return yaml.load(Path(path).read_text("utf-8-sig"), _Once)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        raise UserError(f"{path}: cannot be read as YAML ({' '.join(str(error).split())[:200]})") from error
+
+
+def validate(values: dict[str, Any]) -> Config:
+    """The validated configuration of plain values. Raises UserError with one line per fault, each naming its key."""
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        raise UserError("\n".join(dict.fromkeys(_line(fault) for fault in error.errors()))) from None
+
+
+_BRANCH = re.compile(r"[\[(A-Z]|^constrained-|^(float|int)$")
+
+
+def _line(fault: Any) -> str:
+    # Pydantic names the branch of a union inside the location; users know only the keys.
+    parts = [str(part) for part in fault["loc"]]
+    if parts[:1] == ["sources"]:
+        del parts[2:3]
+    keys = [shown(part) for part in parts if not _BRANCH.search(part)]
+    message = fault["msg"].removeprefix("Value error, ")
+    if fault["type"] == "extra_forbidden":
+        message = "unknown key"
+    elif fault["type"] == "missing":
+        message = "missing"
+    value = "" if fault["type"] in ("missing", "value_error", "extra_forbidden") else f" (got {fault['input']!r:.80})"
+    where = ".".join(keys)
+    return f"configuration: {where + ': ' if where else ''}{message}{value}"
+
+
+def shown(key: object) -> str:
+    """A key as a message may show it: what would break the line is written as Python does."""
+    return str(key) if str(key).isprintable() else repr(str(key))
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON schema of the configuration, for editors and for the drift test."""
+    return Config.model_json_schema()
