@@ -1,6 +1,6 @@
 """The terms that a loss may have, and the fixed network that each looks through. No torch here: the workflow reads it.
 
-A new term is one line here and one function of its name in `student/losses.py`.
+A new term is one line here and one function under `@term(...)` in `student/losses.py`.
 """
 
 from __future__ import annotations

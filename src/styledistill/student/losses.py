@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..config.terms import TERMS as NETWORK_OF
 from ..core.colors import color_distance, luma
 from ..perceptual import feature_maps, normalize
 
@@ -234,16 +235,34 @@ class Comparison:
         return feature_maps(self.settings.features, pictures)
 
 
+TERMS: dict[str, Callable[[Comparison], Tensor]] = {}
+
+
+def term(name: str) -> Callable[[Callable[[Comparison], Tensor]], Callable[[Comparison], Tensor]]:
+    """Make a function of a batch the loss term `name`, a line of `config/terms.py`."""
+
+    def register(function: Callable[[Comparison], Tensor]) -> Callable[[Comparison], Tensor]:
+        if name not in NETWORK_OF:
+            raise KeyError(f"{name}: no such term in config/terms.py")
+        TERMS[name] = function
+        return function
+
+    return register
+
+
+@term("pixel")
 def pixel(batch: Comparison) -> Tensor:
     """Mean squared error to the teacher's picture (the preprint's L1)."""
     return F.mse_loss(normalize(batch.output), normalize(batch.target))
 
 
+@term("pixel_l1")
 def pixel_l1(batch: Comparison) -> Tensor:
     """Mean absolute error to the teacher's picture."""
     return F.l1_loss(normalize(batch.output), normalize(batch.target))
 
 
+@term("gram")
 def gram_to_target(batch: Comparison) -> Tensor:
     """Distance of Gram matrices to the teacher's picture (second term of the preprint's L2 and L3)."""
     how = batch.settings
@@ -251,16 +270,19 @@ def gram_to_target(batch: Comparison) -> Tensor:
     return how.gram_constant * distance
 
 
+@term("adain")
 def adain(batch: Comparison) -> Tensor:
     """Distance of feature statistics to the style (STTR's style loss)."""
     return statistics_distance(batch.output_features, batch.style_features)
 
 
+@term("content")
 def content_to_content(batch: Comparison) -> Tensor:
     """Squared error of the deepest feature map to the content's (VGG19's relu4_1: STTR's content loss)."""
     return F.mse_loss(batch.output_features[-1], batch.content_features[-1])
 
 
+@term("lpips")
 def lpips_to_target(batch: Comparison) -> Tensor:
     """LPIPS to the teacher's picture, mean over the batch."""
     if batch.settings.lpips is None:
@@ -268,69 +290,59 @@ def lpips_to_target(batch: Comparison) -> Tensor:
     return batch.settings.lpips(batch.output, batch.target).mean()
 
 
+@term("tv")
 def tv(batch: Comparison) -> Tensor:
     """Total variation of the output per number of it, so that its weight does not depend on the picture's size."""
     return total_variation(normalize(batch.output)) / batch.output.numel()
 
 
+@term("lowres")
 def lowres(batch: Comparison) -> Tensor:
     """Squared error of pictures reduced four times: where the teacher puts its colors, not where its strokes lie."""
     return F.mse_loss(F.avg_pool2d(normalize(batch.output), 4), F.avg_pool2d(normalize(batch.target), 4))
 
 
+@term("patches")
 def patches(batch: Comparison) -> Tensor:
     """Distance of the patches' distribution to that of the teacher's picture."""
     return patch_distance(batch.output, batch.target).mean()
 
 
+@term("texture")
 def texture(batch: Comparison) -> Tensor:
     """Relative distance of feature statistics to the teacher's picture."""
     return texture_distance(batch.output_features, batch.target_features).mean()
 
 
+@term("texture_style")
 def texture_style(batch: Comparison) -> Tensor:
     """Relative distance of feature statistics to the style."""
     return texture_distance(batch.output_features, batch.style_features).mean()
 
 
+@term("structure")
 def structure(batch: Comparison) -> Tensor:
     """Distance of what is where to the content's, strokes and colors left free."""
     middle, places = structure_parts(batch.output_features, batch.content_features)
     return (middle + places).mean()
 
 
+@term("tone")
 def tone(batch: Comparison) -> Tensor:
     """Loss of the content's light and dark at coarse scales."""
     return tone_distance(batch.output, batch.content).mean()
 
 
+@term("grain")
 def grain(batch: Comparison) -> Tensor:
     """Distance of the energy in the finest detail to the teacher's picture."""
     return grain_distance(batch.output, batch.target).mean()
 
 
+@term("colors")
 def colors(batch: Comparison) -> Tensor:
     """Distance of the pixels' colors to the style's, as the metric of color measures it."""
     return color_distance(batch.output, batch.style).mean()
-
-
-TERMS: dict[str, Callable[[Comparison], Tensor]] = {
-    "pixel": pixel,
-    "pixel_l1": pixel_l1,
-    "gram": gram_to_target,
-    "adain": adain,
-    "content": content_to_content,
-    "lpips": lpips_to_target,
-    "tv": tv,
-    "lowres": lowres,
-    "patches": patches,
-    "texture": texture,
-    "texture_style": texture_style,
-    "structure": structure,
-    "tone": tone,
-    "grain": grain,
-    "colors": colors,
-}
 
 
 def distillation_terms(
