@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 
 from styledistill.cli import Folder, user_errors  # sets OpenMP's wait policy, so it stands before torch
@@ -16,13 +15,14 @@ from safetensors.torch import save_file
 from styledistill.config import Networks
 from styledistill.core.files import atomic_path, sha256_file, write_json
 from styledistill.core.runtime import use_threads
+from styledistill.core.tensors import finite_weights
 from styledistill.embedded.pool import content_pool, style_pool
-from styledistill.perceptual import efficientnet_lite0, features
+from styledistill.perceptual import features
 from styledistill.sources.crops import HELD_OUT, Group, opened
 from styledistill.student.architectures import architecture_of
 from styledistill.student.model import CONFIG_FILE, WEIGHTS_FILE, Student
-from styledistill.student.modulation import DEPTHS, StyleEncoder
-from styledistill.student.practice import PairsByChance, Practice, Recipe, Weights
+from styledistill.student.modulation import load_features
+from styledistill.student.practice import PairsByChance, Practice, Recipe, Weights, state_file
 from styledistill.student.sttr import STTR
 from styledistill.student.training import write_history
 
@@ -65,7 +65,8 @@ def train(work: Path, architecture: str, photographs: Path, paintings: Path, sta
         network = untrained(architecture, seed, start)
         pairs = PairsByChance(contents, styles, recipe.recolored, seed)
         lite = features(Networks(features="efficientnet_lite0"))
-        training = Practice(network, lite, pairs, recipe, work / f"{architecture}.pt")
+        state = state_file(work / "states", network, lite, pairs, recipe)
+        training = Practice(network, lite, pairs, recipe, state)
         for step in training.run():
             write_history(work / f"{architecture}.csv", training.rows)
             click.echo(f"step {step} of {recipe.steps}")
@@ -83,6 +84,7 @@ def export(work: Path, architecture: str, out: Path) -> None:
         student = Student.from_pretrained(work / architecture)
         state = student.network.state_dict()
         half = {name: (v.half() if v.is_floating_point() else v).contiguous() for name, v in state.items()}
+        finite_weights(half, str(out / WEIGHTS_FILE))  # fp16 ends at 65504
         with atomic_path(out / WEIGHTS_FILE) as temporary:
             save_file(half, temporary)
         (out / CONFIG_FILE).write_bytes((work / architecture / CONFIG_FILE).read_bytes())
@@ -90,7 +92,7 @@ def export(work: Path, architecture: str, out: Path) -> None:
         recipe = {
             "made_by": "src/train_students.py (pictures, train, export); weights then rounded to fp16",
             "architecture": architecture_of(student.network),
-            "recipe": json.loads(json.dumps(dataclasses.asdict(RECIPES[architecture]))),
+            "recipe": dataclasses.asdict(RECIPES[architecture]),
             "seeds": SEEDS,
             "sha256": {WEIGHTS_FILE: sha256_file(out / WEIGHTS_FILE)},
         }
@@ -105,9 +107,7 @@ def untrained(architecture: str, seed: int, start: Path | None) -> torch.nn.Modu
     torch.manual_seed(seed)
     network = STTR(dataclasses.replace(base.network.config, style_code=64))
     network.load_state_dict(base.network.state_dict(), strict=False)
-    for module in network.modules():
-        if isinstance(module, StyleEncoder):
-            module.features.load_state_dict(efficientnet_lite0("package", 0, DEPTHS).state_dict())
+    load_features(network)
     return network
 
 

@@ -21,9 +21,9 @@ from ..core.files import atomic_path, read_json, sha256_file, write_json
 from ..core.places import found, hub_id
 from ..core.tensors import finite, finite_weights
 from ..downloads.registry import local_file
-from ..perceptual import denormalize, efficientnet_lite0, normalize
+from ..perceptual import denormalize, normalize
 from .architectures import Memory, architecture, architecture_of, parts
-from .modulation import DEPTHS, StyleEncoder
+from .modulation import load_features
 from .sttr import SIZES, STTR
 
 WEIGHTS_FILE, CONFIG_FILE = "student.safetensors", "config.json"
@@ -46,9 +46,7 @@ class Student(nn.Module):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             network = chosen.network(chosen.sizes[size])
-        for module in network.modules():
-            if isinstance(module, StyleEncoder):
-                module.features.load_state_dict(efficientnet_lite0("package", 0, DEPTHS).state_dict())
+        load_features(network)
         return cls(network, {"size": size, "seed": seed})
 
     @classmethod

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..efficientnet import CHANNELS, EfficientNetLite0
+from ..perceptual import efficientnet_lite0
 
 DEPTHS = 4  # of EfficientNet-Lite0's features: strides 2, 2, 4 and 8
 LEVELS = 8  # of the colors' distribution along each of PROJECTIONS
@@ -81,6 +82,12 @@ class StyleEncoder(nn.Module):
         """Codes (B, code) of styles (B, 3, H, W) in [0, 1]."""
         statistics = (self.statistics(styles, features) - self.mean) * self.scale
         return self.perceptron(statistics.clamp(-4, 4))
+
+
+def load_features(network: nn.Module) -> None:
+    """Give the style encoders of a network, if it has any, EfficientNet-Lite0's weights. Raises UserError."""
+    for encoder in (module for module in network.modules() if isinstance(module, StyleEncoder)):
+        encoder.features.load_state_dict(efficientnet_lite0("package", 0, DEPTHS).state_dict())
 
 
 class Styled(nn.Module):

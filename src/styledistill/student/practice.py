@@ -8,8 +8,9 @@ output in range and smooth. Styles are turned and recolored by chance, since a h
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -22,14 +23,19 @@ from torch import Tensor, nn
 
 from ..core.averages import follow, start_average, use_average
 from ..core.errors import UserError
-from ..core.files import atomic_path
+from ..core.fingerprint import fingerprint_modules
 from ..core.progress import Meter
 from ..core.tensors import from_uint8
 from ..perceptual import denormalize, feature_maps, normalize
 from ..sources.crops import Group, crop
 from .losses import color_moments, grain_distance, sliced_distance, structure_parts, texture_distance, tone_distance
 from .modulation import StyleEncoder
+from .training import NETWORK_MODULES, Row, StateFile
 
+MODULES = [
+    *NETWORK_MODULES,
+    *(f"styledistill.{name}" for name in ("core.averages", "sources.crops", "student.practice")),
+]
 ROW_STEPS = 100  # steps that one row of the history averages
 SAVE_STEPS = 300
 PIXELS = 2048  # of each picture, whose colors are compared
@@ -144,26 +150,53 @@ def moved(images: Tensor, step: int) -> Tensor:
     return F.pad(images, (0, right, 0, down), mode="replicate")[:, :, down:, right:].contiguous()
 
 
-class Practice:
-    """A network in perceptual training, its moving average, and a state that survives a kill."""
+def state_file(root: Path, network: nn.Module, features: nn.Module, pairs: PairsByChance, recipe: Recipe) -> StateFile:
+    """Where the state of a training from these weights lies below `root`: another recipe, seed or image has its own."""
+    decides = {
+        "stage": "practice",
+        "network": _hash_of(value.numpy() for value in network.state_dict().values()),
+        "features": _hash_of(value.numpy() for value in features.state_dict().values()),
+        "recipe": asdict(recipe),
+        "seed": pairs.seed,
+        "recolored": pairs.recolored,
+        "images": {
+            role: [[_hash_of(group.pictures), group.share, group.zoom] for group in groups]
+            for role, groups in (("contents", pairs.contents), ("styles", pairs.styles))
+        },
+        "code": fingerprint_modules(MODULES),
+    }
+    return StateFile(root, decides)
 
-    def __init__(
-        self, network: nn.Module, features: nn.Module, pairs: PairsByChance, recipe: Recipe, state: Path
-    ) -> None:
-        self.network, self.features, self.pairs, self.recipe, self.state = (
-            network.eval(),
-            features,
-            pairs,
-            recipe,
-            state,
-        )
-        self.parameters = {name: p for name, p in network.named_parameters() if p.requires_grad}
+
+def _hash_of(arrays: Iterable[np.ndarray]) -> str:
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.dtype} {array.shape}\n".encode() + array.tobytes())
+    return digest.hexdigest()
+
+
+@dataclass
+class Practice:
+    """A network in perceptual training, its moving average, and how far it has come.
+
+    features: `perceptual.features`. state: of `state_file`.
+    """
+
+    network: nn.Module
+    features: nn.Module
+    pairs: PairsByChance
+    recipe: Recipe
+    state: StateFile
+    step: int = 0
+    rows: list[Row] = field(default_factory=list)
+    sums: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.network.eval()
+        self.parameters = {name: p for name, p in self.network.named_parameters() if p.requires_grad}
         self.optimizer = torch.optim.Adam(self.parameters.values(), betas=(0.9, 0.99))
-        self.step = 0
-        self.rows: list[dict[str, float]] = []
-        self.sums: dict[str, float] = {}
-        if state.exists():
-            self._restore(torch.load(state, map_location="cpu", weights_only=True))
+        if saved := self.state.load():
+            self._restore(saved)
         else:
             self._measure_styles()
             self.average = start_average(self.parameters)
@@ -178,7 +211,7 @@ class Practice:
                 coming = reader.submit(self.pairs.batch, self.step + 1, *self.recipe.size(self.step + 1))
                 meter.advance(note=f"texture {self._advance(content, style):.3f}")
                 if self.step % SAVE_STEPS == 0 or self.step == self.recipe.steps:
-                    self._save()
+                    self.state.save(self._snapshot())
                     yield self.step
         meter.close()
 
@@ -220,8 +253,8 @@ class Practice:
             encoder.mean.copy_(statistics.mean(0))
             encoder.scale.copy_(1 / (statistics.std(0) + 1e-3))
 
-    def _save(self) -> None:
-        state: dict[str, Any] = {
+    def _snapshot(self) -> dict[str, Any]:
+        return {
             "network": self.network.state_dict(),
             "average": self.average,
             "optimizer": self.optimizer.state_dict(),
@@ -229,8 +262,6 @@ class Practice:
             "rows": self.rows,
             "sums": self.sums,
         }
-        with atomic_path(self.state) as temporary:
-            torch.save(state, temporary)
 
     def _restore(self, saved: dict[str, Any]) -> None:
         self.network.load_state_dict(saved["network"])

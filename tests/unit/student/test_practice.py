@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from styledistill.core.errors import UserError
 from styledistill.perceptual import features
 from styledistill.sources.crops import Group, crop
 from styledistill.student import Student, practice
-from styledistill.student.practice import PairsByChance, Practice, Recipe, moved, turned_colors
+from styledistill.student.practice import PairsByChance, Practice, Recipe, moved, state_file, turned_colors
 
 LITE = Networks(features="efficientnet_lite0")
 
@@ -29,24 +30,47 @@ def pairs(monkeypatch: pytest.MonkeyPatch) -> PairsByChance:
     return PairsByChance([Group([picture(1)], 1.0)], [Group([picture(2), picture(3)], 1.0)], 0.5, seed=4)
 
 
-def training(pairs: PairsByChance, state: Path, steps: int = 4) -> Practice:
-    recipe = Recipe(steps, sizes=((1.0, 2, 32),), warm_up=1)
-    return Practice(Student.create("tiny", 1, "micro").network, features(LITE), pairs, recipe, state)
+def training(pairs: PairsByChance, states: Path, **recipe: float) -> Practice:
+    how = Recipe(**{"steps": 4, "sizes": ((1.0, 2, 32),), "warm_up": 1, **recipe})
+    network, lite = Student.create("tiny", 1, "micro").network, features(LITE)
+    return Practice(network, lite, pairs, how, state_file(states, network, lite, pairs, how))
 
 
 def test_a_killed_training_ends_with_the_weights_of_one_that_was_not(pairs: PairsByChance, tmp_path: Path) -> None:
-    whole = training(pairs, tmp_path / "whole.pt")
+    whole = training(pairs, tmp_path / "whole")
     list(whole.run())
-    assert next(training(pairs, tmp_path / "killed.pt").run()) == 2  # and is left there
-    again = training(pairs, tmp_path / "killed.pt")
+    assert next(training(pairs, tmp_path / "killed").run()) == 2  # and is left there
+    again = training(pairs, tmp_path / "killed")
     assert again.step == 2
     list(again.run())
     for name, value in whole.parameters.items():
         assert torch.equal(value, again.parameters[name]) and torch.equal(whole.average[name], again.average[name])
 
 
+def test_a_training_of_another_recipe_seed_or_image_has_a_state_of_its_own(
+    pairs: PairsByChance, tmp_path: Path
+) -> None:
+    assert next(training(pairs, tmp_path).run()) == 2
+    other = [Group([picture(9)], 1.0)]
+    changed = [replace(pairs, seed=5), replace(pairs, contents=other), replace(pairs, styles=other)]
+    assert [training(one, tmp_path).step for one in (pairs, *changed)] == [2, 0, 0, 0]
+    assert training(pairs, tmp_path, clip=4.0).step == 0
+
+
+def test_a_damaged_state_is_told_and_begun_anew(
+    pairs: PairsByChance, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = training(pairs, tmp_path)
+    assert next(one.run()) == 2
+    saved = bytearray(one.state.path.read_bytes())
+    saved[len(saved) // 2] ^= 1  # torch takes a damaged number for a number
+    one.state.path.write_bytes(saved)
+    assert training(pairs, tmp_path).step == 0
+    assert "damaged" in capsys.readouterr().err
+
+
 def test_it_trains_all_but_imagenets_features(pairs: PairsByChance, tmp_path: Path) -> None:
-    one = training(pairs, tmp_path / "state.pt")
+    one = training(pairs, tmp_path)
     before = {name: value.clone() for name, value in one.network.state_dict().items()}
     list(one.run())
     after = one.network.state_dict()
@@ -58,12 +82,12 @@ def test_it_trains_all_but_imagenets_features(pairs: PairsByChance, tmp_path: Pa
 
 
 def test_a_gradient_that_is_not_finite_names_the_step_and_saves_nothing(pairs: PairsByChance, tmp_path: Path) -> None:
-    one = training(pairs, tmp_path / "state.pt")
+    one = training(pairs, tmp_path)
     with torch.no_grad():
         one.network.out.bias[0] = float("nan")
     with pytest.raises(UserError, match=r"gradient of step 0 is not finite.*learning rate"):
         list(one.run())
-    assert not (tmp_path / "state.pt").exists()
+    assert not one.state.path.exists()
 
 
 def test_a_batch_is_a_function_of_its_step(pairs: PairsByChance) -> None:
