@@ -16,7 +16,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
@@ -31,6 +30,7 @@ from ..core.fingerprint import fingerprint_modules
 from ..core.progress import Meter
 from ..perceptual import denormalize, features, label, lpips, normalize
 from ..shards.read import PairDataset
+from .epochs import Plateau, epoch_order, mirrored
 from .losses import LossSettings, distillation_terms, matched_constant
 from .model import WEIGHTS_FILE, Student
 from .training import (
@@ -49,7 +49,7 @@ from .training import (
     watch_signals,
 )
 
-MODULES = [*NETWORK_MODULES, "styledistill.student.distill", "styledistill.shards.read"]
+MODULES = [*NETWORK_MODULES, "styledistill.student.epochs", "styledistill.student.distill", "styledistill.shards.read"]
 MATCHING_PAIRS = 64  # pairs that the Gram term's constant is measured on
 FLOOR = 0.01  # part of the first rate below which it does not fall
 UNDECIDING = {"workers", "gradient_checkpointing", "tensorboard"}  # settings that change no number of the result
@@ -124,45 +124,6 @@ def _loss_settings(
         distance = lpips(networks.alexnet, networks.seed).to(device)
     divisor = "hw" if settings.gram_normalize == "hw" else "chw"
     return LossSettings(network, distance, divisor, gram_per_picture=settings.gram_per_picture)
-
-
-def epoch_order(seed: int, epoch: int, count: int) -> list[int]:
-    """The order of `count` pairs in an epoch: the same for every loss."""
-    return np.random.default_rng([seed, epoch]).permutation(count).tolist()
-
-
-def mirrored(pairs: Tensor, numbers: list[int], seed: int, epoch: int) -> Tensor:
-    """Pairs (N, 3, 3, H, W) with a random half of them mirrored, as `seed`, `epoch` and each pair's number say."""
-    flips = [bool(np.random.default_rng([seed, epoch, number]).integers(2)) for number in numbers]
-    return torch.where(torch.tensor(flips)[:, None, None, None, None], pairs.flip(-1), pairs)
-
-
-@dataclass
-class Plateau:
-    """When the rate falls and when the training ends, from the validation losses; wraps torch's ReduceLROnPlateau.
-
-    The training ends `stop_after` epochs after a reduction that no new best has followed; a new best clears it.
-    """
-
-    scheduler: torch.optim.lr_scheduler.ReduceLROnPlateau
-    stop_after: int
-    fruitless: int | None = None  # epochs since the first reduction that no new best has followed
-
-    def step(self, val_loss: float) -> None:
-        """Take an epoch's validation loss."""
-        best = self.scheduler.best
-        self.scheduler.step(val_loss)
-        if self.scheduler.best < best:
-            self.fruitless = None
-        elif self.fruitless is not None:
-            self.fruitless += 1
-        elif self.scheduler.num_bad_epochs == 0:  # torch has just reduced, or would have but for the floor
-            self.fruitless = 0
-
-    @property
-    def stopped(self) -> bool:
-        """Whether to stop."""
-        return self.fruitless is not None and self.fruitless >= self.stop_after
 
 
 @dataclass

@@ -24,8 +24,9 @@ from styledistill.core.tensors import from_uint8
 from styledistill.perceptual import denormalize, normalize, vgg19_features
 from styledistill.shards.read import PairDataset
 from styledistill.shards.write import Pair, write_manifest, write_shard
-from styledistill.student.distill import Distillation, Plateau, distill, epoch_order, mirrored
+from styledistill.student.distill import Distillation, distill
 from styledistill.student.distributed import processes_for
+from styledistill.student.epochs import Plateau, epoch_order, mirrored
 from styledistill.student.losses import LossSettings, distillation_terms, gram
 from styledistill.student.model import Student
 from styledistill.student.pretrain import Pools, Pretraining, rate_factor

@@ -1,0 +1,48 @@
+"""An epoch of a distillation: the order of its pairs, which of them are mirrored, and whether another one follows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def epoch_order(seed: int, epoch: int, count: int) -> list[int]:
+    """The order of `count` pairs in an epoch: the same for every loss."""
+    return np.random.default_rng([seed, epoch]).permutation(count).tolist()
+
+
+def mirrored(pairs: Tensor, numbers: list[int], seed: int, epoch: int) -> Tensor:
+    """Pairs (N, 3, 3, H, W) with a random half of them mirrored, as `seed`, `epoch` and each pair's number say."""
+    flips = [bool(np.random.default_rng([seed, epoch, number]).integers(2)) for number in numbers]
+    return torch.where(torch.tensor(flips)[:, None, None, None, None], pairs.flip(-1), pairs)
+
+
+@dataclass
+class Plateau:
+    """When the rate falls and when the training ends, from the validation losses; wraps torch's ReduceLROnPlateau.
+
+    The training ends `stop_after` epochs after a reduction that no new best has followed; a new best clears it.
+    """
+
+    scheduler: torch.optim.lr_scheduler.ReduceLROnPlateau
+    stop_after: int
+    fruitless: int | None = None  # epochs since the first reduction that no new best has followed
+
+    def step(self, val_loss: float) -> None:
+        """Take an epoch's validation loss."""
+        best = self.scheduler.best
+        self.scheduler.step(val_loss)
+        if self.scheduler.best < best:
+            self.fruitless = None
+        elif self.fruitless is not None:
+            self.fruitless += 1
+        elif self.scheduler.num_bad_epochs == 0:  # torch has just reduced, or would have but for the floor
+            self.fruitless = 0
+
+    @property
+    def stopped(self) -> bool:
+        """Whether to stop."""
+        return self.fruitless is not None and self.fruitless >= self.stop_after
