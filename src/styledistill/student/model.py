@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from ..core.distinct import distinct
 from ..core.errors import UserError
 from ..core.files import atomic_path, read_json, sha256_file, write_json
 from ..core.places import found, hub_id
@@ -168,14 +169,9 @@ def _mirror(length: int, multiple: int) -> Tensor:
 
 def _distinct(pictures: Tensor) -> tuple[list[int], Tensor]:
     """Index of the first of each group of equal pictures, and for each picture the number of its group."""
-    groups: dict[bytes, int] = {}
-    first, group_of = [], []
-    for index, picture in enumerate(pictures):
-        key = hashlib.sha256(picture.detach().contiguous().cpu().numpy()).digest()
-        if key not in groups:
-            groups[key] = len(groups)
-            first.append(index)
-        group_of.append(groups[key])
+    first, group_of = distinct(
+        hashlib.sha256(picture.detach().contiguous().cpu().numpy()).digest() for picture in pictures
+    )
     return first, torch.tensor(group_of)
 
 

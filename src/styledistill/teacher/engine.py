@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,25 +17,21 @@ import torch
 from torch import Tensor, nn
 
 from .. import config
+from ..core.distinct import distinct
 from ..core.errors import UserError
 from ..core.fingerprint import fingerprint_modules
 from ..core.tensors import from_uint8, to_uint8
 from . import ddim, styleid
+from .batching import Batching, Pair, free_bytes, groups, whole_batches
 from .injection import Bank, Enough, Exchange, Injection, Recording, Role, choose_layers, feature_bytes, install
 from .pair_cache import PairStore
 
-# Distinct pictures whose features of one timestep are held at once: 1.1 GB with Stable Diffusion at 512 in fp16.
-GROUP_PICTURES = 64
 # The part of the free memory that kept features of all timesteps may take before `auto` recomputes them instead.
 CACHE_SHARE = 0.4
-# The part of a GPU's remaining memory that the activations of one forward may take.
-FORWARD_SHARE = 0.7
 # Pixels per forward of the VAE, whose activations stand at full resolution: 4 pictures of 512 x 512, about 5 GB.
 VAE_PIXELS = 1 << 20
 # What decides the numbers; the engine, which only orders the work, is no part of a finished pair's key.
 METHOD = [f"styledistill.teacher.{name}" for name in ("ddim", "injection", "styleid")]
-
-Pair = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -88,7 +83,7 @@ class Teacher:
         self.convention = ddim.CONVENTIONS[settings.convention](model.levels, settings.steps)
         self.layers = choose_layers(model.unet, settings.layers) if settings.injection else []
         self.gammas = styleid.gammas(settings.gamma, len(self.convention.sampling))
-        self._batch = {"unet": settings.batch, "vae": settings.batch}
+        self._batching = Batching(model.vae, settings.batch)
         self.forwards = 0  # pictures that went through the UNet, for benchmarks
         self._step_of = {step.timestep: k for k, step in enumerate(self.convention.inversion)}
         self._prompt = model.null_text.to(model.device, model.dtype)
@@ -146,7 +141,7 @@ class Teacher:
             found = store.get(content_pictures[pair[0]], style_pictures[pair[1]])
             if found is not None:
                 finish(pair, found, None)
-        for group in _groups(list(uses)):
+        for group in groups(list(uses)):
             for pair, picture in self._missing_of(group, done.keys(), content_pictures, style_pictures):
                 if bool(picture.isfinite().all()):
                     finish(pair, to_uint8(picture[None])[0], store)
@@ -179,13 +174,13 @@ class Teacher:
             return
         # Bits depend on the size of a forward. So that a resumed job makes the bytes of an undisturbed one, the order
         # of the whole group decides who shares a forward, whatever of it is finished already.
-        c_ids = self._whole_batches([c for c, _ in group], {c for c, _ in missing})
-        s_ids = self._whole_batches([s for _, s in group], {s for _, s in missing})
+        c_ids = whole_batches([c for c, _ in group], {c for c, _ in missing}, self.settings.batch)
+        s_ids = whole_batches([s for _, s in group], {s for _, s in missing}, self.settings.batch)
         c_latents = self.encode(from_uint8(content_pictures[c_ids]))
         s_latents = self.encode(from_uint8(style_pictures[s_ids]))
         cached = self._plan_memory(c_latents, s_latents)
         contents, styles = self.invert(c_latents, "content", cached), self.invert(s_latents, "style", cached)
-        size = min(self._batch["unet"], len(group))
+        size = min(self._batching.unet, len(group))
         # Without kept features a chunk is the whole group, or they would be computed anew for every few pairs.
         chunk = size if cached else len(missing)
         for first in range(0, len(missing), chunk):
@@ -197,12 +192,6 @@ class Teacher:
     @property
     def _fixed_size(self) -> bool:
         return self.model.device.type == "cpu"  # on a GPU the batch follows the memory, and no bits are promised
-
-    def _whole_batches(self, ids: list[int], needed: set[int]) -> list[int]:
-        ids = list(dict.fromkeys(ids))
-        size = self.settings.batch
-        batches = [ids[first : first + size] for first in range(0, len(ids), size)]
-        return [picture for batch in batches if needed & set(batch) for picture in batch]
 
     def _in_float32(self, contents: Tensor, styles: Tensor, names: list[str]) -> Tensor:
         """Half precision has overflowed: the same pairs once more in float32."""
@@ -230,7 +219,7 @@ class Teacher:
         def run(rows: slice) -> Tensor:
             return convert(self.model.vae, values[rows].to(self.model.device))
 
-        return torch.cat(list(self._in_batches(len(values), run, "vae", limit=max(1, VAE_PIXELS // pixels))))
+        return torch.cat(list(self._batching.each(len(values), run, "vae", limit=max(1, VAE_PIXELS // pixels))))
 
     @torch.no_grad()
     def invert(self, latents: Tensor, role: Role, keep_features: bool = False) -> Inverted:
@@ -299,7 +288,7 @@ class Teacher:
         # A compiled forward cannot be left in its middle.
         last = None if self.settings.compile else self.layers[-1]
         recording = Recording(bank, inverted.role, slice(0, len(latents)), last)
-        for _ in self._in_batches(len(latents), lambda at: self._forward(latents[at], timestep, recording.part(at))):
+        for _ in self._batching.each(len(latents), lambda at: self._forward(latents[at], timestep, recording.part(at))):
             pass
         return bank
 
@@ -309,7 +298,7 @@ class Teacher:
         def run(rows: slice) -> Tensor:
             return self._forward(latents[rows], timestep, exchange.part(rows) if exchange else None)
 
-        return torch.cat(list(self._in_batches(len(latents), run)))
+        return torch.cat(list(self._batching.each(len(latents), run)))
 
     def _forward(self, latents: Tensor, timestep: int, exchange: Exchange | None) -> Tensor:
         """The network's output, float32; the latents themselves where the forward ended early."""
@@ -328,34 +317,6 @@ class Teacher:
             return latents
         return output[0].float()
 
-    def _in_batches(
-        self, count: int, run: Callable[[slice], Tensor], part: str = "unet", limit: int | None = None
-    ) -> Iterator[Tensor]:
-        """run() over slices of `count` rows. Where a GPU's memory does not do, the batch is halved and run again."""
-        first = 0
-        while first < count:
-            size = min(self._batch[part], limit or count)
-            rows = slice(first, min(first + size, count))
-            try:
-                result = run(rows)
-            except torch.OutOfMemoryError:
-                self._halve(part)
-                continue
-            first = rows.stop
-            yield result
-
-    def _halve(self, part: str) -> None:
-        torch.cuda.empty_cache()
-        if self._batch[part] > 1:
-            self._batch[part] //= 2
-        elif part == "vae" and not self.model.vae.use_tiling:
-            self.model.vae.enable_tiling()
-        else:
-            raise UserError(
-                "teacher: the GPU's memory is too small. Set teacher.features to recompute, teacher.dtype to float16, "
-                "or take smaller pictures."
-            )
-
     def _plan_memory(self, contents: Tensor, styles: Tensor) -> bool:
         """Whether features are kept; on a GPU also the batch: what its memory holds, measured with one picture."""
         device = self.model.device
@@ -364,13 +325,8 @@ class Teacher:
         kept *= len(self.convention.sampling)
         asked = self.settings.features
         cached = asked == "cache" or (asked == "auto" and kept < CACHE_SHARE * free_bytes(device))
-        if device.type == "cuda":
-            torch.cuda.reset_peak_memory_stats(device)
-            before = torch.cuda.memory_allocated(device)
-            self._forward(contents[:1], self.convention.inversion[0].timestep, None)
-            one = max(1, torch.cuda.max_memory_allocated(device) - before)
-            room = FORWARD_SHARE * (free_bytes(device) - kept * cached)
-            self._batch["unet"] = max(1, min(self.settings.batch, int(room / one)))
+        timestep = self.convention.inversion[0].timestep
+        self._batching.fit(device, lambda: self._forward(contents[:1], timestep, None), kept * cached)
         return cached
 
 
@@ -378,38 +334,7 @@ def _vae_factor(vae: nn.Module) -> int:
     return 2 ** (len(vae.config.block_out_channels) - 1)
 
 
-def free_bytes(device: torch.device) -> int:
-    """Memory that this process may still take: of the GPU, else of the machine and of the job's control group."""
-    if device.type == "cuda":
-        cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-        return torch.cuda.mem_get_info(device)[0] + cached
-    lines = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
-    free = int(lines["MemAvailable"].split()[0]) * 1024
-    group = Path("/sys/fs/cgroup") / Path("/proc/self/cgroup").read_text().split(":")[-1].strip().lstrip("/")
-    for folder in (group, *group.parents):
-        if (folder / "memory.max").is_file() and (limit := (folder / "memory.max").read_text().strip()) != "max":
-            free = min(free, int(limit) - int((folder / "memory.current").read_text()))
-    return max(0, free)
-
-
 def _distinct(pictures: np.ndarray) -> tuple[np.ndarray, list[int]]:
     """The distinct ones of (N, H, W, 3) in order of appearance, and for each of the N its place among them."""
-    place: dict[bytes, int] = {}
-    rows = [place.setdefault(picture.tobytes(), len(place)) for picture in pictures]
-    first = [rows.index(number) for number in range(len(place))]
-    return pictures[first], rows
-
-
-def _groups(pairs: Sequence[Pair]) -> Iterator[list[Pair]]:
-    """Cut a list of pairs where its distinct pictures would be more than GROUP_PICTURES."""
-    group: list[Pair] = []
-    seen: set[tuple[str, int]] = set()
-    for content, style in pairs:
-        more = seen | {("content", content), ("style", style)}
-        if group and len(more) > GROUP_PICTURES:
-            yield group
-            group, more = [], {("content", content), ("style", style)}
-        group.append((content, style))
-        seen = more
-    if group:
-        yield group
+    first, place = distinct(picture.tobytes() for picture in pictures)
+    return pictures[first], place

@@ -15,8 +15,7 @@ from torch import Tensor
 from styledistill import config
 from styledistill.core.errors import UserError
 from styledistill.core.tensors import to_uint8
-from styledistill.teacher import ddim, styleid
-from styledistill.teacher import engine as block
+from styledistill.teacher import batching, ddim, styleid
 from styledistill.teacher.engine import Model, Teacher
 from styledistill.teacher.injection import attend, choose_layers, decoder_layers
 from styledistill.teacher.pair_cache import PairStore
@@ -125,14 +124,14 @@ def test_the_batch_does_not_change_what_comes(model, batch, features):
 
 def test_groups_do_not_change_what_comes(model, monkeypatch):
     whole = teacher(model).stylize(*BLOCK)
-    monkeypatch.setattr(block, "GROUP_PICTURES", 3)
+    monkeypatch.setattr(batching, "GROUP_IMAGES", 3)
     assert levels_apart(teacher(model).stylize(*BLOCK), whole) <= 1
 
 
 def test_no_group_holds_more_pictures_than_allowed(monkeypatch):
-    monkeypatch.setattr(block, "GROUP_PICTURES", 3)
+    monkeypatch.setattr(batching, "GROUP_IMAGES", 3)
     pairs = [(c, s) for c in range(3) for s in range(2)]
-    groups = list(block._groups(pairs))
+    groups = list(batching.groups(pairs))
     # Three pictures are one content and both styles.
     assert groups == [[(c, 0), (c, 1)] for c in range(3)]
 
@@ -417,4 +416,4 @@ def test_attention_with_temperature_and_other_tokens_is_the_written_formula(mode
 
 
 def test_a_control_group_or_the_machine_limits_memory():
-    assert 0 < block.free_bytes(torch.device("cpu")) <= int(Path("/proc/meminfo").read_text().split()[1]) * 1024
+    assert 0 < batching.free_bytes(torch.device("cpu")) <= int(Path("/proc/meminfo").read_text().split()[1]) * 1024
