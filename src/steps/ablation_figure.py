@@ -8,11 +8,10 @@ import click
 import pandas as pd
 
 from styledistill.config import Metrics, Teacher
-from styledistill.core.files import write_text
 from styledistill.core.provenance import run_record
 from styledistill.report.figures.ablation import ablation_figure
 from styledistill.report.figures.charts import save_chart
-from styledistill.report.tables.ablation import ablation_table, latex, markdown
+from styledistill.report.tables.ablation import ablation_table, document
 
 
 @click.command()
@@ -26,9 +25,7 @@ def main(results: Path, variants: dict[str, Teacher], order: str, settings: Metr
     path, scores = results / "tables" / "ablation.csv", [results / "ablation" / f"{n}.csv" for n in order.split(",")]
     with user_errors(), run_record(path.with_suffix(".run.json"), "ablation", {"variants": order}, seed):
         table = ablation_table(scores, variants, settings.fid_minimum, seed)
-        write_text(path, table.to_csv(index=False, float_format="%.7g"))
-        write_text(path.with_suffix(".md"), markdown(table, settings.fid_minimum))
-        write_text(path.with_suffix(".tex"), latex(table, settings.fid_minimum))
+        document(table, settings.fid_minimum).write(path)
         deviation = pd.read_csv(results / "ablation" / "deviation.csv")
         save_chart(ablation_figure(table, deviation), results / "figures" / "ablation")
 

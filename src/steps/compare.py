@@ -8,7 +8,6 @@ import click
 import pandas as pd
 
 from styledistill.config import Loss
-from styledistill.core.files import write_text
 from styledistill.core.provenance import run_record
 from styledistill.report.tables import claims, differences, protocol, published
 
@@ -34,19 +33,12 @@ def main(
     with user_errors(), run_record(out / "compare.run.json", "compare", {"losses": losses}, seed):
         sets = differences.paired_scores(scores, seed)
         table = differences.differences(sets)
-        write(out / "differences", table, differences.markdown(table), differences.latex(table))
+        differences.document(table).write(out / "differences")
         answers, against = claims.answer(losses, sets, pd.read_csv(benchmark)), claims.evidence(losses, sets)
-        write(out / "claims", answers, claims.markdown(answers, against), claims.latex(answers, against))
+        claims.document(answers, against).write(out / "claims")
         if golden is not None:
             table = published.published_table(pd.read_csv(metrics), *protocol.evaluation_pictures(golden))
-            write(out / "published", table, published.markdown(table), published.latex(table))
-
-
-def write(path: Path, table: pd.DataFrame, markdown: str, latex: str) -> None:
-    """`path` as .csv (full precision), .md and .tex."""
-    write_text(path.with_suffix(".csv"), table.to_csv(index=False, float_format="%.7g"))
-    write_text(path.with_suffix(".md"), markdown)
-    write_text(path.with_suffix(".tex"), latex)
+            published.document(table).write(out / "published")
 
 
 if __name__ == "__main__":

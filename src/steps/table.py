@@ -9,7 +9,8 @@ import click
 from styledistill.config import Metrics
 from styledistill.core.files import write_text
 from styledistill.core.provenance import run_record
-from styledistill.report.tables.metrics import gather, latex, markdown
+from styledistill.report.tables.formats import csv, latex, markdown
+from styledistill.report.tables.metrics import document, gather
 
 
 @click.command()
@@ -25,9 +26,10 @@ def main(
     """Gather SCORES (metrics/<model>.csv in the order of the table; the .json lies beside each)."""
     with user_errors(), run_record(csv_file.with_suffix(".run.json"), "table", settings.model_dump(), seed):
         table = gather(scores, settings.fid_minimum, seed)
-        write_text(csv_file, table.to_csv(index=False, float_format="%.7g"))
-        write_text(markdown_file, markdown(table, settings.fid_minimum))
-        write_text(latex_file, latex(table, settings.fid_minimum))
+        shown = document(table, settings.fid_minimum)
+        write_text(csv_file, csv(table))
+        write_text(markdown_file, markdown(shown))
+        write_text(latex_file, latex(shown))
 
 
 if __name__ == "__main__":

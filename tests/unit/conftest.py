@@ -9,6 +9,7 @@ import pytest
 from styledistill import config as configuration
 from styledistill.core.files import write_json, write_text
 from styledistill.core.images import save_png
+from styledistill.report.tables.formats import csv
 
 _CONFIG = {
     "run": "trial",
@@ -150,4 +151,4 @@ def _write_student(folder: Path, shares: dict[str, float]) -> None:
 
 
 def _write_csv(path: Path, rows: list[dict]) -> None:
-    write_text(path, pd.DataFrame(rows).to_csv(index=False))
+    write_text(path, csv(pd.DataFrame(rows)))

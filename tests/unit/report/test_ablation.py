@@ -12,7 +12,7 @@ from styledistill import config as configuration
 from styledistill.core.errors import UserError
 from styledistill.core.files import write_json
 from styledistill.report.figures import ablation as curves
-from styledistill.report.tables import ablation
+from styledistill.report.tables import ablation, formats
 from styledistill.teacher.injection import decoder_layers
 from styledistill.teacher.load import load_teacher
 from styledistill.teacher.logit_deviation import attention_deviation, logit_deviation
@@ -117,13 +117,14 @@ def table(scores):
 
 
 def test_the_table_says_what_each_variant_is(table):
-    text = ablation.markdown(table, 200)
+    document = ablation.document(table, 200)
+    text = formats.markdown(document)
     assert "| default | 0.4 | 1.5 | on | on | **0." in text
     assert "| cosine | 0.75 to 0.25 | 1.5 | on | on | 2." in text
     assert "| bare | 0.4 | 1.5 | off | on |" in text
     assert text.count("**") == 2 * 4  # LPIPS, CFSD, Gram and colour distance; FID of so few pairs does not compete
     assert "(20.0)" in text and "fewer than 200 pairs" in text
-    assert r"\textcolor{gray}{(20.0)}" in ablation.latex(table, 200)
+    assert r"\textcolor{gray}{(20.0)}" in formats.latex(document)
 
 
 def test_the_curve_holds_gammas_alone_and_the_ratio_is_of_own_over_injected(table):

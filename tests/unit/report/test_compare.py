@@ -14,7 +14,9 @@ from styledistill.config import datasets
 from styledistill.core.files import write_json
 from styledistill.downloads import lock
 from styledistill.report.tables import claims, protocol, published
-from styledistill.report.tables.differences import PairedScores, differences, latex, markdown
+from styledistill.report.tables.differences import PairedScores, differences
+from styledistill.report.tables.differences import document as differences_document
+from styledistill.report.tables.formats import latex, markdown
 from styledistill.report.tables.metrics import _PER_PAIR as PER_PAIR
 from styledistill.sources import registry
 from styledistill.splits import tables
@@ -72,7 +74,8 @@ def test_claims_cannot_be_told_without_a_difference_a_loss_or_enough_pictures():
     assert answers({}, noise=1.0)[0] == [claims.OPEN] * 4 + [claims.HOLDS]
     found, table = answers(AS_CLAIMED, losses={"mse": LOSSES["mse"], "half": {"pixel": 1.0, "tv": 0.1}})
     assert found[:4] == [claims.OPEN] * 4
-    assert "no L3 in this run" in claims.markdown(table, claims.evidence({"mse": {}}, {"val": scores(AS_CLAIMED)}))
+    against = claims.evidence({"mse": {}}, {"val": scores(AS_CLAIMED)})
+    assert "no L3 in this run" in markdown(claims.document(table, against))
     assert answers(AS_CLAIMED, contents=4)[0][:4] == [claims.OPEN] * 4
 
 
@@ -92,7 +95,8 @@ def test_a_random_network_of_cfsd_is_told():
 def test_claims_are_written_for_people_and_for_print():
     _, table = answers(AS_CLAIMED)
     against = claims.evidence(LOSSES, {"val": scores(AS_CLAIMED)})
-    text, print_ = claims.markdown(table, against), claims.latex(table, against)
+    document = claims.document(table, against)
+    text, print_ = markdown(document), latex(document)
     assert "| L1 is brighter than L3 | val | holds | Brightness, mse − third: 0." in text
     assert "Parameters, teacher / third: 11.1" in text
     body = [line for line in print_.splitlines() if line.endswith(r"\\")]
@@ -113,10 +117,10 @@ def test_differences_are_pair_by_pair_whatever_the_order_of_rows():
 
 def test_differences_that_leave_out_0_are_bold():
     table = differences({"val": scores(AS_CLAIMED, noise=1e-6)})
-    text = markdown(table)
+    text = markdown(differences_document(table))
     line = next(line for line in text.splitlines() if line.startswith("| mse | val"))
     assert "**−0.500**" in line and "**0.100**" in line
-    assert r"\textbf{$-$0.500}" in latex(table)
+    assert r"\textbf{$-$0.500}" in latex(differences_document(table))
     assert "distance to the teacher" not in text
 
 
@@ -148,17 +152,17 @@ def test_published_rows_are_marked_and_said_not_to_compare():
     )
     table = published.published_table(metrics, True, "Because.")
     assert list(table["model"]) == ["StyleID", "mse", "StyTR2", "AdaIN", "AesPA-Net", "InST"]
-    text = published.markdown(table)
+    text = markdown(published.document(table))
     assert "| StyleID | published | **28.801** | **18.131** | 0.5055 | **0.228** |" in text
     assert "| mse | measured | 30.000 | 19.000 | **0.5000** | 0.250 |" in text
     assert "| InST | published | 40.633 | 21.571 | 0.8002 | – |" in text
     assert "Scores of different papers do not compare" in text
-    print_ = published.latex(table)
+    print_ = latex(published.document(table))
     assert "measured" in print_ and r"\textbf{28.801} & \textbf{18.131} & 0.5055" in print_
     assert "Because." in text and "Because." in print_
     without = published.published_table(metrics, False, "No published rows: other pictures.")
-    assert list(without["model"]) == ["mse"] and "quoted" not in published.markdown(without)
-    assert "No published rows: other pictures." in published.markdown(without)
+    assert list(without["model"]) == ["mse"] and "quoted" not in markdown(published.document(without))
+    assert "No published rows: other pictures." in markdown(published.document(without))
 
 
 @pytest.fixture

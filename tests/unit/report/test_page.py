@@ -20,6 +20,8 @@ from styledistill.core.provenance import duration, read_records, stage_costs
 from styledistill.report.page import page
 from styledistill.report.page.data_uri import inline_pictures
 from styledistill.report.page.warnings import cautions
+from styledistill.report.tables.formats import markdown
+from styledistill.report.tables.metrics import document
 from styledistill.run.summary import summarize
 
 
@@ -176,6 +178,21 @@ def test_the_tables_hold_the_csv_files_own_numbers(seen, trial):
     assert [[value for value, _ in row] for row in seen.tables["benchmark"] if row] == expected
 
 
+def texts(html: str, table: str) -> list[list[str]]:
+    """What each cell of a table's body shows, without the brackets around what is grey."""
+    body = html.split(f'<table class="data" id="{table}">')[1].split("<tbody>")[1].split("</tbody>")[0]
+    rows = [re.findall(r"<t[dh] [^>]*>(.*?)</t[dh]>", row) for row in body.split("</tr>")[:-1]]
+    return [[re.sub(r"<small>|</small>|[()]", "", cell).replace("[", " [") for cell in row] for row in rows]
+
+
+def test_the_page_says_each_number_as_markdown_does(html, trial):
+    text = markdown(document(pd.read_csv(trial / "tables" / "metrics.csv"), 200))
+    lines = [re.sub(r"<.*?>|[*()]", "", line).strip("| ").split(" | ") for line in text.splitlines()]
+    for name in ("golden", "val"):
+        said = [[line[0], *line[3:]] for line in lines if len(line) > 3 and line[1] == name]
+        assert len(said) == 7 and texts(html, f"metrics-{name}") == said
+
+
 def test_the_breakdown_holds_means_by_content_and_by_style(seen):
     rows = {row[0][0]: [float(value) for value, _ in row[1:]] for row in seen.tables["breakdown-table"] if row}
     assert list(rows) == ["recolor", "pretrained", "mse", "gram50"]
@@ -257,7 +274,7 @@ def test_what_was_excluded_is_listed_with_source_and_reason(seen, trial, trial_c
     assert seen.tables["excluded"][1][0][0] == "photos"
     copy = shutil.copytree(trial, tmp_path / "trial")
     (copy / "index" / "drawn.excluded.csv").write_text("picture,reason\n")  # a source of which nothing was excluded
-    assert len(page.page_context(copy, trial_config)["excluded"]["rows"]) == 1
+    assert len(page.page_context(copy, trial_config)["excluded"].rows) == 1
 
 
 def test_a_glance_compares_with_pretrained_and_with_the_teacher():

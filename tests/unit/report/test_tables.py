@@ -6,9 +6,10 @@ import pytest
 
 from styledistill.core.errors import UserError
 from styledistill.core.files import write_json
+from styledistill.report.tables import formats
 from styledistill.report.tables.bootstrap import Resampling
 from styledistill.report.tables.metrics import _PER_PAIR as PER_PAIR
-from styledistill.report.tables.metrics import gather, latex, markdown
+from styledistill.report.tables.metrics import document, gather
 
 # mean of every measure by model; the controls and the teacher would win every column if they competed
 LEVELS = {"content": 0.01, "teacher": 0.02, "pretrained": 0.9, "mse": 0.3, "gram_50": 0.5}
@@ -33,6 +34,14 @@ def write_model(folder, model, pairs=40, networks=REAL, seeded=()):
 @pytest.fixture
 def scores(tmp_path):
     return [write_model(tmp_path, model) for model in LEVELS]
+
+
+def markdown(table, fid_minimum):
+    return formats.markdown(document(table, fid_minimum))
+
+
+def latex(table, fid_minimum):
+    return formats.latex(document(table, fid_minimum))
 
 
 def row_of(text, model, name, start, between):

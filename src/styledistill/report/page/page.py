@@ -19,22 +19,13 @@ from ...core.provenance import duration, read_records, stage_costs, versions
 from ..figures import charts, sheets
 from ..figures.ablation import ablation_figure, ratio
 from ..figures.distances import DISTANCES, Judged, distance_measure, extremes, golden_distances
-from ..tables import ablation
+from ..tables import ablation, published
+from ..tables.formats import ARROWS
 from ..tables.metrics import MEASURES, notes
+from ..tables.model import Table, number, plain
 from ..tables.protocol import is_styleids
 from .data_uri import inline_pictures, svg, webp
-from .html_tables import (
-    ablation_scores,
-    breakdown_table,
-    claims_table,
-    differences_tables,
-    metrics_tables,
-    number,
-    onnx_facts,
-    plain_table,
-    published_scores,
-    read_texts,
-)
+from .html_tables import breakdown_table, claims_table, differences_tables, metrics_tables, onnx_facts
 from .warnings import cautions, listed
 
 # Base64 characters that the golden pictures may take; with samples and charts the page then stays below 20 MB.
@@ -93,13 +84,16 @@ def render(context: dict[str, Any]) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"duration": duration, "number": number}
+    environment.globals["arrows"] = ARROWS
     return environment.get_template("page.html.j2").render(context)
 
 
 def page_context(results: Path, config: Config) -> dict[str, Any]:
     """All that the page shows, gathered from a run; keys are the names that the template uses."""
     records = read_records(results)
-    metrics, benchmark = (pd.read_csv(results / "tables" / f"{name}.csv") for name in ("metrics", "benchmark"))
+    metrics, benchmark, differences = (
+        pd.read_csv(results / "tables" / f"{name}.csv") for name in ("metrics", "benchmark", "differences")
+    )
     histories = {loss: pd.read_csv(results / "students" / loss / "history.csv") for loss in config.losses}
     golden, measure = metrics[metrics["set"] == "golden"], distance_measure(metrics)
     distances = golden_distances(results, ["recolor", "pretrained", *config.losses], measure)
@@ -111,18 +105,16 @@ def page_context(results: Path, config: Config) -> dict[str, Any]:
         "cautions": cautions(config, metrics, pd.read_csv(results / "metrics" / "teacher.csv"), histories, records),
         "models": {model: _about(model, config) for model in config.models},
         **_pictures(results, config, measure),
-        "metrics": metrics_tables(results),
+        "metrics": metrics_tables(metrics, config.metrics.fid_minimum),
         "notes": notes(metrics, config.metrics.fid_minimum),
-        "differences": differences_tables(results / "tables" / "differences.csv", list(config.losses)),
+        "differences": differences_tables(differences, list(config.losses)),
         "claims": claims_table(results / "tables" / "claims.csv"),
         # A table of an earlier configuration may still lie there.
-        "published": published_scores(results / "tables" / "published.csv") if is_styleids(config) else None,
+        "published": _published(results) if is_styleids(config) else None,
         "measure": DISTANCES[measure],
         "breakdown": breakdown_table(distances),
         "breakdown_chart": svg(charts.by_picture(distances, measure, results / "images" / "golden"), "breakdown"),
-        "benchmark": plain_table(
-            read_texts(results / "tables" / "benchmark.csv"), {"model": "Model"} | _BENCHMARK_TITLES
-        ),
+        "benchmark": plain(benchmark, _BENCHMARK_TITLES),
         "quality": svg(charts.quality_cost(golden, benchmark, config.models, measure), "quality"),
         "variants": _variants(results, config) if config.variants else None,
         "onnx": onnx_facts(results, list(config.losses)),
@@ -277,18 +269,22 @@ def _about(model: str, config: Config) -> str:
     return _CONTROLS_SAY[model]
 
 
+def _published(results: Path) -> Table:
+    return published.scores_table(pd.read_csv(results / "tables" / "published.csv"))
+
+
 def _variants(results: Path, config: Config) -> dict[str, Any]:
     """Scores and chart of the teacher's variants."""
-    path = results / "tables" / "ablation.csv"
+    scores = ablation.read_table(results / "tables" / "ablation.csv")
     deviation = pd.read_csv(results / "ablation" / "deviation.csv")
     return {
-        "table": ablation_scores(path, config.metrics.fid_minimum),
-        "chart": svg(ablation_figure(ablation.read_table(path), deviation), "ablation"),
+        "table": ablation.variants_table(scores, config.metrics.fid_minimum),
+        "chart": svg(ablation_figure(scores, deviation), "ablation"),
         "ratio": ratio(deviation),
     }
 
 
-def _excluded(results: Path) -> dict[str, Any] | None:
+def _excluded(results: Path) -> Table | None:
     """Pictures that could not be taken; None if there are none.
 
     From index/<source>.excluded.csv (picture, reason) and, where pictures are opened only once they are taken,
@@ -301,9 +297,7 @@ def _excluded(results: Path) -> dict[str, Any] | None:
         table.insert(0, "source", path.name.removesuffix(".excluded.csv"))
         tables.append(table)
     gathered = pd.concat(tables)[columns].drop_duplicates().sort_values(columns) if tables else pd.DataFrame()
-    return (
-        plain_table(gathered, {"source": "Source", "picture": "Picture", "reason": "Reason"}) if len(gathered) else None
-    )
+    return plain(gathered, {"source": "Source", "picture": "Picture", "reason": "Reason"}) if len(gathered) else None
 
 
 def _curves_words(histories: dict[str, pd.DataFrame]) -> str:

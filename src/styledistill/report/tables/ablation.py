@@ -8,8 +8,9 @@ from pathlib import Path
 import pandas as pd
 
 from ...config import Teacher
-from .formats import LATEX, MARKDOWN, Syntax, latex_table, markdown_table, number
-from .metrics import MEASURES, best_row, gather
+from .formats import Document
+from .metrics import MEASURES, best_row, column, gather, score
+from .model import Column, Table, words
 
 SETTINGS = ("gamma", "temperature", "adain", "injection")
 SETTING_TITLES = ("Gamma", "Temperature", "AdaIN", "Injection")
@@ -36,14 +37,26 @@ def _said(value: object) -> object:
     return value if isinstance(value, float | int) else f"{value.start:g} to {value.end:g}"
 
 
-def markdown(table: pd.DataFrame, fid_minimum: int) -> str:
-    """The table as GitHub's Markdown."""
-    return markdown_table(*_rows(table, MARKDOWN), [note(table, fid_minimum)], texts=5)
+def document(table: pd.DataFrame, fid_minimum: int) -> Document:
+    """The table for programs, people and print. table: of `ablation_table`."""
+    return Document(table, (variants_table(table, fid_minimum),))
 
 
-def latex(table: pd.DataFrame, fid_minimum: int) -> str:
-    """The table as a LaTeX `table*`."""
-    return latex_table(*_rows(table, LATEX), [note(table, fid_minimum)], texts=5, group=4)
+def variants_table(table: pd.DataFrame, fid_minimum: int) -> Table:
+    """A row per variant with its settings and scores; the best of each measure marked."""
+    best = {measure.name: best_row(table, measure) for measure in SHOWN}
+    columns = [Column("model", "Variant", words=True)]
+    columns += [Column(name, title, words=True) for name, title in zip(SETTINGS, SETTING_TITLES, strict=True)]
+    rows = [
+        (
+            words(row["model"]),
+            *(words(row[name], f"{row[name]:g}" if isinstance(row[name], float) else None) for name in SETTINGS),
+            *(score(row, measure, index == best[measure.name]) for measure in SHOWN),
+        )
+        for index, row in table.iterrows()
+    ]
+    columns += [column(measure) for measure in SHOWN]
+    return Table(tuple(columns), tuple(rows), notes=(note(table, fid_minimum),), group=4)
 
 
 def note(table: pd.DataFrame, fid_minimum: int) -> str:
@@ -55,22 +68,3 @@ def note(table: pd.DataFrame, fid_minimum: int) -> str:
     if table["seeded"].iloc[0]:
         said += " Networks with seeded random weights: these numbers compare with each other only."
     return said
-
-
-def _rows(table: pd.DataFrame, syntax: Syntax) -> tuple[list[str], list[list[str]]]:
-    titles = ["Variant", *SETTING_TITLES]
-    titles += [measure.title + syntax.arrows[measure.best] for measure in SHOWN]
-    best = {measure.name: best_row(table, measure) for measure in SHOWN}
-    rows = []
-    for index, row in table.iterrows():
-        cells = [f"{row[name]:g}" if isinstance(row[name], float) else str(row[name]) for name in SETTINGS]
-        for measure in SHOWN:
-            value = number(row[measure.name], syntax)
-            value = syntax.bold(value) if index == best[measure.name] else value
-            if measure.per_pair:
-                value = syntax.interval(
-                    value, *(number(row[f"{measure.name}_{end}"], syntax) for end in ("low", "high"))
-                )
-            cells.append(syntax.grey(value) if not measure.per_pair and row["fid_greyed"] else value)
-        rows.append([row["model"], *cells])
-    return titles, rows

@@ -5,14 +5,17 @@ L1, L2 and L3 are the preprint's losses, found in a run by their terms, whatever
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
 from .bootstrap import FEWEST, RESAMPLES
 from .differences import TITLES, PairedScores
-from .formats import LATEX, MARKDOWN, Syntax, latex_table, markdown_table, number
+from .formats import Document
+from .model import Column, Table, measured, number, words
 
 LOSSES = {"L1": {"pixel": 1.0}, "L2": {"pixel": 0.5, "gram": 0.5}, "L3": {"pixel": 0.7, "gram": 0.3}}
 HOLDS, FAILS, OPEN = "holds", "does not hold", "cannot be told"
@@ -72,10 +75,6 @@ def answer(losses: dict[str, dict[str, float]], sets: dict[str, PairedScores], b
     rows += list(_sizes(losses, benchmark))
     order = [claim.text for claim in CLAIMS] + [SIZE]
     return pd.DataFrame(rows).sort_values("claim", key=lambda texts: texts.map(order.index), kind="stable")
-
-
-def _named(losses: dict[str, dict[str, float]], wanted: dict[str, float]) -> str | None:
-    return next((name for name, terms in losses.items() if terms == wanted), None)
 
 
 def _compared(claim: Claim, name: str, scores: PairedScores, names: dict[str, str | None]) -> list[dict]:
@@ -143,48 +142,37 @@ def notes(table: pd.DataFrame) -> list[str]:
     return said
 
 
-def rows_of(table: pd.DataFrame, syntax: Syntax) -> list[list[str]]:
-    """One row per claim and set: claim, set, answer, evidence in words and numbers."""
-    return [
-        [claim, name or "all", found["answer"].iloc[0], "; ".join(_said(row, syntax) for row in found.itertuples())]
+def document(table: pd.DataFrame, against: pd.DataFrame) -> Document:
+    """The answers, and each student against the teacher. table: of `answer`; against: of `evidence`."""
+    return Document(table, (answers_table(table), evidence_table(against)))
+
+
+def answers_table(table: pd.DataFrame) -> Table:
+    """One row per claim and set: claim, set, answer, evidence in words and numbers. table: of `answer`."""
+    rows = [
+        tuple(map(words, (claim, name or "all", found["answer"].iloc[0], "; ".join(map(_said, found.itertuples())))))
         for (claim, name), found in table.groupby(["claim", "set"], sort=False)
     ]
+    titles = {"claim": "Claim of the preprint", "set": "Set", "answer": "Answer", "evidence": "Evidence"}
+    columns = (Column(name, title, words=True) for name, title in titles.items())
+    return Table(tuple(columns), tuple(rows), notes=tuple(notes(table)))
 
 
-def _said(row, syntax: Syntax) -> str:
-    if row.difference != row.difference:
+def _said(row: Any) -> str:
+    if math.isnan(row.difference):
         return row.comparison
-    what = TITLES.get(row.measure, row.measure.capitalize())
-    value = number(row.difference, syntax)
-    if row.low != row.low:
-        return f"{what}, {row.comparison}: {value}"
-    return f"{what}, {row.comparison}: " + syntax.interval(value, *(number(end, syntax) for end in (row.low, row.high)))
+    what = f"{TITLES.get(row.measure, row.measure.capitalize())}, {row.comparison}: {number(row.difference)}"
+    return what if math.isnan(row.low) else f"{what} [{number(row.low)}, {number(row.high)}]"
 
 
-TITLE_ROW = ("Claim of the preprint", "Set", "Answer", "Evidence")
-
-
-def markdown(table: pd.DataFrame, against: pd.DataFrame) -> str:
-    """The answers, and each student against the teacher."""
-    answers = markdown_table(TITLE_ROW, rows_of(table, MARKDOWN), notes(table), texts=4)
-    titles, rows = _evidence_rows(against, MARKDOWN)
-    return (
-        answers + "\n## Each student minus the teacher\n\n" + markdown_table(titles, rows, [], texts=2).rstrip() + "\n"
-    )
-
-
-def latex(table: pd.DataFrame, against: pd.DataFrame) -> str:
-    """The answers and the students against the teacher, as two `table*`."""
-    plain = [[*row[:3], row[3].replace("_", r"\_").replace("−", "$-$")] for row in rows_of(table, LATEX)]
-    titles, rows = _evidence_rows(against, LATEX)
-    second = latex_table(titles, rows, ["Each student minus the teacher; artefacts as they are."], texts=2, group=1)
-    return latex_table(TITLE_ROW, plain, notes(table), texts=3, group=0) + "\n" + second
-
-
-def _evidence_rows(against: pd.DataFrame, syntax: Syntax) -> tuple[list[str], list[list[str]]]:
+def evidence_table(against: pd.DataFrame) -> Table:
+    """Each student minus the teacher, and its artefacts beyond the teacher. against: of `evidence`."""
     measures = [*EVIDENCE, "teacher_artefacts"]
     rows = [
-        [row["model"], row["set"], *(syntax.interval(*(number(v, syntax) for v in row[m])) for m in measures)]
+        (words(row["model"]), words(row["set"]), *(measured(mean, ends) for mean, *ends in row[measures]))
         for _, row in against.iterrows()
     ]
-    return ["Model", "Set", *(TITLES[measure] for measure in measures)], rows
+    columns = [Column("model", "Model", words=True), Column("set", "Set", words=True)]
+    columns += [Column(measure, TITLES[measure]) for measure in measures]
+    said = ("Artefacts are given as they are.",)
+    return Table(tuple(columns), tuple(rows), title="Each student minus the teacher", notes=said, group=1)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from .bootstrap import FEWEST, RESAMPLES, Resampling
-from .formats import LATEX, MARKDOWN, Syntax, latex_table, markdown_table, number
+from .formats import Document
 from .metrics import MEASURES
+from .model import Cell, Column, Table, measured, words
 
 # Measures whose differences are shown. A distance to the teacher is no difference to it, so it stands there alone.
 AGAINST = {
@@ -79,21 +82,22 @@ def differences(sets: dict[str, PairedScores]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def markdown(table: pd.DataFrame) -> str:
-    """One table against each model, as GitHub's Markdown."""
-    parts = []
-    for other in AGAINST:
-        titles, rows = _rows(table, other, MARKDOWN)
-        parts.append(f"## Minus {other}\n\n" + markdown_table(titles, rows, [], texts=2).rstrip() + "\n")
-    return "\n".join(parts) + "\n" + NOTE + "\n"
+def document(table: pd.DataFrame) -> Document:
+    """The table for programs, people and print. table: of `differences`."""
+    return Document(table, tuple(differences_table(table, other) for other in AGAINST), (NOTE,))
 
 
-def latex(table: pd.DataFrame) -> str:
-    """One `table*` against each model."""
-    return "\n".join(
-        latex_table(*_rows(table, other, LATEX), [f"Each model minus {other}. {NOTE}"], texts=2, group=1)
-        for other in AGAINST
-    )
+def differences_table(table: pd.DataFrame, other: str, sets: Mapping[str, str] = MappingProxyType({})) -> Table:
+    """Each model minus `other`: a row per set and model, a cell per measure. sets: how some sets are called."""
+    some = table[table["minus"] == other]
+    measures = [measure for measure in AGAINST[other] if measure in set(some["measure"])]
+    rows = []
+    for (group, model), cells in some.groupby(["set", "model"], sort=False):
+        cells = cells.set_index("measure").loc[measures]
+        rows.append((words(model), words(sets.get(group, group)), *(_cell(cell) for cell in cells.itertuples())))
+    columns = [Column("model", "Model", words=True), Column("set", "Set", words=True)]
+    columns += [Column(measure, TITLES[measure]) for measure in measures]
+    return Table(tuple(columns), tuple(rows), title=f"Minus {other}", group=1)
 
 
 NOTE = (
@@ -103,17 +107,5 @@ NOTE = (
 )
 
 
-def _rows(table: pd.DataFrame, other: str, syntax: Syntax) -> tuple[list[str], list[list[str]]]:
-    """Titles, and a row per set and model with a cell per measure."""
-    some = table[table["minus"] == other]
-    rows = []
-    for (group, model), cells in some.groupby(["set", "model"], sort=False):
-        rows.append([model, group, *(_cell(cell, syntax) for cell in cells.itertuples())])
-    return ["Model", "Set", *(TITLES[measure] for measure in AGAINST[other])], rows
-
-
-def _cell(cell, syntax: Syntax) -> str:
-    text = number(cell.difference, syntax)
-    if cell.told:
-        text = syntax.bold(text)
-    return syntax.interval(text, number(cell.low, syntax), number(cell.high, syntax))
+def _cell(cell: Any) -> Cell:
+    return measured(cell.difference, (cell.low, cell.high), mark="told" if cell.told else "")

@@ -1,107 +1,120 @@
-"""Tables as text: GitHub's Markdown for people, LaTeX (booktabs) for print."""
+"""A table as text: CSV for programs, GitHub's Markdown for people, LaTeX (booktabs) for print; `page` writes HTML."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from ...core.files import write_text
+from .model import Cell, Column, Table
+
+ARROWS = {"min": "↓", "max": "↑", None: ""}
 
 
 @dataclass(frozen=True)
-class Syntax:
-    """How one kind of document writes a number, its interval, what stands out and what does not count."""
+class Document:
+    """data: the numbers, for programs. tables: how they are shown. notes: what all of the tables need said."""
 
-    interval: Callable[[str, str, str], str]
-    bold: Callable[[str], str]
-    grey: Callable[[str], str]
-    missing: str
-    infinite: str
-    minus: str
-    arrows: dict[str | None, str]  # of min, max and None
+    data: pd.DataFrame
+    tables: tuple[Table, ...]
+    notes: tuple[str, ...] = ()
 
-
-PLAIN = Syntax(
-    interval=lambda value, low, high: f"{value} [{low}, {high}]",
-    bold=str,
-    grey=str,
-    missing="–",
-    infinite="∞",
-    minus="−",
-    arrows={"min": " ↓", "max": " ↑", None: ""},
-)
-MARKDOWN = replace(
-    PLAIN,
-    interval=lambda value, low, high: f"{value} <sub>[{low}, {high}]</sub>",
-    bold=lambda text: f"**{text}**",
-    grey=lambda text: f'<span style="color:gray">({text})</span>',
-)
-LATEX = Syntax(
-    interval=lambda value, low, high: f"{value} {{\\scriptsize [{low}, {high}]}}",
-    bold=lambda text: f"\\textbf{{{text}}}",
-    grey=lambda text: f"\\textcolor{{gray}}{{({text})}}",
-    missing="--",
-    infinite="$\\infty$",
-    minus="$-$",
-    arrows={"min": r" $\downarrow$", "max": r" $\uparrow$", None: ""},
-)
+    def write(self, path: Path) -> None:
+        """Write `path` as .csv, .md and .tex."""
+        write_text(path.with_suffix(".csv"), csv(self.data))
+        write_text(path.with_suffix(".md"), markdown(self))
+        write_text(path.with_suffix(".tex"), latex(self))
 
 
-def number(value: float, syntax: Syntax) -> str:
-    """Three significant digits; in exponent form below 0.0001; what only rounding left is 0."""
-    if math.isnan(value):
-        return syntax.missing
-    if math.isinf(value):
-        return ("" if value > 0 else syntax.minus) + syntax.infinite
-    if abs(value) < 1e-9:
-        return "0"
-    sign = syntax.minus if value < 0 else ""
-    size = abs(value)
-    return sign + (f"{size:.2e}" if size < 1e-4 else f"{size:.{max(0, 2 - math.floor(math.log10(size)))}f}")
+def csv(table: pd.DataFrame) -> str:
+    """A table of numbers as CSV, seven significant digits."""
+    return table.to_csv(index=False, float_format="%.7g")
 
 
-def markdown_table(titles: Sequence[str], rows: Sequence[Sequence[str]], notes: Sequence[str], texts: int) -> str:
-    """A table with its notes under it; the first `texts` columns hold words, the others numbers."""
-    rule = ["---"] * texts + ["---:"] * (len(titles) - texts)
-    lines = ("| " + " | ".join(line) + " |" for line in (titles, rule, *rows))
-    return "\n".join(lines) + "\n\n" + "\n\n".join(notes) + "\n"
+# --- Markdown -----------------------------------------------------------------------------------------------------
 
 
-def latex_table(
-    titles: Sequence[str], rows: Sequence[Sequence[str]], notes: Sequence[str], texts: int, group: int
-) -> str:
-    """As `markdown_table`, as `table*` of the line's width; a rule stands where column `group` changes."""
+def markdown(document: Document) -> str:
+    """The tables as GitHub's Markdown, each with its notes under it."""
+    parts = [part for table in document.tables for part in _markdown_parts(table)]
+    return "\n\n".join([*parts, *document.notes]) + "\n"
+
+
+def _markdown_parts(table: Table) -> Iterator[str]:
+    if table.title:
+        yield f"## {table.title}"
+    titles = [f"{column.title} {ARROWS[column.best]}".strip() for column in table.columns]
+    rule = ["---" if column.words else "---:" for column in table.columns]
+    rows = [[_in_markdown(cell) for cell in row] for row in table.rows]
+    yield "\n".join("| " + " | ".join(line) + " |" for line in (titles, rule, *rows))
+    yield from table.notes
+
+
+def _in_markdown(cell: Cell) -> str:
+    text = f"**{cell.text}**" if cell.mark else cell.text
+    if cell.grey:
+        return f'<span style="color:gray">({text})</span>'
+    return text if cell.interval is None else f"{text} <sub>[{', '.join(cell.interval)}]</sub>"
+
+
+# --- LaTeX --------------------------------------------------------------------------------------------------------
+
+
+def latex(document: Document) -> str:
+    """Each table as a `table*` of the line's width; a rule stands where its column `group` changes."""
+    return "\n".join(_latex_table(table, document.notes) for table in document.tables)
+
+
+def _latex_table(table: Table, notes: Sequence[str]) -> str:
     body, before = [], None
-    for row in rows:
-        body += [r"\midrule"] if row[group] != before else []
-        body.append(" & ".join(escape(cell) if place < texts else cell for place, cell in enumerate(row)) + r" \\")
-        before = row[group]
+    for row in table.rows:
+        body += [r"\midrule"] if row[table.group] != before else []
+        body.append(" & ".join(map(_in_latex, row)) + r" \\")
+        before = row[table.group]
+    title = [f"{table.title}."] if table.title else []
     return "\n".join(
         [
             r"% needs \usepackage{booktabs,graphicx,xcolor}",
             r"\begin{table*}",
             r"\centering",
             r"\resizebox{\textwidth}{!}{%",
-            rf"\begin{{tabular}}{{{'l' * texts}{'r' * (len(titles) - texts)}}}",
+            rf"\begin{{tabular}}{{{''.join('l' if column.words else 'r' for column in table.columns)}}}",
             r"\toprule",
-            " & ".join(_title(title) for title in titles) + r" \\",
+            " & ".join(_latex_title(column) for column in table.columns) + r" \\",
             *body,
             r"\bottomrule",
             r"\end{tabular}}",
             r"\par\smallskip\footnotesize\raggedright",
-            *(escape(note) + r"\par" for note in notes),
+            *(escape(note) + r"\par" for note in (*title, *table.notes, *notes)),
             r"\end{table*}",
             "",
         ]
     )
 
 
-def _title(title: str) -> str:
-    words, arrow, rest = title.partition(" $")
-    return escape(words) + arrow + rest
+def _latex_title(column: Column) -> str:
+    return escape(f"{column.title} {ARROWS[column.best]}".strip())
+
+
+def _in_latex(cell: Cell) -> str:
+    text = escape(cell.text)
+    if cell.mark:
+        text = rf"\textbf{{{text}}}"
+    if cell.grey:
+        return rf"\textcolor{{gray}}{{({text})}}"
+    return text if cell.interval is None else rf"{text} {{\scriptsize [{escape(', '.join(cell.interval))}]}}"
+
+
+_SIGNS = {
+    "−": "$-$", "–": "--", "∞": r"$\infty$", "≥": r"$\ge$", "×": r"$\times$", "↓": r"$\downarrow$", "↑": r"$\uparrow$",
+}  # fmt: skip
 
 
 def escape(text: str) -> str:
     """Words as LaTeX takes them."""
     for character in "&%_#$":
         text = text.replace(character, f"\\{character}")
-    return text.replace("−", "$-$").replace("≥", r"$\ge$").replace("×", r"$\times$")
+    return "".join(_SIGNS.get(letter, letter) for letter in text)

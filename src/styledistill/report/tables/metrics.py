@@ -1,4 +1,4 @@
-"""The table of all models, gathered from scores: CSV for programs, Markdown for people, LaTeX (booktabs) for print."""
+"""The table of all models, gathered from scores."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from ...config import CONTROLS
 from ...core.errors import UserError
 from ...core.files import read_json
 from .bootstrap import RESAMPLES, Resampling
-from .formats import LATEX, MARKDOWN, Syntax, latex_table, markdown_table, number
+from .formats import Document
+from .model import Cell, Column, Table, measured, words
 
 NETWORKS = {
     "alexnet": "LPIPS",
@@ -105,16 +106,41 @@ def _row(summary: dict, frame: pd.DataFrame, resampling: Resampling, fid_minimum
 # --- showing ------------------------------------------------------------------------------------------------------
 
 
-def markdown(table: pd.DataFrame, fid_minimum: int) -> str:
-    """The table as GitHub's Markdown, with the note under it."""
-    titles = ["Model", "Set", "Pairs", *(m.title + MARKDOWN.arrows[m.best] for m in MEASURES)]
-    return markdown_table(titles, _cells(table, MARKDOWN), notes(table, fid_minimum), texts=2)
+def document(table: pd.DataFrame, fid_minimum: int) -> Document:
+    """The table for programs, people and print. table: of `gather`."""
+    return Document(table, (metrics_table(table, fid_minimum),))
 
 
-def latex(table: pd.DataFrame, fid_minimum: int) -> str:
-    """The table as a LaTeX `table*` with booktabs rules, best in bold, a rule between sets, the note under it."""
-    titles = ["Model", "Set", "Pairs", *(m.title + LATEX.arrows[m.best] for m in MEASURES)]
-    return latex_table(titles, _cells(table, LATEX), notes(table, fid_minimum), texts=2, group=1)
+def metrics_table(table: pd.DataFrame, fid_minimum: int) -> Table:
+    """A row per set and model, the best student of each set marked; measures that `table` lacks are left out."""
+    measures = [measure for measure in MEASURES if measure.name in table]
+    best = {(m.name, group): best_student(rows, m) for group, rows in table.groupby("set") for m in measures}
+    columns = [Column("model", "Model", words=True), Column("set", "Set", words=True), Column("pairs", "Pairs")]
+    rows = [
+        (
+            words(row["model"]),
+            words(row["set"]),
+            measured(row["pairs"]),
+            *(score(row, m, index == best[m.name, row["set"]]) for m in measures),
+        )
+        for index, row in table.iterrows()
+    ]
+    columns += [column(measure) for measure in measures]
+    return Table(tuple(columns), tuple(rows), notes=tuple(notes(table, fid_minimum)), group=1)
+
+
+def column(measure: Measure) -> Column:
+    """The column of a measure."""
+    return Column(measure.name, measure.title, measure.best)
+
+
+def score(row: pd.Series, measure: Measure, best: bool) -> Cell:
+    """The cell of a measure, of a row as `gather` makes it. FID and ArtFID of few pairs are grey."""
+    value = float(row[measure.name])
+    # The PSNR of equal pictures is infinite, and so are the ends of its interval.
+    ends = [row.get(f"{measure.name}_{end}", math.nan) for end in ("low", "high")] if measure.per_pair else []
+    grey = not measure.per_pair and bool(row["fid_greyed"]) and measure.name in ("fid", "artfid")
+    return measured(value, ends if math.isfinite(value) else (), mark="best" if best else "", grey=grey)
 
 
 def notes(table: pd.DataFrame, fid_minimum: int) -> list[str]:
@@ -140,19 +166,6 @@ def notes(table: pd.DataFrame, fid_minimum: int) -> list[str]:
     return said
 
 
-def _cells(table: pd.DataFrame, syntax: Syntax) -> list[list[str]]:
-    best = {(m.name, group): best_student(rows, m) for group, rows in table.groupby("set") for m in MEASURES}
-    return [
-        [
-            row["model"],
-            row["set"],
-            str(row["pairs"]),
-            *(_cell(row, m, index == best[m.name, row["set"]], syntax) for m in MEASURES),
-        ]
-        for index, row in table.iterrows()
-    ]
-
-
 def best_student(rows: pd.DataFrame, measure: Measure) -> object:
     """The index of the best student of a set; None where nothing competes."""
     return best_row(rows[~rows["model"].isin([*CONTROLS, "teacher"])], measure)
@@ -166,15 +179,3 @@ def best_row(rows: pd.DataFrame, measure: Measure) -> object:
     if measure.best is None or values.count() < 2:
         return None
     return values.idxmin() if measure.best == "min" else values.idxmax()
-
-
-def _cell(row: pd.Series, measure: Measure, best: bool, syntax: Syntax) -> str:
-    value = number(row[measure.name], syntax)
-    if best:
-        value = syntax.bold(value)
-    if measure.name in ("fid", "artfid") and row["fid_greyed"] and not math.isnan(row[measure.name]):
-        return syntax.grey(value)
-    if measure.per_pair and math.isfinite(row[measure.name]):
-        low, high = (number(row[f"{measure.name}_{end}"], syntax) for end in ("low", "high"))
-        return syntax.interval(value, low, high)
-    return value

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import pandas as pd
 
-from .formats import LATEX, MARKDOWN, Syntax, latex_table, markdown_table, number
+from .formats import Document
+from .model import Column, Table, measured, words
 
 DIGITS = {"artfid": 3, "fid": 3, "lpips": 4, "cfsd": 3}  # as published; less is better
 # StyleID, table of comparisons (Chung, Hyun, Heo, CVPR 2024): 20 contents x 40 styles at 512 x 512.
@@ -42,32 +41,23 @@ def notes(table: pd.DataFrame) -> list[str]:
     return [*table["decided"].unique(), *([NOTE] if "published" in set(table["origin"]) else [])]
 
 
-def markdown(table: pd.DataFrame) -> str:
-    """The table as GitHub's Markdown, with what it does not say under it."""
-    return markdown_table(*_rows(table, MARKDOWN), notes(table), texts=2)
+def document(table: pd.DataFrame) -> Document:
+    """The table for programs, people and print. table: of `published_table`."""
+    return Document(table, (scores_table(table),))
 
 
-def latex(table: pd.DataFrame) -> str:
-    """The table as a LaTeX `table*`."""
-    return latex_table(*_rows(table, LATEX), notes(table), texts=2, group=1)
-
-
-def _digits(value: float, count: int, best: float, syntax: Syntax) -> str:
-    if math.isnan(value):
-        return number(value, syntax)
-    text = f"{value:.{count}f}"
-    return syntax.bold(text) if value == best else text
-
-
-def _rows(table: pd.DataFrame, syntax: Syntax) -> tuple[list[str], list[list[str]]]:
-    titles = ["Model", "Origin", *(f"{name}{syntax.arrows['min']}" for name in ("ArtFID", "FID", "LPIPS", "CFSD"))]
+def scores_table(table: pd.DataFrame) -> Table:
+    """A row per model with its scores, to as many digits as are published; the best of each marked."""
+    titles = {"artfid": "ArtFID", "fid": "FID", "lpips": "LPIPS", "cfsd": "CFSD"}
     best = table[list(DIGITS)].min()
     rows = [
-        [
-            row["model"],
-            row["origin"],
-            *(_digits(row[name], count, best[name], syntax) for name, count in DIGITS.items()),
-        ]
+        (
+            words(row["model"]),
+            words(row["origin"]),
+            *(measured(row[n], digits=count, mark="best" if row[n] == best[n] else "") for n, count in DIGITS.items()),
+        )
         for _, row in table.iterrows()
     ]
-    return titles, rows
+    columns = [Column("model", "Model", words=True), Column("origin", "Origin", words=True)]
+    columns += [Column(name, titles[name], "min") for name in DIGITS]
+    return Table(tuple(columns), tuple(rows), notes=tuple(notes(table)), group=1)
