@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Union
 
 from pydantic import Field, TypeAdapter, ValidationError, field_validator
 
 from ..core.errors import UserError
-from ..core.image_files import matcher
-from .datasets import source_of
+from ..core.image_files import find, matcher
+from ..core.places import is_pattern, meant, on_server, roots
+from .datasets import by_hand, source_of
 from .fields import Place, Positive, Probability, Section
 
 PHOTOGRAPHS = (
@@ -20,15 +23,40 @@ RIGHTS = {"licence", "citation"}
 
 
 class SourceSection(Section):
-    """What every kind of source may say about the rights in its pictures; the data card repeats it."""
+    """What a kind of source says of itself before any image is read, and of the rights in its images.
+
+    holds: what its images are, for the data card. own_licence: theirs, where the configuration gives none.
+    """
+
+    holds: ClassVar[str]
+    own_licence: ClassVar[str | None] = None
 
     licence: str | None = Field(None, min_length=1, description="of the pictures; best in the hub's words: cc-by-4.0")
     citation: str | None = Field(None, min_length=1, description="whom to cite for the pictures")
+
+    @property
+    def remote(self) -> bool:
+        """Whether it lies on a server."""
+        return False
+
+    @property
+    def places(self) -> list[Path]:
+        """Files and folders of this disk that hold it: what a container must see."""
+        return []
+
+    def missing(self) -> str | None:
+        """What of it is not here, and what to do, from its key on (path: no folder ...); None where nothing is."""
+        return None
+
+    def stamp(self) -> list[list[Any]]:
+        """Name, size and time of each file of this disk from which its images come, and what those are checked by."""
+        return []
 
 
 class ProceduralSource(SourceSection):
     """Pictures drawn by this program from a seed."""
 
+    holds, own_licence = "drawn by StyleDistill", "mit"
     kind: Literal["procedural"]
     pictures: Literal["scenes", "faces", "styles"]
     count: Positive = Field(description="how many pictures the source holds")
@@ -37,6 +65,7 @@ class ProceduralSource(SourceSection):
 class FolderSource(SourceSection):
     """Every picture below a folder of this machine."""
 
+    holds = "picture files"
     kind: Literal["folder"]
     path: Place = Field(description="the folder; relative to the working directory or absolute")
     pattern: str = Field("**/*", description="glob below the folder")
@@ -50,10 +79,39 @@ class FolderSource(SourceSection):
             raise ValueError(str(error)) from None
         return pattern
 
+    @property
+    def places(self) -> list[Path]:
+        """The folder."""
+        return [Path(self.path)]
+
+    def missing(self) -> str | None:
+        """The folder, where there is none."""
+        if Path(self.path).is_dir():
+            return None
+        return f"path: no folder {self.path}. Put the pictures there, or set the path to yours.{by_hand(self.path)}"
+
+    def stamp(self) -> list[list[Any]]:
+        """Of all that lies among the images, too: what is left out may be mended."""
+        if not Path(self.path).is_dir():
+            return []
+        found = find(self.path, self.pattern)
+        names = [*found.pictures, *(left.name for left in found.left_out)]
+        return sorted([name, *_facts(Path(self.path) / name)] for name in names)
+
+
+def _facts(path: Path) -> list[int]:
+    try:
+        facts = path.stat()
+    except OSError:  # a link that leads nowhere
+        return [0, 0]
+    return [facts.st_size, facts.st_mtime_ns]
+
 
 class SkimageSource(SourceSection):
     """Photographs that scikit-image carries in its package."""
 
+    holds = "photographs that scikit-image carries"
+    own_licence = "CC0 or public domain but for few; scikit-image says which"
     kind: Literal["skimage"]
     pictures: list[Literal[PHOTOGRAPHS]] = Field(  # type: ignore[valid-type]
         list(PHOTOGRAPHS), min_length=1, description="which of them"
@@ -77,6 +135,7 @@ class ListedSource(SourceSection):
 class ArchiveSource(ListedSource):
     """Pictures in zips or tars (WebDataset shards too), or single ones, of this machine or of a server."""
 
+    holds = "picture files of an archive"
     kind: Literal["archive"]
     address: Place = Field(
         min_length=1, description="path or http(s) address; {00..19} and, in paths, * stand for several archives"
@@ -89,10 +148,34 @@ class ArchiveSource(ListedSource):
     )
     bytes: Positive | None = Field(None, description="size of one archive; checked as they are")
 
+    @property
+    def remote(self) -> bool:
+        """Whether its address is one of the web."""
+        return on_server(self.address)
+
+    @property
+    def places(self) -> list[Path]:
+        """The archive; of several, the folders that hold them."""
+        return [] if self.remote else roots(self.address)
+
+    def missing(self) -> str | None:
+        """The archive, where it is not here. Patterns of several are looked for by the job that lists them."""
+        if self.remote or is_pattern(self.address) or Path(self.address).is_file():
+            return None
+        advice = f"Put the archive there, or set the address to yours.{by_hand(self.address)}"
+        return f"address: no file {self.address}. {advice}"
+
+    def stamp(self) -> list[list[Any]]:
+        """Nothing while no archive is here: pictures that were taken before are as good as ever."""
+        files = [] if self.remote else [path for path in meant(self.address) if path.is_file()]
+        facts = [[str(path), *_facts(path)] for path in files]
+        return [*facts, [self.bytes, self.sha256, self.md5]] if facts else []
+
 
 class HubSource(ListedSource):
     """A data set of the Hugging Face hub: parquet files with an image column, or zips or tars (WebDataset)."""
 
+    holds = "pictures of a data set of the Hugging Face hub"
     kind: Literal["hub"]
     repo: str = Field(pattern=r"^[\w.-]+/[\w.-]+$", description="owner/name")
     revision: str = Field("main", description="branch, tag or commit; a branch is pinned when it is first listed")
@@ -103,6 +186,11 @@ class HubSource(ListedSource):
         description="enough of them: of parquet, row groups spread over all files are taken until they hold so many; "
         "of tars, files. null: all. The less, the less is downloaded, because neither is sent by the row",
     )
+
+    @property
+    def remote(self) -> bool:
+        """The hub is a server."""
+        return True
 
 
 class DatasetSource(Section):
@@ -124,7 +212,12 @@ class DatasetSource(Section):
             raise ValueError(f"{self.name} does not lie on the hub: it takes no `pictures`") from None
 
 
-Source = Annotated[
-    ProceduralSource | FolderSource | SkimageSource | ArchiveSource | HubSource | DatasetSource,
-    Field(discriminator="kind"),
-]
+def _kinds(section: type[SourceSection]) -> Iterator[type[SourceSection]]:
+    """The classes of settings that have a `kind`, in the order in which they stand here."""
+    for one in section.__subclasses__():
+        if "kind" in one.model_fields:
+            yield one
+        yield from _kinds(one)
+
+
+Source = Annotated[Union[(*_kinds(SourceSection), DatasetSource)], Field(discriminator="kind")]

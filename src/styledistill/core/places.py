@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from functools import cache
+from itertools import takewhile
 from pathlib import Path
 
 import braceexpand
@@ -58,8 +59,25 @@ def meant(address: str) -> list[Path]:
     address = at_home(address)
     if os.path.lexists(address) or not is_pattern(address):
         return [Path(address)]
-    places = list(braceexpand.braceexpand(address)) if "{" in address else [address]
-    return [path for place in places for path in _globbed(place)]
+    return [path for place in braced(address) for path in _globbed(place)]
+
+
+def braced(address: str) -> list[str]:
+    """The addresses that one with {00..19} stands for; itself where it has none."""
+    return list(braceexpand.braceexpand(address)) if "{" in address else [address]
+
+
+def on_server(address: str) -> bool:
+    """Whether an address is one of the web."""
+    return address.startswith(("http://", "https://"))
+
+
+def roots(address: str) -> list[Path]:
+    """The path; of one that stands for several, the folders above its first pattern."""
+    if not is_pattern(address):
+        return [Path(address)]
+    parts = (Path(place).parent.parts for place in braced(address))
+    return [Path(*takewhile(lambda part: not set(part) & set("*?["), above)) for above in parts]
 
 
 def is_pattern(address: str) -> bool:

@@ -6,16 +6,12 @@ import os
 import re
 import shlex
 from collections.abc import Iterator, Mapping
-from itertools import takewhile
 from pathlib import Path
 
-import braceexpand
-
-from ..config import NETWORKS, ArchiveSource, Config, FolderSource
+from ..config import NETWORKS, Config
 from ..core.errors import UserError
 from ..core.files import sha256_file
-from ..core.places import found, is_pattern
-from ..sources import registry
+from ..core.places import found
 from .preflight import gpus
 from .watchdog import SHELL
 
@@ -75,23 +71,11 @@ def environment(config: Config, project: Path, given: Mapping[str, str] = os.env
 def _paths(config: Config) -> Iterator[Path]:
     """Folders and files that the configuration names; a hub id is none, for there is nothing of that name."""
     for source in config.sources.values():
-        if isinstance(source, FolderSource):
-            yield Path(source.path)
-        elif isinstance(source, ArchiveSource) and not registry.needs_network(source):
-            yield from _archives(source.address)
+        yield from source.places
     teacher = found(config.teacher.weights)
     yield from (teacher, teacher.parent / teacher.stem)  # beside a file, a folder of its name holds its configuration
     yield found(config.student.start)
     yield from (Path(getattr(config.networks, name)) for name in NETWORKS)
-
-
-def _archives(address: str) -> Iterator[Path]:
-    """The archive; of an address that stands for several, the folders above its first pattern."""
-    if not is_pattern(address):
-        yield Path(address)
-        return
-    for place in braceexpand.braceexpand(address):
-        yield Path(*takewhile(lambda part: not set(part) & set("*?["), Path(place).parent.parts))
 
 
 def _names(path: Path) -> list[Path]:

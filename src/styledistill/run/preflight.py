@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..config import NETWORKS, ArchiveSource, Config, FolderSource, Networks, Source
-from ..config.datasets import by_hand
+from ..config import NETWORKS, Config, Networks, Source
 from ..core.errors import UserError
 from ..core.files import canonical_json, read_json, sha256_bytes
-from ..core.places import found, hub_id, is_pattern
+from ..core.places import found, hub_id
 from ..downloads.registry import weight_file
 from ..sources import registry
 from ..splits import windows
@@ -30,17 +29,8 @@ def check(config: Config) -> list[str]:
 
 def _missing_folders(config: Config) -> Iterator[str]:
     for name, source in config.sources.items():
-        if isinstance(source, FolderSource) and not Path(source.path).is_dir():
-            advice = f"Put the pictures there, or set the path to yours.{by_hand(source.path)}"
-            yield f"sources.{name}.path: no folder {source.path}. {advice}"
-        elif isinstance(source, ArchiveSource) and not registry.needs_network(source) and not _archive(source.address):
-            advice = f"Put the archive there, or set the address to yours.{by_hand(source.address)}"
-            yield f"sources.{name}.address: no file {source.address}. {advice}"
-
-
-def _archive(address: str) -> bool:
-    """Whether an archive is there; patterns of several are looked for by the job that lists them."""
-    return is_pattern(address) or Path(address).is_file()
+        if missing := source.missing():
+            yield f"sources.{name}.{missing}"
 
 
 def _names(name: str, source: Source) -> list[str]:
@@ -95,5 +85,5 @@ def listing(source: Source) -> str:
     A parameter of the rule that lists the source: a picture that was added, removed or changed is noticed by it, as
     Snakemake would notice a changed input.
     """
-    files = registry.stamp(source)
+    files = source.stamp()
     return f"files {sha256_bytes(canonical_json(files).encode())[:16]}" if files else ""

@@ -19,14 +19,6 @@ from ..sources.registry import Excluded
 from ..splits import select, tables
 from ..splits.windows import SPLITS
 
-# What the pictures of a kind are, and their licence where the configuration gives none.
-KINDS = {
-    "procedural": ("drawn by StyleDistill", "mit"),
-    "skimage": ("photographs that scikit-image carries", "CC0 or public domain but for few; scikit-image says which"),
-    "folder": ("picture files", None),
-    "archive": ("picture files of an archive", None),
-    "hub": ("pictures of a data set of the Hugging Face hub", None),
-}
 UNKNOWN = "not stated"
 SHOWN = 20  # files left out that the card names, for each source
 # Words for licences that the hub knows (those that collections of pictures come under); it refuses a card with others.
@@ -149,7 +141,7 @@ def _hub_licence(sources: Iterable[Source]) -> str:
 
 
 def _licence(source: Source) -> str:
-    return source.licence or KINDS.get(source.kind, ("", None))[1] or UNKNOWN
+    return source.licence or source.own_licence or UNKNOWN
 
 
 # --- sections ---------------------------------------------------------------------------------------------------
@@ -189,7 +181,7 @@ def _sources(splits: Sequence[Split], sources: Mapping[str, Source]) -> list[str
     rows = [
         [
             f"`{name}`",
-            KINDS.get(source.kind, (source.kind, None))[0],
+            source.holds,
             *(sum(owner == name for owner, _ in pictures) for pictures in taken),
             _licence(source),
             source.citation or "",

@@ -8,32 +8,37 @@ list and its pictures are made anew.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from fnmatch import fnmatchcase
-from functools import cache
 from pathlib import Path, PurePosixPath
 from shutil import rmtree
-from typing import Any
 from urllib.parse import urlsplit
-
-import braceexpand
 
 from ..config import ArchiveSource, HubSource
 from ..core.errors import BadPicture, UserError
 from ..core.files import canonical_json, read_json, sha256_bytes, write_text
-from ..core.image_files import LeftOut, is_picture
-from ..core.places import meant
+from ..core.image_files import LeftOut
+from ..core.places import braced, meant, on_server
 from ..core.progress import Meter, announce, megabytes
 from ..downloads import hub
 from ..downloads.addresses import conceal
-from ..downloads.checks import OtherFile, check_file
-from ..downloads.http import fetch_file, mirrored, size_there
+from ..downloads.http import fetch_file, size_there
 from ..downloads.http_ranges import LocalPieces, Pieces, RemotePieces
 from ..downloads.lock import alone, forget, pin, pinned
+from .archive_file import (
+    Archive,
+    check_local,
+    checked_once,
+    image_id,
+    names_in,
+    some_groups,
+    spread,
+    wanted_ids,
+    wanted_members,
+)
 from .archive_formats import (
     Contents,
     Extracted,
@@ -49,53 +54,10 @@ from .archive_formats import (
 from .archive_store import Store
 
 FOLDER = Path("resources/downloads")  # below the working directory
-_TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 _FOOTERS_AT_ONCE = 8
 _UNCHECKED = "unchecked: rows of a file without checksums, pinned as they first came"
 
 Listed = ArchiveSource | HubSource
-
-
-@dataclass(frozen=True)
-class Archive:
-    """One file that holds pictures. name: first part of their ids, empty where there is one archive only.
-
-    address: path, or where a server has it. sha256: of the whole file, where its publisher says it.
-    """
-
-    name: str
-    address: str
-    size: int | None = None
-    sha256: str | None = None
-    md5: str | None = None
-
-    @property
-    def remote(self) -> bool:
-        """Whether it lies on a server."""
-        return self.address.startswith("hf://") or _on_server(self.address)
-
-    @property
-    def url(self) -> str:
-        """Where it is asked for: on the hub's endpoint, or from the mirror if one is set."""
-        if self.address.startswith("hf://"):
-            return hub.url(self.address)
-        # Single pictures are many, and named alike in each of their folders.
-        return mirrored(self.address, parts=2 if self.form == "picture" else 1)
-
-    @property
-    def form(self) -> str:
-        """zip, tar, parquet or picture. Raises UserError for a name that says none of these."""
-        path = urlsplit(self.address).path.lower() if self.remote else self.address.lower()
-        if path.endswith(_TARS):
-            return "tar"
-        suffix = PurePosixPath(path).suffix
-        if suffix in (".zip", ".parquet"):
-            return suffix[1:]
-        if is_picture(PurePosixPath(path).name):
-            return "picture"
-        raise UserError(
-            f"{self.address}: of no known form; it must end with .zip, .tar, .tar.gz, .parquet or as a picture"
-        )
 
 
 class Archives:
@@ -119,21 +81,9 @@ class Archives:
         return (self.folder / "list.json").is_file() and not self._replaced
 
     @property
-    def stamp(self) -> list[list[Any]]:
-        """Name, size and time of each archive of this disk, and what it is checked by; nothing for those on servers.
-
-        Empty too while none is there: pictures that were taken before are as good as ever.
-        """
-        if isinstance(self.source, HubSource) or _on_server(self.source.address):
-            return []
-        files = [path for path in meant(self.source.address) if path.is_file()]
-        facts = [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in files]
-        return [*facts, [self.source.bytes, self.source.sha256, self.source.md5]] if facts else []
-
-    @property
     def _replaced(self) -> bool:
         """Whether an archive of this disk is another one than that which was listed."""
-        if not (self.folder / "list.json").is_file() or not (stamp := self.stamp):
+        if not (self.folder / "list.json").is_file() or not (stamp := self.source.stamp()):
             return False
         made_of = self.folder / "made_of.json"
         return not made_of.is_file() or read_json(made_of) != stamp
@@ -144,8 +94,9 @@ class Archives:
         with nullcontext() if self.listed else alone(self.folder):
             lists = self._list()
         for archive, members in lists:
-            names = _rows(members) if archive.form == "parquet" else (member.name for member in members)
-            found += [_id(archive, name) for name in names if fnmatchcase(name, pattern) or archive.form == "parquet"]
+            rows = archive.form == "parquet"  # which have no names
+            names = [name for name in names_in(archive, members) if rows or fnmatchcase(name, pattern)]
+            found += [image_id(archive, name) for name in names]
         if not found:
             first = "".join(f"; {left.name} is left out: {left.reason}" for left in self.left_out()[:1])
             raise UserError(f"{self.source_name}: no pictures there (looked for {pattern}{first}).")
@@ -189,9 +140,11 @@ class Archives:
 
     def _bring(self, lacking: set[str], wanted: int, label: str) -> None:
         plan = [
-            (archive, chosen) for archive, members in self._list() if (chosen := _chosen(archive, members, lacking))
+            (archive, chosen)
+            for archive, members in self._list()
+            if (chosen := wanted_members(archive, members, lacking))
         ]
-        known = {picture for archive, chosen in plan for picture in _ids(archive, chosen, lacking)}
+        known = {picture for archive, chosen in plan for picture in wanted_ids(archive, chosen, lacking)}
         if unknown := lacking - known:
             raise UserError(f"{self.source_name}: there is no picture {min(unknown)!r}.")
         total, unknown = self._total([archive for archive, _ in plan])
@@ -246,7 +199,7 @@ class Archives:
         ]
 
     def _make_list(self) -> None:
-        stamp, what = self.stamp, f"{self.folder.name}#list"
+        stamp, what = self.source.stamp(), f"{self.folder.name}#list"
         archives = self._archives()
         lists = list(self._lists(archives))
         found = [{"archive": asdict(archive), "members": contents.members} for archive, contents in lists]
@@ -271,7 +224,7 @@ class Archives:
             places = (hub.address(self.source.repo, commit, file.name) for file in files)
             return [Archive(f.name, place, f.size, f.sha256) for f, place in zip(files, places, strict=True)]
         address = self.source.address
-        places = _braced(address) if _on_server(address) else [str(place) for place in meant(address)]
+        places = braced(address) if on_server(address) else [str(place) for place in meant(address)]
         if not places:
             advice = "Put the archives there, or set the source's address to yours."
             raise UserError(f"{address}: no such file. {advice}")
@@ -286,7 +239,7 @@ class Archives:
         limit = self.source.pictures if isinstance(self.source, HubSource) else None
         if limit is not None and any(archive.form != "parquet" for archive in archives):
             taken = 0
-            for archive in sorted(archives, key=lambda one: _spread(one.name)):
+            for archive in sorted(archives, key=lambda one: spread(one.name)):
                 if taken < limit:
                     self._announce_whole([archive], f"{archive.name}, for {limit - taken:,} pictures")
                     known, contents = self._opened(archive)
@@ -297,7 +250,7 @@ class Archives:
         self._announce_whole(now, "whose pictures are then listed")
         with ThreadPoolExecutor(_FOOTERS_AT_ONCE) as pool:
             lists = list(pool.map(self._opened, archives))
-        yield from lists if limit is None else _some_groups(lists, limit)
+        yield from lists if limit is None else some_groups(lists, limit)
 
     def _opened(self, archive: Archive) -> tuple[Archive, Contents]:
         """An archive with its size, and what lies in it."""
@@ -305,7 +258,7 @@ class Archives:
             only = Member(PurePosixPath(urlsplit(archive.address).path).name, 0, archive.size or 0, [])
             return archive, Contents([only], [])
         if not archive.remote:
-            _check_local(archive)
+            check_local(archive)
             archive = Archive(archive.name, archive.address)  # what it is checked by is no part of the list
         if archive.form == "tar":
             return archive, list_tar(self._whole(archive))
@@ -356,7 +309,7 @@ class Archives:
             groups = {}
             for group in members:
                 number, first, count = group.facts
-                rows = [row for row in range(count) if _id(archive, str(first + row)) in lacking]
+                rows = [row for row in range(count) if image_id(archive, str(first + row)) in lacking]
                 groups[number] = rows
             found: Iterable[Extracted] = (
                 (str(row), data) for row, data in extract_parquet(self._pieces(archive, meter), self._column, groups)
@@ -369,7 +322,7 @@ class Archives:
         else:
             found = extract_zip(self._pieces(archive, meter), members, archive.remote and not self.source.whole)
         for name, data in found:
-            yield _id(archive, name), data
+            yield image_id(archive, name), data
 
     @property
     def _column(self) -> str:
@@ -403,74 +356,8 @@ class Archives:
         path = self._place(archive)
         known = archive.sha256 or pinned(self._downloads, archive.address) or ""
         if path.is_file():
-            digest = _checked_once(path, known, archive.size, archive.md5, path.stat().st_mtime_ns)
+            digest = checked_once(path, known, archive.size, archive.md5, path.stat().st_mtime_ns)
         else:
             digest = fetch_file(archive.url, path, known, archive.size, md5=archive.md5, headers=self._headers())
         pin(self._downloads, {archive.address: digest})
         return path
-
-
-def _check_local(archive: Archive) -> None:
-    """An archive that lies here by its owner's hand, against what the configuration says of it."""
-    if (archive.size, archive.sha256, archive.md5) == (None, None, None) or not Path(archive.address).is_file():
-        return
-    try:
-        check_file(archive.address, archive.sha256 or "", archive.size, archive.md5)
-    except OtherFile as error:
-        raise UserError(
-            f"{archive.address}: not the archive that the source describes ({error.reason}). Put the right one there, "
-            f"or mend the source's bytes, sha256 or md5."
-        ) from error
-
-
-@cache
-def _checked_once(path: Path, sha256: str, size: int | None, md5: str | None, _changed: int) -> str:
-    """Gigabytes are hashed once in a process."""
-    return check_file(path, sha256, size, md5)
-
-
-def _on_server(address: str) -> bool:
-    return address.startswith(("http://", "https://"))
-
-
-def _braced(address: str) -> list[str]:
-    return list(braceexpand.braceexpand(address)) if "{" in address else [address]
-
-
-def _some_groups(lists: list[tuple[Archive, Contents]], limit: int) -> Iterator[tuple[Archive, Contents]]:
-    """Row groups spread over the whole data set, in an order that lasts, whatever it is sorted by."""
-    groups = [(archive, group) for archive, contents in lists for group in contents.members]
-    chosen: dict[Archive, list[Member]] = {}
-    taken = 0
-    for archive, group in sorted(groups, key=lambda one: _spread(f"{one[0].name}/{one[1].name}")):
-        if taken < limit:
-            chosen.setdefault(archive, []).append(group)
-            taken += group.facts[2]
-    yield from ((archive, Contents(groups, [])) for archive, groups in chosen.items())
-
-
-def _spread(name: str) -> bytes:
-    return hashlib.sha256(name.encode()).digest()
-
-
-def _id(archive: Archive, name: str) -> str:
-    if archive.form == "picture":
-        return archive.name or name
-    return f"{archive.name}/{name}" if archive.name else name
-
-
-def _rows(groups: Iterable[Member]) -> Iterator[str]:
-    for group in groups:
-        _, first, count = group.facts
-        yield from (str(row) for row in range(first, first + count))
-
-
-def _ids(archive: Archive, members: Iterable[Member], lacking: set[str]) -> Iterator[str]:
-    names = _rows(members) if archive.form == "parquet" else (member.name for member in members)
-    yield from (picture for name in names if (picture := _id(archive, name)) in lacking)
-
-
-def _chosen(archive: Archive, members: list[Member], lacking: set[str]) -> list[Member]:
-    if archive.form == "parquet":
-        return [group for group in members if any(True for _ in _ids(archive, [group], lacking))]
-    return [member for member in members if _id(archive, member.name) in lacking]

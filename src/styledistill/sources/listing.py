@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
 
-from ..config import ArchiveSource, FolderSource, HubSource, Source
+from ..config import Source
 from ..config.datasets import datasets, source_of
 from ..core.progress import megabytes
 from ..downloads import registry as weights
@@ -38,12 +37,8 @@ def _origin(source: dict[str, Any]) -> str:
 
 
 def _state(source: Source) -> str:
-    if isinstance(source, FolderSource):
-        return f"here, in {source.path}" if Path(source.path).is_dir() else f"not here: belongs in {source.path}"
-    assert isinstance(source, ArchiveSource | HubSource)
-    archives = Archives(source)
-    if isinstance(source, ArchiveSource) and not source.address.startswith("http"):
-        here = Path(source.address).is_file()
-        return f"here, {source.address}" if here else f"not here: belongs at {source.address}"
-    count, size = archives.store.count()
+    if not source.remote:
+        where = ", ".join(map(str, source.places))
+        return f"here: {where}" if source.missing() is None else f"not here: belongs at {where}"
+    count, size = Archives(source).store.count()
     return f"{count:,} pictures here ({megabytes(size)})" if count else "not here"

@@ -1,6 +1,6 @@
 """The kinds of sources: what each holds (index) and how one picture of it is read (fetch).
 
-Adding a kind is one class of settings in `config` and one line in `KINDS`.
+Adding a kind is one class of settings in `config/sources.py`, a module here that reads it, and one line in `KINDS`.
 """
 
 from __future__ import annotations
@@ -48,13 +48,16 @@ class Kind:
     """What a kind of source can do.
 
     names: ids of all pictures, without opening any. read: the encoded bytes or the recipe of one picture.
-    crop: a square RGB picture of a given side, from that. listed: pictures are not opened for the index, and
-    must be brought before they can be read; a block then has spares for those that turn out bad.
+    crop: a square RGB picture of a given side, from that. left_out: what lies among the pictures and is none, without
+    opening any. drawn: pictures have no size of their own. listed: pictures are not opened for the index, and must be
+    brought before they can be read; a block then has spares for those that turn out bad.
     """
 
     names: Callable[[Any], list[str]]
     read: Callable[[Any, str], bytes]
     crop: Callable[[Any, str, int, bytes], Image.Image]
+    left_out: Callable[[Any], Iterable[image_files.LeftOut]] = lambda _: ()
+    drawn: bool = False
     listed: bool = False
 
 
@@ -70,26 +73,7 @@ def listed(source: config.Source) -> bool:
 
 def needs_network(source: config.Source) -> bool:
     """Whether a source lies on a server."""
-    return isinstance(source, config.HubSource) or (
-        isinstance(source, config.ArchiveSource) and source.address.startswith(("http://", "https://"))
-    )
-
-
-def stamp(source: config.Source) -> list[list[Any]]:
-    """Name, size and time of each file of this disk from which a source's pictures come; none where none is."""
-    if isinstance(source, config.FolderSource) and Path(source.path).is_dir():
-        found = image_files.find(source.path, source.pattern)
-        names = [*found.pictures, *(left.name for left in found.left_out)]
-        return sorted([name, *_facts(Path(source.path) / name)] for name in names)
-    return Archives(source).stamp if isinstance(source, config.ArchiveSource) else []
-
-
-def _facts(path: Path) -> list[int]:
-    try:
-        facts = path.stat()
-    except OSError:  # a link that leads nowhere
-        return [0, 0]
-    return [facts.st_size, facts.st_mtime_ns]
+    return source.remote
 
 
 def left_out(source: config.Source) -> list[Excluded]:
@@ -97,12 +81,7 @@ def left_out(source: config.Source) -> list[Excluded]:
 
     Of archives once they are listed.
     """
-    if listed(source):
-        found = Archives(source).left_out()
-    elif isinstance(source, config.FolderSource):
-        found = image_files.find(source.path, source.pattern).left_out
-    else:
-        return []
+    found = KINDS[source.kind].left_out(source)
     return [Excluded(left.name if _writable(left.name) else ascii(left.name), left.reason) for left in found]
 
 
@@ -139,7 +118,7 @@ def _writable(name: str) -> bool:
 def entry(source: config.Source, name: str) -> Entry:
     """Size and hash of one picture. Raises BadPicture."""
     data = KINDS[source.kind].read(source, name)
-    if source.kind == "procedural":
+    if KINDS[source.kind].drawn:
         return Entry(name, 0, 0, sha256_bytes(data))
     width, height = open_rgb(data, name).size
     if min(width, height) < LEAST:
@@ -197,12 +176,15 @@ _ARCHIVES = Kind(
     lambda source: Archives(source).names(),
     lambda source, name: Archives(source).store.read(name),
     _crop_file,
+    lambda source: Archives(source).left_out(),
     listed=True,
 )
 
 KINDS: dict[str, Kind] = {
-    "procedural": Kind(_procedural_names, lambda _, name: name.encode(), _procedural_crop),
-    "folder": Kind(_folder_names, _folder_read, _crop_file),
+    "procedural": Kind(_procedural_names, lambda _, name: name.encode(), _procedural_crop, drawn=True),
+    "folder": Kind(
+        _folder_names, _folder_read, _crop_file, lambda source: image_files.find(source.path, source.pattern).left_out
+    ),
     "skimage": Kind(lambda source: sorted(source.pictures), lambda _, name: skimage.read(name), _crop_file),
     "archive": _ARCHIVES,
     "hub": _ARCHIVES,

@@ -90,7 +90,7 @@ def test_linked_folders_are_followed_once(tmp_path: Path) -> None:
     assert sorted(Path(name).name for name in names) == ["a.png", "b.png", "d.png"]
     assert "z/a.png" in names and "more/b.png" in names
     assert {entry.picture for entry in registry.left_out(source)} == {"nowhere.png", "itself"}
-    assert {entry[0] for entry in registry.stamp(source)} == {*names, "nowhere.png", "itself"}
+    assert {entry[0] for entry in source.stamp()} == {*names, "nowhere.png", "itself"}
 
 
 def test_what_cannot_be_listed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
