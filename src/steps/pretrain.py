@@ -25,6 +25,7 @@ import numpy as np
 
 from styledistill import config
 from styledistill.core.errors import UserError
+from styledistill.core.image_files import find
 from styledistill.core.images import open_rgb, square_crop
 from styledistill.core.provenance import run_record
 from styledistill.core.runtime import pick_device, seed_everything, use_threads
@@ -41,9 +42,10 @@ def pictures(where: str, draw: Callable[[int, int, int], np.ndarray], seed: int,
     if where.startswith("drawn:"):
         return draw(seed, int(where.removeprefix("drawn:")), side)
     folder = Path(where)
-    found = sorted(folder.rglob("*.png") if folder.is_dir() else Path().glob(where))
+    inside = folder.is_dir()
+    found = [folder / name for name in find(folder).pictures] if inside else sorted(Path().glob(where))
     if not found:
-        raise UserError(f"{where}: no pictures there. Give a folder of PNGs, a glob, or drawn:N.")
+        raise UserError(f"{where}: no images there. Give a folder of images, a glob, or drawn:N.")
     return np.stack([np.asarray(square_crop(open_rgb(path), side)) for path in found])
 
 
