@@ -19,6 +19,7 @@ from typing import Any
 from ..core.errors import BadPicture, UserError
 from ..core.files import atomic_path, canonical_json, read_json, sha256_bytes, sha256_file, write_json
 from ..core.images import whole_size
+from ..splits import names as called
 from ..splits import tables
 
 PICTURES = ("content.png", "style.png", "target.png")
@@ -67,7 +68,7 @@ def block_pairs(block: Path, images: Path, teacher: Path, name: str) -> Iterator
     rows = tables.read(block, tables.BlockRow)
     contents, styles = ([row for row in rows if row.role == role] for role in ("content", "style"))
     for content, style in product(contents, styles):
-        pair = f"{content.name}_{style.name}"
+        pair = called.pair(content.name, style.name)
         crops = [(images / f"{row.name}.png").read_bytes() for row in (content, style)]
         target = (teacher / f"{pair}.png").read_bytes()
         sources = {
@@ -121,8 +122,9 @@ def write_manifest(
 
 def _pictures(key: str) -> set[tuple[str, str]]:
     """(block, name) of content and style of a pair: train_0007_c03_s05."""
-    _, block, content, style = key.rsplit("_", 3)
-    return {(block, content), (block, style)}
+    found = called.read_key(key)
+    assert found is not None, key
+    return {(found.block, found.content), (found.block, found.style)}
 
 
 def _contents(shard: Path) -> tuple[list[str], dict[str, Any]]:

@@ -5,14 +5,12 @@ Two sets: `golden` (each golden content with each golden style) and `val` (the p
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.errors import UserError
 from ..core.files import read_json
-
-_KEY = re.compile(r"(?P<split>[a-z]+)_(?P<block>\d{4})_(?P<content>c\d+)_(?P<style>s\d+)")
+from . import names as called
 
 
 @dataclass(frozen=True)
@@ -30,11 +28,7 @@ class Pair:
 def golden_pairs(images: Path, contents: int, styles: int) -> list[Pair]:
     """Every golden content with every golden style, content by content."""
     folder = images / "golden"
-    return [
-        Pair("golden", f"c{c}_s{s}", f"c{c}", f"s{s}", folder / f"c{c}.png", folder / f"s{s}.png")
-        for c in range(contents)
-        for s in range(styles)
-    ]
+    return _every("golden", folder, contents, styles, called.GOLDEN)
 
 
 def validation_pairs(images: Path, manifest: Path) -> list[Pair]:
@@ -44,22 +38,26 @@ def validation_pairs(images: Path, manifest: Path) -> list[Pair]:
 
 def block_pairs(images: Path, contents: int, styles: int) -> list[Pair]:
     """Every content of one block (folder images/train/0007) with every style of it, named c03_s05 as the files are."""
+    return _every("block", images, contents, styles, called.BLOCK)
+
+
+def _every(kind: str, folder: Path, contents: int, styles: int, digits: int) -> list[Pair]:
     return [
-        Pair("block", f"{c}_{s}", c, s, images / f"{c}.png", images / f"{s}.png")
-        for c in (f"c{number:02d}" for number in range(contents))
-        for s in (f"s{number:02d}" for number in range(styles))
+        Pair(kind, called.pair(c, s), c, s, folder / f"{c}.png", folder / f"{s}.png")
+        for c in called.names("content", contents, digits)
+        for s in called.names("style", styles, digits)
     ]
 
 
 def _pair(images: Path, manifest: Path, key: str) -> Pair:
-    found = _KEY.fullmatch(key)
-    if not found:
+    found = called.read_key(key)
+    if found is None:
         raise UserError(f'{manifest}: "{key}" is not the key of a pair (like val_0000_c03_s05): pack the split again')
-    split, block, content, style = found.groups()
+    split, block, content, style = found
     folder = images / split / block
     return Pair(
         set="val",
-        name=f"{block}_{content}_{style}",
+        name=f"{block}_{called.pair(content, style)}",
         content=f"{block}_{content}",
         style=f"{block}_{style}",
         content_file=folder / f"{content}.png",

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from ..config import Blocks, BlockShape, Golden, Source
 from ..core.errors import UserError
+from . import names as called
 
 SPLITS = ("train", "val")
 
@@ -43,7 +44,8 @@ def block_members(
 ) -> list[Member]:
     """Contents c00.. and styles s00.. of one block. Raises UserError when a source is too small for it."""
     windows = {source: iter(_window(blocks, split, block, source, orders[source], shares)) for source in _used(blocks)}
-    return list(_named(blocks, windows, "c{:02d}", "s{:02d}"))
+    counts = {"contents": blocks.contents, "styles": blocks.styles}
+    return list(_numbered(counts, windows, called.BLOCK))
 
 
 def block_spares(
@@ -66,7 +68,8 @@ def golden_members(golden: Golden, orders: dict[str, list[str]], shares: Mapping
         role: {s: c if isinstance(c, int) else len(c) for s, c in getattr(golden, role).items()}
         for role in ("contents", "styles")
     }
-    return list(_numbered(counts, {source: iter(names) for source, names in wanted.items()}, "c{}", "s{}"))
+    pictures = {source: iter(chosen) for source, chosen in wanted.items()}
+    return list(_numbered(counts, pictures, called.GOLDEN))
 
 
 def golden_spares(golden: Golden, orders: dict[str, list[str]], shares: Mapping[str, float]) -> dict[str, list[str]]:
@@ -209,16 +212,8 @@ def _window(
     return ordered[len(ordered) - (block + 1) * size : len(ordered) - block * size]
 
 
-def _named(blocks: Blocks, windows: dict[str, Iterator[str]], content: str, style: str) -> Iterator[Member]:
-    return _numbered({"contents": blocks.contents, "styles": blocks.styles}, windows, content, style)
-
-
-def _numbered(
-    counts: dict[str, dict[str, int]], pictures: dict[str, Iterator[str]], content: str, style: str
-) -> Iterator[Member]:
-    for role, pattern in (("contents", content), ("styles", style)):
-        number = 0
-        for source, count in counts[role].items():
-            for _ in range(count):
-                yield Member(pattern.format(number), role.removesuffix("s"), source, next(pictures[source]))
-                number += 1
+def _numbered(counts: dict[str, dict[str, int]], pictures: dict[str, Iterator[str]], digits: int) -> Iterator[Member]:
+    for role in ("content", "style"):
+        sources = [source for source, count in counts[f"{role}s"].items() for _ in range(count)]
+        for number, source in enumerate(sources):
+            yield Member(called.name(role, number, digits), role, source, next(pictures[source]))

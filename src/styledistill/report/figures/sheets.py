@@ -22,6 +22,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ...core.files import write_bytes
 from ...core.images import open_rgb
+from ...splits import names as called
 from .charts import DPI, INK
 from .distances import DISTANCES, Extremes, Judged
 
@@ -117,8 +118,9 @@ def golden_sheet(results: Path, contents: int, styles: int, models: Sequence[str
     for style in range(styles):
         panel, band = divmod(style, per_panel)
         for content in range(contents):
-            paths = [results / "images" / "golden" / f"{name}.png" for name in (f"c{content}", f"s{style}")]
-            paths += [results / "golden" / model / f"c{content}_s{style}.png" for model in models]
+            both = called.name("content", content, called.GOLDEN), called.name("style", style, called.GOLDEN)
+            paths = [results / "images" / "golden" / f"{name}.png" for name in both]
+            paths += [results / "golden" / model / f"{called.pair(*both)}.png" for model in models]
             for column, path in enumerate(paths):
                 sheet.paste(_enlarged(path, grid.side), grid.corner(panel, band * contents + content, column))
     names = ["content", "style", *models]
@@ -145,7 +147,8 @@ def dataset_samples(results: Path, block: str = "train/0000", most: int = 6) -> 
     for row, content in enumerate(contents, 1):
         sheet.paste(_enlarged(crops / f"{content}.png", grid.side), grid.corner(0, row, 0))
         for column, style in enumerate(styles, 1):
-            sheet.paste(_enlarged(teacher / f"{content}_{style}.png", grid.side), grid.corner(0, row, column))
+            made = teacher / f"{called.pair(content, style)}.png"
+            sheet.paste(_enlarged(made, grid.side), grid.corner(0, row, column))
     size = _font_size(["contents", "styles"], grid.side)
     middle = grid.side / 2
     return Sheet(sheet, (Label("styles →", middle, middle - 4, size), Label("contents ↓", middle, middle + size, size)))

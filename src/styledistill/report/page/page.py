@@ -16,6 +16,7 @@ import yaml
 from ...config import Config, total
 from ...core.files import read_json, write_text
 from ...core.provenance import duration, read_records, stage_costs, versions
+from ...splits import names as called
 from ..figures import charts, sheets
 from ..figures.ablation import ablation_figure, ratio
 from ..figures.distances import DISTANCES, Judged, distance_measure, extremes, golden_distances
@@ -139,17 +140,17 @@ def _source(name: str) -> str:
 
 def _pictures(results: Path, config: Config, measure: str) -> dict[str, Any]:
     """The page's pictures as data URIs, and the names by which the template asks for them."""
-    all_names = [[f"{letter}{number}" for number in range(total(role))]
-                 for letter, role in (("c", config.golden.contents), ("s", config.golden.styles))]  # fmt: skip
-    contents, styles = (sheets.spread(names, _MOST_GOLDEN) for names in all_names)
+    counts = {"content": total(config.golden.contents), "style": total(config.golden.styles)}
+    all_names = [called.names(role, count, called.GOLDEN) for role, count in counts.items()]
+    contents, styles = (sheets.spread(every, _MOST_GOLDEN) for every in all_names)
     made = [model for model in config.models if model not in ("content", "style")]
     files = {name: results / "images" / "golden" / f"{name}.png" for name in (*contents, *styles)}
-    pairs = [f"{model}/{content}_{style}" for model in made for style in styles for content in contents]
+    pairs = [f"{model}/{called.pair(content, style)}" for model in made for style in styles for content in contents]
     files |= {name: results / "golden" / f"{name}.png" for name in pairs}
     uris, encoding = inline_pictures(files, _PICTURE_BUDGET)
     samples, matrix = _samples(results)
-    few = [sheets.spread(names, _VARIED_PAIRS) for names in (contents, styles)]
-    varied = ["_".join(pair) for pair in zip(*few, strict=False)]
+    few = [sheets.spread(some, _VARIED_PAIRS) for some in (contents, styles)]
+    varied = [called.pair(*both) for both in zip(*few, strict=False)]
     ends, found = _extremes(results, list(config.losses), measure)
     return {
         "contents": contents,

@@ -1,0 +1,52 @@
+"""How contents, styles and their pairs are called, in files, tables and keys.
+
+In a block `c03`, `s05` and `c03_s05`; in the golden set `c3`, `s5` and `c3_s5`; in a shard `train_0007_c03_s05`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+BLOCK, GOLDEN = 2, 1  # digits of a number, at the least
+_LETTERS = {"content": "c", "style": "s"}
+_KEY = re.compile(r"([a-z]+)_(\d{4})_(c\d+)_(s\d+)")
+
+
+def name(role: str, number: int, digits: int) -> str:
+    """A content or a style. role: content or style. digits: BLOCK or GOLDEN."""
+    return f"{_LETTERS[role]}{number:0{digits}d}"
+
+
+def names(role: str, count: int, digits: int) -> list[str]:
+    """All contents or styles, from number 0 on."""
+    return [name(role, number, digits) for number in range(count)]
+
+
+def pair(content: str, style: str) -> str:
+    """A content and a style."""
+    return f"{content}_{style}"
+
+
+def grid(contents: Iterable[str], styles: Sequence[str]) -> list[str]:
+    """Every content with every style, content by content."""
+    return [pair(content, style) for content in contents for style in styles]
+
+
+class Key(NamedTuple):
+    """A pair of a shard: `<split>_<block>_<content>_<style>`."""
+
+    split: str
+    block: str
+    content: str
+    style: str
+
+    def __str__(self) -> str:
+        return "_".join(self)
+
+
+def read_key(text: str) -> Key | None:
+    """The parts of a key; None for what is none."""
+    found = _KEY.fullmatch(text)
+    return Key(*found.groups()) if found else None
