@@ -119,6 +119,11 @@ class Student(Section):
         "'pretrain' (this workflow's own pretraining) or 'imagenet' (backbone only, of sttr)"
     )
 
+    @property
+    def title(self) -> str:
+        """The network in words: sttr (tiny), micro."""
+        return f"{self.architecture} ({self.size})" if self.architecture == "sttr" else self.architecture
+
     @model_validator(mode="after")
     def _start_fits(self) -> Student:
         if self.architecture != "sttr" and (self.start == "imagenet" or self.start.endswith((".pth", ".pt"))):

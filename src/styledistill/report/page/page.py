@@ -256,10 +256,7 @@ def _facts(results: Path, config: Config) -> list[tuple[str, str]]:
         ("golden pairs", f"{golden[0]} × {golden[1]}"),
         ("pixels", f"{config.image_size} × {config.image_size}"),
         ("teacher steps", str(config.teacher.steps)),
-        (
-            "student",
-            config.student.architecture + (f" ({config.student.size})" * (config.student.architecture == "sttr")),
-        ),
+        ("student", config.student.title),
         ("seed", str(config.seed)),
     ]
 
