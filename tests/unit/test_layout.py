@@ -168,3 +168,9 @@ def test_finished_pairs_stay_valid():
     CHANGELOG.md.
     """
     assert fingerprint_modules(METHOD) == "0917f2d84e2ef89c"
+
+
+def test_no_file_is_longer_than_a_head_holds():
+    """But a network: it is read as one."""
+    lines = {path.relative_to(SRC).as_posix(): len(path.read_text().splitlines()) for path in SRC.rglob("*.py")}
+    assert {name for name, count in lines.items() if count > 400} <= {"styledistill/student/sttr.py"}

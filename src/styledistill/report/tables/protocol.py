@@ -6,11 +6,10 @@ import csv
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-import braceexpand
-
 from ...config import Config, DatasetSource, total
 from ...config.datasets import datasets
 from ...core.files import sha256_bytes
+from ...core.places import braced
 from ...downloads.lock import FOLDER, NAME, listed, mirror_of
 
 # Registry names of StyleID's evaluation pictures (data/cnt and data/sty of its repository), and how many there are.
@@ -51,7 +50,7 @@ def evaluation_pictures(golden: Path) -> Decision:
         rows = list(csv.DictReader(file))
     lock, seen = listed(FOLDER), []
     for role, (name, count) in (("content", CONTENTS), ("style", STYLES)):
-        places = {PurePosixPath(place).name: place for place in braceexpand.braceexpand(_address(name))}
+        places = {PurePosixPath(place).name: place for place in braced(_address(name))}
         hashes = {row["picture"]: row["sha256"] for row in rows if row["role"] == role}
         if set(hashes) != set(places) or len(places) != count:
             return _without(f"the {role}s are not the {count} of {_address(name)}")
