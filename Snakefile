@@ -1,17 +1,30 @@
 """StyleDistill: distil a diffusion stylizer into one feed-forward transformer, and measure what it kept.
 
-The chapters stand in workflow/rules, a file each; workflow/rules/common.smk holds paths and settings.
+The chapters stand in workflow/rules, a file each. common.smk names files, lifecycle.smk has the start and end of a run.
 """
+
+import sys
+from pathlib import Path
 
 from snakemake.utils import min_version
 
 min_version("9.0")
+
+PROJECT = Path(workflow.current_basedir)
+sys.path.insert(0, str(PROJECT / "src"))
+
+from styledistill.run.configuration import chosen_configuration
+
+# --configfile alone or config.yaml beside this, with the keys of --config; as a module: the `config` that it was given.
+CFG = chosen_configuration(config, workflow, PROJECT)
 
 
 report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/machine.smk"
+include: "workflow/rules/lifecycle.smk"
 include: "workflow/rules/downloads.smk"
 include: "workflow/rules/sources.smk"
 include: "workflow/rules/splits.smk"
@@ -21,19 +34,6 @@ include: "workflow/rules/student.smk"
 include: "workflow/rules/metrics.smk"
 include: "workflow/rules/ablation.smk"
 include: "workflow/rules/report.smk"
-
-
-onstart:
-    stop_if_missing()
-    alone(lock.occupy)
-
-
-onsuccess:
-    summary()
-
-
-onerror:
-    tell_of_kills(log)
 
 
 rule all:
@@ -81,7 +81,7 @@ rule onnx:
 
 rule golden:
     input:
-        collect(GOLDEN_SHEET, kind=["png", "pdf"]),
+        multiext(f"{RESULTS}/figures/golden", ".png", ".pdf"),
 
 
 rule ablation:

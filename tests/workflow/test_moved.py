@@ -37,7 +37,7 @@ def test_results_in_a_fresh_clone_have_nothing_to_do(smoke_copy: Path, checkout:
 @pytest.mark.parametrize(
     ("file", "follows"),
     [
-        ("micro/student.safetensors", DISTILLED | {"graphs"}),
+        ("micro/student.safetensors", DISTILLED | {"trace_onnx"}),
         ("tiny_teacher/null_text.safetensors", TAUGHT),
     ],
 )

@@ -12,7 +12,7 @@ ABLATION = multiext(f"{RESULTS}/tables/ablation", ".csv", ".md", ".tex") + multi
 
 rule render_variant:
     input:
-        images=GOLDEN_IMAGES,
+        images=GOLDEN_CROPS,
         weights=TEACHER_STAMP,
     output:
         VARIANT_PICTURES,
@@ -26,16 +26,15 @@ rule render_variant:
         env("model")
     container:
         image("model")
-    threads: 1
     resources:
         mem_mb=3000,
         runtime=240,
         gpu=gpu,
     params:
-        teacher=lambda wildcards: settings(CFG.variants[wildcards.variant]),
-        mark=teacher_mark,
+        teacher=lambda wildcards: as_json(CFG.variants[wildcards.variant]),
+        mark=MARKS["teacher"],
         golden=GOLDEN_COUNTS,
-        images=lambda wildcards, input: Path(input.images[0]).parents[1],
+        images=folder(IMAGES),
         store=STORE,
         device=CFG.device,
         out=subpath(output[0], parent=True),
@@ -43,14 +42,16 @@ rule render_variant:
     message:
         "Stylize the golden set with the teacher's variant {wildcards.variant}"
     shell:
-        'python "$SRC"/steps/render.py --model teacher --teacher {params.teacher:q} --store {params.store}'
-        " --images {params.images} {params.golden} --device {params.device} --out-golden {params.out}"
-        " 3>&2 >{log} 2>&1"
+        step(
+            "render",
+            "--model teacher --teacher {params.teacher:q} --store {params.store} --images {params.images}"
+            " {params.golden} --device {params.device} --out-golden {params.out}",
+        )
 
 
 rule score_variants:
     input:
-        images=GOLDEN_IMAGES,
+        images=GOLDEN_CROPS,
         pictures=collect(VARIANT_PICTURES, variant=VARIANTS),
         weights=collect(STAMP, weight=requirements.for_scores(CFG)),
     output:
@@ -64,7 +65,6 @@ rule score_variants:
         env("model")
     container:
         image("model")
-    threads: 1
     resources:
         mem_mb=4000,
         runtime=240,
@@ -72,18 +72,20 @@ rule score_variants:
     params:
         variants=" ".join(VARIANTS),
         metrics=settings(CFG.metrics),
-        networks=given(settings(CFG.networks)),
+        networks=settings(CFG.networks),
         golden=GOLDEN_COUNTS,
-        images=lambda wildcards, input: Path(input.images[0]).parents[1],
+        images=folder(IMAGES),
         pictures=subpath(output[0], parent=True),
         device=CFG.device,
         code=fingerprint_script("score_variants"),
     message:
         "Score the teacher's variants"
     shell:
-        'python "$SRC"/steps/score_variants.py {params.variants} --pictures {params.pictures} --images {params.images}'
-        " {params.golden} --settings {params.metrics:q} --networks {params.networks:q} --device {params.device}"
-        " 3>&2 >{log} 2>&1"
+        step(
+            "score_variants",
+            "{params.variants} --pictures {params.pictures} --images {params.images} {params.golden}"
+            " --settings {params.metrics:q} --networks {params.networks:q} --device {params.device}",
+        )
 
 
 # A few pairs tell the deviation of the attention's logits well enough.
@@ -102,27 +104,29 @@ rule deviation:
         env("model")
     container:
         image("model")
-    threads: 1
     resources:
         mem_mb=3000,
         runtime=120,
         gpu=gpu,
     params:
-        teacher=given(settings(CFG.teacher)),
-        mark=teacher_mark,
+        teacher=settings(CFG.teacher),
+        mark=MARKS["teacher"],
         contents=lambda wildcards, input: " ".join(
-            f"--content {picture}" for picture in input.contents
+            f"--content {image}" for image in input.contents
         ),
         styles=lambda wildcards, input: " ".join(
-            f"--style {picture}" for picture in input.styles
+            f"--style {image}" for image in input.styles
         ),
         device=CFG.device,
         code=fingerprint_script("deviation"),
     message:
         "Measure the deviation of the teacher's attention logits"
     shell:
-        'python "$SRC"/steps/deviation.py {params.contents} {params.styles} --teacher {params.teacher:q}'
-        " --device {params.device} --table {output} 3>&2 >{log} 2>&1"
+        step(
+            "deviation",
+            "{params.contents} {params.styles} --teacher {params.teacher:q} --device {params.device}"
+            " --table {output}",
+        )
 
 
 rule ablation_figure:
@@ -148,19 +152,21 @@ rule ablation_figure:
         env("report")
     container:
         image("report")
-    threads: 1
     resources:
         mem_mb=1000,
         runtime=30,
     params:
-        variants=given(settings(CFG.variants)),
+        variants=settings(CFG.variants),
         order=",".join(VARIANTS),
         metrics=settings(CFG.metrics),
         seed=CFG.seed,
-        results=lambda wildcards, output: Path(output[0]).parents[1],
+        results=folder(RESULTS),
         code=fingerprint_script("ablation_figure"),
     message:
         "Show what each part of the teacher does"
     shell:
-        'python "$SRC"/steps/ablation_figure.py --results {params.results} --variants {params.variants:q} --order {params.order}'
-        " --settings {params.metrics:q} --seed {params.seed} 3>&2 >{log} 2>&1"
+        step(
+            "ablation_figure",
+            "--results {params.results} --variants {params.variants:q} --order {params.order}"
+            " --settings {params.metrics:q} --seed {params.seed}",
+        )

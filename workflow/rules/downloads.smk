@@ -1,6 +1,8 @@
 # What comes from elsewhere: weight files, into resources/weights, which all runs share, each with a stamp that the run owns;
 # the teacher; and all pictures that a run takes.
 
+BY_HAND = [name for name, wanted in weight_files().items() if wanted.by_hand]
+
 
 rule weights_file:
     output:
@@ -17,20 +19,22 @@ rule weights_file:
         env("data")
     container:
         image("data")
-    threads: 1
     resources:
         mem_mb=500,
         runtime=240,
     params:
         # No fingerprint of the code: a file is what its sha256 says, and a better downloader must not redo a student.
         sha256=lambda wildcards: weight_files()[wildcards.weight].sha256,
-        folder=WEIGHTS,
+        folder=str(FOLDER),
         stamps=subpath(output[0], parent=True),
     message:
         "Download the weights {wildcards.weight}, unless they are here"
     shell:
-        'env -u HF_HUB_OFFLINE python "$SRC"/weights.py {wildcards.weight} --folder {params.folder} --stamps {params.stamps}'
-        " 3>&2 >{log} 2>&1"
+        program(
+            "weights",
+            "{wildcards.weight} --folder {params.folder} --stamps {params.stamps}",
+            offline=0,
+        )
 
 
 use rule weights_file as weights_by_hand with:
@@ -56,7 +60,6 @@ if TEACHER_STAMP:
             env("data")
         container:
             image("data")
-        threads: 1
         resources:
             mem_mb=500,
             runtime=240,
@@ -65,7 +68,11 @@ if TEACHER_STAMP:
         message:
             "Download the teacher {params.name} from the hub, unless it is here"
         shell:
-            'env -u HF_HUB_OFFLINE python "$SRC"/steps/teacher_weights.py {params.name:q} --out {output} 3>&2 >{log} 2>&1'
+            step(
+                "teacher_weights",
+                "{params.name:q} --out {output}",
+                offline=0,
+            )
 
 
 if LISTED:
@@ -94,12 +101,16 @@ if LISTED:
             runtime=600,
         params:
             # No fingerprint of the code: a better downloader must not redo what is here.
-            sources=given(pictures_of(LISTED)),
-            golden=given(settings(CFG.golden)),
+            sources=images_of(LISTED),
+            golden=settings(CFG.golden),
             blocks=settings(CFG.blocks),
             seed=CFG.seed,
         message:
             "Fetch the pictures of {input}, unless they are here"
         shell:
-            'env -u HF_HUB_OFFLINE python "$SRC"/download.py {input} --sources {params.sources:q} --golden {params.golden:q}'
-            " --blocks {params.blocks:q} --seed {params.seed} --out {output} 3>&2 >{log} 2>&1"
+            program(
+                "download",
+                "{input} --sources {params.sources:q} --golden {params.golden:q} --blocks {params.blocks:q}"
+                " --seed {params.seed} --out {output}",
+                offline=0,
+            )

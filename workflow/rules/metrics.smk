@@ -1,12 +1,21 @@
-# Pictures of every model, their scores, and what each model costs.
+# Images of every model, their scores, and what each model costs.
+
+import shlex
+
+STYLE_ACTIVATIONS = f"{RESULTS}/metrics/styles.npz"
+# How render.py is told to load a model.
+OPTIONS = {
+    "teacher": f"--teacher {shlex.quote(as_json(CFG.teacher))} --store {STORE} --finished {TEACHER}/val",
+    **{model: f"--weights {folder}" for model, folder in IN_SHELL.items()},
+}
 
 
 rule render:
     input:
-        golden=GOLDEN_IMAGES,
+        golden=GOLDEN_CROPS,
         # Lists the validation pairs, and is made from their crops and teacher pictures.
         manifest=MANIFESTS[1],
-        model=lambda wildcards: made_by(wildcards.model),
+        model=lambda wildcards: MADE_BY[wildcards.model],
     output:
         golden=GOLDEN_PICTURES,
         validation=directory(VALIDATION),
@@ -20,32 +29,33 @@ rule render:
         env("model")
     container:
         image("model")
-    threads: 1
     resources:
         mem_mb=3000,
         runtime=120,
         gpu=gpu,
     params:
-        model=lambda wildcards: options_of(wildcards.model),
-        mark=mark_of,
+        model=lambda wildcards: OPTIONS[wildcards.model],
+        mark=lambda wildcards: MARKS.get(wildcards.model, given(""))(wildcards),
         golden=GOLDEN_COUNTS,
-        images=lambda wildcards, input: Path(GOLDEN_IMAGES[0]).parents[1],
+        images=folder(IMAGES),
         device=CFG.device,
         out=subpath(output[0], parent=True),
         code=fingerprint_script("render"),
     message:
         "Stylize the golden set and the validation pairs with {wildcards.model}"
     shell:
-        'python "$SRC"/steps/render.py --model {wildcards.model} {params.model}'
-        " --images {params.images} --manifest {input.manifest} {params.golden} --device {params.device}"
-        " --out-golden {params.out} --out-validation {output.validation}"
-        " 3>&2 >{log} 2>&1"
+        step(
+            "render",
+            "--model {wildcards.model} {params.model} --images {params.images} --manifest {input.manifest}"
+            " {params.golden} --device {params.device} --out-golden {params.out}"
+            " --out-validation {output.validation}",
+        )
 
 
 # The controls learnt nothing and need no network: one start of Python makes them all.
 rule render_controls:
     input:
-        golden=GOLDEN_IMAGES,
+        golden=GOLDEN_CROPS,
         manifest=MANIFESTS[1],
     output:
         golden=collect(GOLDEN_PICTURES, model=configuration.CONTROLS),
@@ -61,27 +71,29 @@ rule render_controls:
         env("model")
     container:
         image("model")
-    threads: 1
     resources:
         mem_mb=3000,
         runtime=60,
     params:
         golden=GOLDEN_COUNTS,
-        images=lambda wildcards, input: Path(GOLDEN_IMAGES[0]).parents[1],
-        out=lambda wildcards, output: Path(output.golden[0]).parents[1],
-        validation=lambda wildcards, output: Path(output.validation[0]).parent,
+        images=folder(IMAGES),
+        out=folder(f"{RESULTS}/golden"),
+        validation=folder(f"{RESULTS}/validation"),
         code=fingerprint_script("render_controls"),
     message:
         "Make the controls' pictures of the golden set and the validation pairs"
     shell:
-        'python "$SRC"/steps/render_controls.py --images {params.images} --manifest {input.manifest} {params.golden}'
-        " --out-golden {params.out} --out-validation {params.validation} 3>&2 >{log} 2>&1"
+        step(
+            "render_controls",
+            "--images {params.images} --manifest {input.manifest} {params.golden} --out-golden {params.out}"
+            " --out-validation {params.validation}",
+        )
 
 
 # What no loss touches is scored by one job, which also sees the styles for FID: once, and not for every model.
 rule score_fixed:
     input:
-        images=GOLDEN_IMAGES,
+        images=GOLDEN_CROPS,
         manifest=MANIFESTS[1],
         pictures=collect(GOLDEN_PICTURES, model=configuration.FIXED_MODELS),
         validation=collect(VALIDATION, model=configuration.FIXED_MODELS),
@@ -100,30 +112,31 @@ rule score_fixed:
         env("model")
     container:
         image("model")
-    threads: 1
     resources:
         mem_mb=4000,
         runtime=120,
         gpu=gpu,
     params:
         metrics=settings(CFG.metrics),
-        networks=given(settings(CFG.networks)),
+        networks=settings(CFG.networks),
         golden=GOLDEN_COUNTS,
         device=CFG.device,
-        results=lambda wildcards, output: Path(output[0]).parents[1],
+        results=folder(RESULTS),
         models=" ".join(configuration.FIXED_MODELS),
         code=fingerprint_script("score"),
     message:
         "Score the teacher, the student before distillation and the controls"
     shell:
-        'python "$SRC"/steps/score.py {params.models} --results {params.results} {params.golden}'
-        " --settings {params.metrics:q} --networks {params.networks:q} --device {params.device}"
-        " --styles {output.styles} 3>&2 >{log} 2>&1"
+        step(
+            "score",
+            "{params.models} --results {params.results} {params.golden} --settings {params.metrics:q}"
+            " --networks {params.networks:q} --device {params.device} --styles {output.styles}",
+        )
 
 
 rule score:
     input:
-        images=GOLDEN_IMAGES,
+        images=GOLDEN_CROPS,
         manifest=MANIFESTS[1],
         pictures=GOLDEN_PICTURES,
         validation=VALIDATION,
@@ -144,31 +157,32 @@ rule score:
         env("model")
     container:
         image("model")
-    threads: 1
     resources:
         mem_mb=4000,
         runtime=120,
         gpu=gpu,
     params:
         metrics=settings(CFG.metrics),
-        networks=given(settings(CFG.networks)),
+        networks=settings(CFG.networks),
         golden=GOLDEN_COUNTS,
         device=CFG.device,
-        results=lambda wildcards, output: Path(output[0]).parents[1],
+        results=folder(RESULTS),
         code=fingerprint_script("score"),
     message:
         "Score {wildcards.model}"
     shell:
-        'python "$SRC"/steps/score.py {wildcards.model} --results {params.results} {params.golden}'
-        " --settings {params.metrics:q} --networks {params.networks:q} --device {params.device}"
-        " --styles {input.styles} 3>&2 >{log} 2>&1"
+        step(
+            "score",
+            "{wildcards.model} --results {params.results} {params.golden} --settings {params.metrics:q}"
+            " --networks {params.networks:q} --device {params.device} --styles {input.styles}",
+        )
 
 
 rule benchmark:
     input:
         content=f"{IMAGES}/golden/c0.png",
         style=f"{IMAGES}/golden/s0.png",
-        students=[made_by(name) for name in STUDENTS],
+        students=[MADE_BY[name] for name in STUDENTS],
         teacher=TEACHER_STAMP,
     output:
         report(
@@ -193,16 +207,19 @@ rule benchmark:
         gpu=all_gpus,
     params:
         benchmark=settings(CFG.benchmark),
-        teacher=given(settings(CFG.teacher)),
+        teacher=settings(CFG.teacher),
         models=" ".join(f"--model {name}={folder}" for name, folder in IN_SHELL.items()),
-        teacher_mark=teacher_mark,
-        start_mark=start_mark,
+        teacher_mark=MARKS["teacher"],
+        start_mark=MARKS["pretrained"],
         size=CFG.benchmark.size or CFG.image_size,
         device=CFG.device,
         code=fingerprint_script("benchmark"),
     message:
         "Measure seconds and memory of all models, alone on the machine"
     shell:
-        'python "$SRC"/steps/benchmark.py --model recolor --model teacher {params.models}'
-        " --content {input.content} --style {input.style} --size {params.size} --settings {params.benchmark:q}"
-        " --teacher {params.teacher:q} --device {params.device} --table {output} 3>&2 >{log} 2>&1"
+        step(
+            "benchmark",
+            "--model recolor --model teacher {params.models} --content {input.content}"
+            " --style {input.style} --size {params.size} --settings {params.benchmark:q}"
+            " --teacher {params.teacher:q} --device {params.device} --table {output}",
+        )

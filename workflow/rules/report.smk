@@ -1,5 +1,10 @@
 # Tables and figures over all models, and the page that shows them.
 
+from styledistill.core.files import sha256_file
+from styledistill.report.tables import protocol
+
+METRICS = f"{RESULTS}/tables/metrics.csv"
+REPORT = f"{RESULTS}/report.html"
 # File in figures/ -> its name in Snakemake's report; its caption is ../report/<file>.rst.
 FIGURES = {
     "golden": "golden set",
@@ -45,7 +50,6 @@ rule table:
         env("report")
     container:
         image("report")
-    threads: 1
     resources:
         mem_mb=1000,
         runtime=30,
@@ -58,8 +62,11 @@ rule table:
     message:
         "Gather the scores of all models"
     shell:
-        'python "$SRC"/steps/table.py {input} --settings {params.metrics:q} --seed {params.seed}'
-        " --csv {output.csv} --markdown {output.markdown} --latex {output.latex} 3>&2 >{log} 2>&1"
+        step(
+            "table",
+            "{input} --settings {params.metrics:q} --seed {params.seed} --csv {output.csv}"
+            " --markdown {output.markdown} --latex {output.latex}",
+        )
 
 
 # Models against each other, against the preprint's claims, and, where the protocol is StyleID's, against its table.
@@ -68,7 +75,7 @@ rule compare:
         scores=collect(SCORES, model=CFG.models),
         metrics=METRICS,
         benchmark=BENCHMARK,
-        golden=f"{RESULTS}/blocks/golden.csv" if "published" in COMPARISONS else [],
+        golden=GOLDEN_TABLE if "published" in COMPARISONS else [],
     output:
         [
             report(
@@ -89,7 +96,6 @@ rule compare:
         env("report")
     container:
         image("report")
-    threads: 1
     resources:
         mem_mb=1000,
         runtime=30,
@@ -105,14 +111,16 @@ rule compare:
     message:
         "Compare the models with each other and with the preprint's claims"
     shell:
-        'python "$SRC"/steps/compare.py {input.scores} --losses {params.losses:q} --seed {params.seed}'
-        " --metrics {input.metrics} --benchmark {input.benchmark} {params.published} --out {params.out}"
-        " 3>&2 >{log} 2>&1"
+        step(
+            "compare",
+            "{input.scores} --losses {params.losses:q} --seed {params.seed} --metrics {input.metrics}"
+            " --benchmark {input.benchmark} {params.published} --out {params.out}",
+        )
 
 
 rule figures:
     input:
-        golden=GOLDEN_IMAGES,
+        golden=GOLDEN_CROPS,
         samples=[f"{IMAGES}/train/0000/{name}.png" for name in CONTENTS + STYLES],
         teacher=[f"{TEACHER}/train/0000/{pair}.png" for pair in PAIRS],
         pictures=collect(GOLDEN_PICTURES, model=CFG.models),
@@ -142,7 +150,6 @@ rule figures:
         env("report")
     container:
         image("report")
-    threads: 1
     resources:
         mem_mb=1500,
         runtime=30,
@@ -150,13 +157,15 @@ rule figures:
         golden=GOLDEN_COUNTS,
         models=",".join(["teacher", "pretrained", *CFG.losses]),
         losses=",".join(CFG.losses),
-        results=lambda wildcards, output: Path(output[0]).parents[1],
+        results=folder(RESULTS),
         code=fingerprint_script("figures"),
     message:
         "Draw the figures"
     shell:
-        'python "$SRC"/steps/figures.py --results {params.results} {params.golden}'
-        " --models {params.models} --losses {params.losses} 3>&2 >{log} 2>&1"
+        step(
+            "figures",
+            "--results {params.results} {params.golden} --models {params.models} --losses {params.losses}",
+        )
 
 
 rule report:
@@ -187,21 +196,22 @@ rule report:
         env("report")
     container:
         image("report")
-    threads: 1
     resources:
         mem_mb=1500,
         runtime=30,
     params:
         config=given(CFG.model_dump_json()),
-        results=lambda wildcards, output: Path(output[0]).parents[0],
+        results=folder(RESULTS),
         # No input: its path would make the report anew wherever the repository is moved to.
         template=[
-            sha256_file(SRC / "styledistill" / "report" / "page" / name)
+            sha256_file(PROJECT / "src/styledistill/report/page" / name)
             for name in ("page.html.j2", "page.css", "page.js")
         ],
         code=fingerprint_script("report"),
     message:
         "Write the report"
     shell:
-        'python "$SRC"/steps/report.py --results {params.results} --config {params.config:q}'
-        " --out {output} 3>&2 >{log} 2>&1"
+        step(
+            "report",
+            "--results {params.results} --config {params.config:q} --out {output}",
+        )

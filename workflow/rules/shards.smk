@@ -1,5 +1,7 @@
 # Shards and manifests of the teacher's pairs, and the data card in the form that the Hugging Face hub reads.
 
+CARD = f"{RESULTS}/shards/README.md"
+
 
 rule pack:
     input:
@@ -16,20 +18,21 @@ rule pack:
         env("data")
     container:
         image("data")
-    threads: 1
     resources:
         mem_mb=500,
         runtime=30,
     params:
-        images=lambda wildcards, input: folder_of(input.images),
-        pictures=lambda wildcards, input: folder_of(input.teacher),
+        images=folder(f"{IMAGES}/{{split}}/{{block}}"),
+        teacher=folder(f"{TEACHER}/{{split}}/{{block}}"),
         code=fingerprint_script("pack"),
     message:
         "Pack {wildcards.split} block {wildcards.block} into a shard"
     shell:
-        'python "$SRC"/steps/pack.py --block {input.table} --images {params.images}'
-        " --teacher {params.pictures}"
-        " --name {wildcards.split}_{wildcards.block} --out {output} 3>&2 >{log} 2>&1"
+        step(
+            "pack",
+            "--block {input.table} --images {params.images} --teacher {params.teacher}"
+            " --name {wildcards.split}_{wildcards.block} --out {output}",
+        )
 
 
 rule manifest:
@@ -52,7 +55,6 @@ rule manifest:
         env("data")
     container:
         image("data")
-    threads: 1
     resources:
         mem_mb=500,
         runtime=30,
@@ -62,8 +64,11 @@ rule manifest:
     message:
         "List the pairs of split {wildcards.split}"
     shell:
-        'python "$SRC"/steps/manifest.py {input.shards} --split {wildcards.split}'
-        " --pairs {params.pairs} --duplicates {input.duplicates} --out {output} 3>&2 >{log} 2>&1"
+        step(
+            "manifest",
+            "{input.shards} --split {wildcards.split} --pairs {params.pairs}"
+            " --duplicates {input.duplicates} --out {output}",
+        )
 
 
 rule card:
@@ -86,25 +91,25 @@ rule card:
         env("model")
     container:
         image("model")
-    threads: 1
     resources:
         mem_mb=500,
         runtime=30,
     params:
-        sources=given(
-            settings(
-                {
-                    name: CFG.sources[name]
-                    for name in {*CFG.blocks.contents, *CFG.blocks.styles}
-                }
-            )
+        sources=settings(
+            {
+                name: CFG.sources[name]
+                for name in {*CFG.blocks.contents, *CFG.blocks.styles}
+            }
         ),
         size=CFG.image_size,
         seed=CFG.seed,
-        results=lambda wildcards, output: Path(output[0]).parents[1],
+        results=folder(RESULTS),
         code=fingerprint_script("card"),
     message:
         "Write the data card"
     shell:
-        'python "$SRC"/steps/card.py --results {params.results} --sources {params.sources:q}'
-        " --size {params.size} --seed {params.seed} --out {output} 3>&2 >{log} 2>&1"
+        step(
+            "card",
+            "--results {params.results} --sources {params.sources:q} --size {params.size}"
+            " --seed {params.seed} --out {output}",
+        )

@@ -15,22 +15,25 @@ rule index:
         env("data")
     container:
         image("data")
-    threads: 1
     resources:
         mem_mb=500,
         runtime=60,
     params:
-        source=lambda wildcards: settings(
+        source=lambda wildcards: as_json(
             CFG.sources[wildcards.source].model_dump(exclude=configuration.RIGHTS)
         ),
         files=lambda wildcards: preflight.listing(CFG.sources[wildcards.source]),
         code=fingerprint_script("index"),
-        with_network="",
+        offline=1,
     message:
         "List the pictures of source {wildcards.source}"
     shell:
-        '{params.with_network} python "$SRC"/steps/index.py --name {wildcards.source} --source {params.source:q}'
-        " --out {output.table} --excluded {output.excluded} 3>&2 >{log} 2>&1"
+        step(
+            "index",
+            "--name {wildcards.source} --source {params.source:q} --out {output.table}"
+            " --excluded {output.excluded}",
+            offline="{params.offline}",
+        )
 
 
 use rule index as index_remote with:
@@ -38,4 +41,4 @@ use rule index as index_remote with:
         source=one_of(REMOTE),
     localrule: True
     params:
-        with_network="env -u HF_HUB_OFFLINE",
+        offline=0,

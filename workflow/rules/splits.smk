@@ -1,6 +1,8 @@
 # From sources to square crops: blocks and the golden set. The local rules fetch what lies on a server; all others see no
 # network.
 
+SPLITS = f"{RESULTS}/splits.csv"
+
 
 rule select_block:
     input:
@@ -17,28 +19,31 @@ rule select_block:
         env("data")
     container:
         image("data")
-    threads: 1
     resources:
         mem_mb=500,
         runtime=30,
     params:
-        sources=given(pictures_of({*CFG.blocks.contents, *CFG.blocks.styles})),
+        sources=images_of({*CFG.blocks.contents, *CFG.blocks.styles}),
         blocks=settings(CFG.blocks.shape),
         seed=CFG.seed,
         code=fingerprint_script("select_block"),
     message:
         "Choose the pictures of {wildcards.split} block {wildcards.block}"
     shell:
-        'env -u HF_HUB_OFFLINE python "$SRC"/steps/select_block.py {input} --sources {params.sources:q} --blocks {params.blocks:q}'
-        " --seed {params.seed} --split {wildcards.split} --block {wildcards.block} --out {output.table}"
-        " --excluded {output.excluded} 3>&2 >{log} 2>&1"
+        step(
+            "select_block",
+            "{input} --sources {params.sources:q} --blocks {params.blocks:q} --seed {params.seed}"
+            " --split {wildcards.split} --block {wildcards.block} --out {output.table}"
+            " --excluded {output.excluded}",
+            offline=0,
+        )
 
 
 rule crop:
     input:
         BLOCK,
     output:
-        [f"{IMAGES}/{{split}}/{{block}}/{name}.png" for name in CONTENTS + STYLES],
+        CROPS,
     log:
         f"{LOGS}/crop/{{split}}/{{block}}.log",
     benchmark:
@@ -47,20 +52,21 @@ rule crop:
         env("data")
     container:
         image("data")
-    threads: 1
     resources:
         mem_mb=800,
         runtime=30,
     params:
-        sources=given(pictures_of({*CFG.blocks.contents, *CFG.blocks.styles})),
+        sources=images_of({*CFG.blocks.contents, *CFG.blocks.styles}),
         size=CFG.image_size,
         out=subpath(output[0], parent=True),
         code=fingerprint_script("crop"),
     message:
         "Crop the pictures of {wildcards.split} block {wildcards.block}"
     shell:
-        'python "$SRC"/steps/crop.py --block {input} --sources {params.sources:q}'
-        " --size {params.size} --out {params.out} 3>&2 >{log} 2>&1"
+        step(
+            "crop",
+            "--block {input} --sources {params.sources:q} --size {params.size} --out {params.out}",
+        )
 
 
 # Knows both the number of blocks and the golden set; so no job of a block waits for it, and it comes first.
@@ -79,28 +85,30 @@ rule splits:
         env("data")
     container:
         image("data")
-    threads: 1
     resources:
         mem_mb=1000,
         runtime=30,
     params:
-        sources=given(pictures_of(CFG.sources)),
-        golden=given(settings(CFG.golden)),
+        sources=images_of(CFG.sources),
+        golden=settings(CFG.golden),
         blocks=settings(CFG.blocks),
         seed=CFG.seed,
         code=fingerprint_script("splits"),
     message:
         "Check that no picture is in two splits"
     shell:
-        'python "$SRC"/steps/splits.py {input} --sources {params.sources:q} --golden {params.golden:q}'
-        " --blocks {params.blocks:q} --seed {params.seed} --out {output} 3>&2 >{log} 2>&1"
+        step(
+            "splits",
+            "{input} --sources {params.sources:q} --golden {params.golden:q} --blocks {params.blocks:q}"
+            " --seed {params.seed} --out {output}",
+        )
 
 
 rule select_golden:
     input:
         collect(INDEX, source=sorted({*CFG.golden.contents, *CFG.golden.styles})),
     output:
-        table=f"{RESULTS}/blocks/golden.csv",
+        table=GOLDEN_TABLE,
         excluded=f"{RESULTS}/blocks/golden.excluded.csv",
     log:
         f"{LOGS}/golden_table.log",
@@ -111,28 +119,30 @@ rule select_golden:
         env("data")
     container:
         image("data")
-    threads: 1
     resources:
         mem_mb=1000,
         runtime=30,
     params:
-        sources=given(pictures_of({*CFG.golden.contents, *CFG.golden.styles})),
-        golden=given(settings(CFG.golden)),
+        sources=images_of({*CFG.golden.contents, *CFG.golden.styles}),
+        golden=settings(CFG.golden),
         seed=CFG.seed,
         code=fingerprint_script("select_golden"),
     message:
         "Choose the golden pictures"
     shell:
-        'env -u HF_HUB_OFFLINE python "$SRC"/steps/select_golden.py {input} --sources {params.sources:q}'
-        " --golden {params.golden:q} --seed {params.seed} --out {output.table}"
-        " --excluded {output.excluded} 3>&2 >{log} 2>&1"
+        step(
+            "select_golden",
+            "{input} --sources {params.sources:q} --golden {params.golden:q} --seed {params.seed}"
+            " --out {output.table} --excluded {output.excluded}",
+            offline=0,
+        )
 
 
 rule crop_golden:
     input:
-        f"{RESULTS}/blocks/golden.csv",
+        GOLDEN_TABLE,
     output:
-        GOLDEN_IMAGES,
+        GOLDEN_CROPS,
     log:
         f"{LOGS}/golden_crop.log",
     benchmark:
@@ -141,29 +151,30 @@ rule crop_golden:
         env("data")
     container:
         image("data")
-    threads: 1
     resources:
         mem_mb=800,
         runtime=30,
     params:
-        sources=given(pictures_of({*CFG.golden.contents, *CFG.golden.styles})),
+        sources=images_of({*CFG.golden.contents, *CFG.golden.styles}),
         size=CFG.image_size,
         out=subpath(output[0], parent=True),
         code=fingerprint_script("crop"),
     message:
         "Crop the golden pictures"
     shell:
-        'python "$SRC"/steps/crop.py --block {input} --sources {params.sources:q}'
-        " --size {params.size} --out {params.out} 3>&2 >{log} 2>&1"
+        step(
+            "crop",
+            "--block {input} --sources {params.sources:q} --size {params.size} --out {params.out}",
+        )
 
 
 # Another golden set trains nothing anew: it is looked at as it is when there is another reason to look.
 rule duplicates:
     input:
         golden=ancient(rules.select_golden.output.table),
-        pictures=ancient(GOLDEN_IMAGES[0]),  # one job makes all; their number must not matter here
+        pictures=ancient(GOLDEN_CROPS[0]),  # one job makes all; their number must not matter here
         blocks=BLOCK_TABLES,
-        crops=BLOCK_CROPS,
+        crops=[crop for pattern in CROPS for crop in in_blocks(pattern)],
     output:
         DUPLICATES,
     log:
@@ -175,18 +186,19 @@ rule duplicates:
         env("data")
     container:
         image("data")
-    threads: 1
     resources:
         mem_mb=500,
         runtime=30,
     params:
-        images=lambda wildcards, input: Path(input.crops[0]).parents[2],
+        images=folder(IMAGES),
         code=fingerprint_script("duplicates"),
     message:
         "Look for pictures that training, validation and the golden set share"
     shell:
-        'python "$SRC"/steps/duplicates.py {input.blocks} --golden {input.golden} --images {params.images}'
-        " --out {output} 3>&2 >{log} 2>&1"
+        step(
+            "duplicates",
+            "{input.blocks} --golden {input.golden} --images {params.images} --out {output}",
+        )
 
 
 # A job of its own that only the report waits for: it refuses a golden set chosen later that holds a picture of a block.
@@ -195,9 +207,9 @@ rule duplicates_golden:
         splits=SPLITS,
         known=DUPLICATES,
         golden=rules.select_golden.output.table,
-        pictures=GOLDEN_IMAGES,
+        pictures=GOLDEN_CROPS,
         blocks=BLOCK_TABLES,
-        crops=BLOCK_CROPS,
+        crops=[crop for pattern in CROPS for crop in in_blocks(pattern)],
     output:
         GOLDEN_ALONE,
     log:
@@ -210,15 +222,17 @@ rule duplicates_golden:
         env("data")
     container:
         image("data")
-    threads: 1
     resources:
         mem_mb=500,
         runtime=30,
     params:
-        images=lambda wildcards, input: Path(input.crops[0]).parents[2],
+        images=folder(IMAGES),
         code=fingerprint_script("duplicates"),
     message:
         "Look for golden pictures that the students may have learnt from"
     shell:
-        'python "$SRC"/steps/duplicates.py {input.blocks} --golden {input.golden} --left-out {input.known}'
-        " --images {params.images} --out {output} 3>&2 >{log} 2>&1"
+        step(
+            "duplicates",
+            "{input.blocks} --golden {input.golden} --left-out {input.known} --images {params.images}"
+            " --out {output}",
+        )

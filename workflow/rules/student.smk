@@ -1,6 +1,10 @@
 # Students: the start before distillation, one distillation per loss, and each as ONNX: usable without torch, in three
 # precisions.
 
+TRAINING = "resources/training"
+STUDENT = f"{RESULTS}/students/{{loss}}/student.safetensors"
+GRAPHS = ("encode_style", "stylize")
+
 
 if CFG.student.start == "pretrain":
 
@@ -27,7 +31,6 @@ if CFG.student.start == "pretrain":
             env("model")
         container:
             image("model")
-        threads: 1
         resources:
             mem_mb=6000,
             runtime=1440,
@@ -37,20 +40,23 @@ if CFG.student.start == "pretrain":
             size=CFG.student.size,
             side=CFG.image_size,
             pretrain=settings(CFG.pretrain),
-            networks=given(settings(CFG.networks)),
+            networks=settings(CFG.networks),
             seed=CFG.seed,
             device=CFG.device,
             state=TRAINING,
-            images=lambda wildcards, input: Path(input[0]).parents[1],
+            images=folder(f"{IMAGES}/train"),
             out=subpath(output[0], parent=True),
             code=fingerprint_script("pretrain"),
         message:
             "Train the student before distillation"
         shell:
-            'python "$SRC"/steps/pretrain.py --architecture {params.architecture} --size {params.size} --image-size {params.side}'
-            " --contents '{params.images}/*/c*.png' --styles '{params.images}/*/s*.png' --settings {params.pretrain:q}"
-            " --networks {params.networks:q} --seed {params.seed} --device {params.device} --state {params.state}"
-            " --out {params.out} 3>&2 >{log} 2>&1"
+            step(
+                "pretrain",
+                "--architecture {params.architecture} --size {params.size} --image-size {params.side}"
+                " --contents '{params.images}/*/c*.png' --styles '{params.images}/*/s*.png'"
+                " --settings {params.pretrain:q} --networks {params.networks:q} --seed {params.seed}"
+                " --device {params.device} --state {params.state} --out {params.out}",
+            )
 
 elif not READY:
 
@@ -70,7 +76,6 @@ elif not READY:
             env("model")
         container:
             image("model")
-        threads: 1
         resources:
             mem_mb=2000,
             runtime=60,
@@ -83,20 +88,18 @@ elif not READY:
         message:
             "Make the student before distillation from {params.start}"
         shell:
-            'python "$SRC"/steps/convert.py --start {params.start:q} --size {params.size}'
-            " --seed {params.seed} --out {params.out} 3>&2 >{log} 2>&1"
+            step(
+                "convert",
+                "--start {params.start:q} --size {params.size} --seed {params.seed} --out {params.out}",
+            )
 
 
 rule distill:
     input:
         train=MANIFESTS[0],
         val=MANIFESTS[1],
-        shards=[
-            f"{RESULTS}/shards/{split}/{block}.tar"
-            for split, blocks in BLOCKS.items()
-            for block in blocks
-        ],
-        start=made_by("pretrained"),
+        shards=in_blocks(SHARD),
+        start=MADE_BY["pretrained"],
         weights=lambda wildcards: collect(
             STAMP, weight=requirements.for_loss(CFG, CFG.losses[wildcards.loss])
         ),
@@ -116,35 +119,36 @@ rule distill:
         env("model")
     container:
         image("model")
-    threads: 1
     resources:
         mem_mb=6000,
         runtime=1440,
         gpu=all_gpus,
     params:
-        loss=lambda wildcards: settings(CFG.losses[wildcards.loss]),
+        loss=lambda wildcards: as_json(CFG.losses[wildcards.loss]),
         distill=settings(CFG.distill),
-        networks=given(settings(CFG.networks)),
+        networks=settings(CFG.networks),
         seed=CFG.seed,
         device=CFG.device,
         state=TRAINING,
         start=IN_SHELL["pretrained"],
-        start_mark=start_mark,
+        start_mark=MARKS["pretrained"],
         out=subpath(output[0], parent=True),
         code=fingerprint_script("distill"),
     message:
         "Distil the teacher into student {wildcards.loss}"
     shell:
-        'python "$SRC"/steps/distill.py --train {input.train} --val {input.val}'
-        " --start {params.start} --loss {params.loss:q} --settings {params.distill:q}"
-        " --networks {params.networks:q} --seed {params.seed} --device {params.device} --state {params.state}"
-        " --out {params.out} 3>&2 >{log} 2>&1"
+        step(
+            "distill",
+            "--train {input.train} --val {input.val} --start {params.start} --loss {params.loss:q}"
+            " --settings {params.distill:q} --networks {params.networks:q} --seed {params.seed}"
+            " --device {params.device} --state {params.state} --out {params.out}",
+        )
 
 
 # Students differ in their weights only, and tracing is what takes long.
 rule trace_onnx:
     input:
-        made_by("pretrained"),
+        MADE_BY["pretrained"],
     output:
         [f"{RESULTS}/graphs/{graph}.onnx" for graph in GRAPHS],
     log:
@@ -155,19 +159,21 @@ rule trace_onnx:
         env("model")
     container:
         image("model")
-    threads: 1
     resources:
         mem_mb=3000,
         runtime=60,
     params:
         student=IN_SHELL["pretrained"],
-        student_mark=start_mark,
+        student_mark=MARKS["pretrained"],
         out=subpath(output[0], parent=True),
         code=fingerprint_script("trace_onnx"),
     message:
         "Trace the student's network as graphs without weights"
     shell:
-        'python "$SRC"/steps/trace_onnx.py --student {params.student} --out {params.out} 3>&2 >{log} 2>&1'
+        step(
+            "trace_onnx",
+            "--student {params.student} --out {params.out}",
+        )
 
 
 rule export_onnx:
@@ -190,16 +196,18 @@ rule export_onnx:
         env("model")
     container:
         image("model")
-    threads: 1
     resources:
         mem_mb=3000,
         runtime=60,
     params:
         student=subpath(input[0], parent=True),
-        graphs=lambda wildcards, input: folder_of(input.graphs),
+        graphs=folder(f"{RESULTS}/graphs"),
         out=subpath(output[0], parent=True),
         code=fingerprint_script("export_onnx"),
     message:
         "Export student {wildcards.loss} to ONNX"
     shell:
-        'python "$SRC"/steps/export_onnx.py --student {params.student} --graphs {params.graphs} --out {params.out} 3>&2 >{log} 2>&1'
+        step(
+            "export_onnx",
+            "--student {params.student} --graphs {params.graphs} --out {params.out}",
+        )

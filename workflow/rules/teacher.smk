@@ -3,9 +3,7 @@
 
 rule teach:
     input:
-        images=[
-            f"{IMAGES}/{{split}}/{{block}}/{name}.png" for name in CONTENTS + STYLES
-        ],
+        images=CROPS,
         weights=TEACHER_STAMP,
     output:
         [f"{TEACHER}/{{split}}/{{block}}/{pair}.png" for pair in PAIRS],
@@ -19,23 +17,24 @@ rule teach:
         env("model")
     container:
         image("model")
-    threads: 1
     resources:
         mem_mb=2500,
         runtime=240,
         gpu=gpu,
     params:
-        teacher=given(settings(CFG.teacher)),
-        mark=teacher_mark,
+        teacher=settings(CFG.teacher),
+        mark=MARKS["teacher"],
         shape=f"{len(CONTENTS)} {len(STYLES)}",
         device=CFG.device,
         store=STORE,
-        images=lambda wildcards, input: folder_of(input.images),
+        images=folder(f"{IMAGES}/{{split}}/{{block}}"),
         out=subpath(output[0], parent=True),
         code=fingerprint_script("teach"),
     message:
         "Stylize {wildcards.split} block {wildcards.block} with the teacher"
     shell:
-        'python "$SRC"/steps/teach.py --images {params.images} --shape {params.shape}'
-        " --teacher {params.teacher:q} --store {params.store} --device {params.device} --out {params.out}"
-        " 3>&2 >{log} 2>&1"
+        step(
+            "teach",
+            "--images {params.images} --shape {params.shape} --teacher {params.teacher:q}"
+            " --store {params.store} --device {params.device} --out {params.out}",
+        )

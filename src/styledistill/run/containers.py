@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from ..core.errors import UserError
 from ..core.files import sha256_file
 from ..core.places import found
 from .preflight import gpus
-from .watchdog import SHELL
 
 ENVIRONMENTS = ("data", "model", "report")
 # Of the working directory, which the container sees anyway; but on clusters they are often links to another disk.
@@ -23,16 +21,6 @@ _OWN = ("resources", "results", ".snakemake")
 def image(project: Path, name: str) -> Path:
     """The image that `make containers` builds from envs/<name>.lock; its name carries the lock's hash."""
     return project / "containers" / f"{name}-{sha256_file(project / 'envs' / f'{name}.lock')[:12]}.sif"
-
-
-def shell_prefix(**paths: Path) -> str:
-    """What each shell of a rule begins with, as Snakemake formats it: `paths` as variables, whatever is in their names.
-
-    Scripts are found wherever the working directory is, and write a line a minute to Snakemake's own terminal (3).
-    """
-    words = [*(f"{name}={shlex.quote(str(path))}" for name, path in paths.items())]
-    words += ["STYLEDISTILL_TERMINAL=3", "HF_HUB_OFFLINE=1", "PYTHONUTF8=1", f"{SHELL}=$$"]
-    return f"export {' '.join(words)}; ".replace("{", "{{").replace("}", "}}")
 
 
 def missing_images(project: Path) -> list[str]:

@@ -101,6 +101,24 @@ def worked_on(run: Path) -> str | None:
     return None
 
 
+def word_of_others(run: Path) -> str | None:
+    """What Snakemake's own words about its lock leave open: whether somebody works here, or somebody was killed.
+
+    None where Snakemake has no lock in the working directory.
+    """
+    if not any(Path(".snakemake/locks").glob("*.lock")):
+        return None
+    if others := worked_on(run):
+        return (
+            f"{run}: somebody works on this run: {others}. Wait for the end of that; should it be killed,"
+            " `make resume` unlocks and goes on."
+        )
+    return (
+        f"{run}: nobody works on this run, but a Snakemake here was killed and has left its lock: `make resume` goes on"
+        " (with what Snakemake was given: make resume ARGS='--configfile ...')."
+    )
+
+
 def queued(run: Path) -> dict[str, str]:
     """Jobs of the run that SLURM has still to start or to end, by their ids: what each does, in Snakemake's words.
 

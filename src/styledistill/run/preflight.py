@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..config import NETWORKS, Config, Networks, Source
@@ -13,6 +13,14 @@ from ..downloads.registry import weight_file
 from ..sources import registry
 from ..splits import windows
 from . import requirements
+
+# By the first word of the key that something is missing for: the rules whose jobs cannot do without it.
+_TAKERS = {
+    "sources": {"index"},
+    "teacher": {"teach", "render", "benchmark", "render_variant", "deviation"},
+    "student": {"convert"},
+    "networks": {"pretrain", "distill", "score_fixed", "score", "score_variants"},
+}
 
 
 def check(config: Config) -> list[str]:
@@ -25,6 +33,21 @@ def check(config: Config) -> list[str]:
         orders = {name: windows.order(_names(name, source), config.seed) for name, source in config.sources.items()}
         windows.check(config.blocks, config.golden, orders, shares=windows.shares(config.sources))
     return missing
+
+
+def needed_now(missing: Sequence[str], jobs: Sequence[tuple[str, str | None]]) -> list[str]:
+    """Those lines of `check` that a job of this run cannot do without; what only other targets need may be missing.
+
+    jobs: rule and, of a job that lists one, the source.
+    """
+    return [line for line in missing if _taken(line, jobs)]
+
+
+def _taken(line: str, jobs: Sequence[tuple[str, str | None]]) -> bool:
+    section, *names = line.split(":")[0].split(".")  # sources.faces.path: ...
+    if section not in _TAKERS:
+        return bool(jobs)
+    return any(rule in _TAKERS[section] and (section != "sources" or source == names[0]) for rule, source in jobs)
 
 
 def _missing_folders(config: Config) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 from ..core.provenance import duration, read_records, stage_costs
@@ -22,6 +23,17 @@ def summarize(results: Path | str) -> str:
         lines.append(f"  {'in all':<{width}}  {duration(total):>12}  {jobs:4d} jobs (their own clocks, added up)")
     lines += [f"Look at {path}" for path in _places(results)]
     return "\n".join(lines)
+
+
+def word_of_kills(logs: Iterable[Path | str]) -> str | None:
+    """What to tell where one of Snakemake's logs says that a job was killed, whose own log is empty then; else None."""
+    text = "".join(Path(log).read_text(errors="replace") for log in logs)
+    if "exit status 137." not in text and "SIGKILL" not in text:
+        return None
+    return (
+        "error: a job was killed, as the kernel does for want of memory: see above which. Run again with fewer"
+        " --cores or on a machine with more memory; what is finished is kept."
+    )
 
 
 def _made(results: Path) -> str:
