@@ -12,7 +12,7 @@ import errno
 import math
 import sys
 
-if sys.getfilesystemencoding() != "utf-8" and sys.orig_argv[1:] and sys.argv[0].endswith(".py"):
+if sys.getfilesystemencoding() != "utf-8" and sys.orig_argv[1:] and sys.argv[0].endswith((".py", "/styledistill")):
     # Under another locale names of files would come in other letters, and go so into tables.
     os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
 
@@ -20,15 +20,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from .core.errors import UserError
 from .core.files import ADVICE
 from .core.progress import to_terminal
 from .run.watchdog import join_run
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 # Errors of the system that no script can foresee; others are faults of the program and keep their traceback.
 _EVERYWHERE = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
@@ -65,15 +67,31 @@ class Settings(click.ParamType):
     name = "json"
 
     def __init__(self, model: type[BaseModel] | Any) -> None:
+        from pydantic import TypeAdapter  # here, since what applies students does without
+
         self._adapter = TypeAdapter(model)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The validated section; click's own error for text that is none."""
+        from pydantic import ValidationError
+
         try:
             return self._adapter.validate_json(value)
         except ValidationError as error:
             fault = error.errors()[0]
             self.fail(f"{'.'.join(map(str, fault['loc']))}: {fault['msg'].removeprefix('Value error, ')}", param, ctx)
+
+
+@contextmanager
+def needs() -> Iterator[None]:
+    """Around imports: end with one line where a package is missing that only the whole workflow's library brings."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package in ("", __name__.partition(".")[0]):
+            raise
+        _leave(f"error: {package} is not installed, which this needs: pip install 'styledistill[train]'")
 
 
 @contextmanager

@@ -35,6 +35,7 @@ FLOORS = (
     "embedded",
     "run",
     "cli",
+    "commands",
 )
 # Within a package that has packages of its own.
 INNER_FLOORS = {"report": ("tables", "figures", "page"), "procedural": ("scenes", "faces", "styles", "draw")}
@@ -117,11 +118,11 @@ def test_teacher_and_student_know_nothing_of_each_other():
 
 
 def test_only_one_package_knows_snakemake():
-    """No other imports Snakemake, or that package; a script's start (`cli`) ties a job to its run."""
+    """No other imports Snakemake, or that package; `cli` ties a job to its run, commands ask about runs."""
     for path in sorted(LIBRARY.rglob("*.py")):
         if path.relative_to(LIBRARY).parts[0] != "run":
             assert not [name for name in imported(path) if name.split(".")[0].startswith("snakemake")], path
-    assert {one for one, others in arrows(1).items() if "run" in others} == {"cli"}
+    assert {one for one, others in arrows(1).items() if "run" in others} == {"cli", "commands"}
 
 
 def test_at_eye_level_are_programs_for_people():

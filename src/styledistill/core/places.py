@@ -39,6 +39,12 @@ def found(path: Path | str) -> Path:
     return PROJECT / place if not place.exists() and (PROJECT / place).exists() else place
 
 
+def embedded(name: str) -> Path:
+    """The folder of embedded weights, of the package (which carries `micro`) or, in a checkout, of the project."""
+    inside = Path(__file__).parents[1] / "weights" / name
+    return inside if inside.is_dir() else PROJECT / "weights" / name
+
+
 def hub_id(name: str) -> bool:
     """Whether a name means a repository of the Hugging Face hub (owner/name), and nothing of this disk.
 

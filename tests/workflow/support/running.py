@@ -21,7 +21,7 @@ import json, os, sys
 from pathlib import Path
 src, configs, places = Path(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[3:]
 sys.path.insert(0, str(src))
-from explain import planned
+from styledistill.run.explain import planned
 from styledistill.core.fingerprint import fingerprint_script
 for script in (src / "steps").glob("*.py"):
     fingerprint_script(script.stem)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from explain import Job, counted, estimate, seconds, table, why
+from styledistill.run.explain import Job, counted, estimate, seconds, table, why
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PARAMS = "Params have changed since last execution: Union of exclusive params before and now across all output: "
 
 

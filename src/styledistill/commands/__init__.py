@@ -1,0 +1,41 @@
+"""The programs for people, a module each; `styledistill` has them as subcommands, src/<name>.py calls one alone."""
+
+from __future__ import annotations
+
+import ast
+from importlib import import_module
+from pathlib import Path
+
+import click
+
+from ..cli import needs
+
+
+class Lazy(click.Group):
+    """Subcommands by the names of the modules beside this; each is imported when it is called, and not to be listed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of the modules."""
+        return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem != "__init__")
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command `main` of a module; ends the program where a package that it needs is not installed."""
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        with needs():
+            return import_module(f"{__name__}.{cmd_name}").main
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Each with the first line of its module's text."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, _purpose(name)) for name in self.list_commands(ctx)])
+
+
+def _purpose(name: str) -> str:
+    text = Path(__file__).with_name(f"{name}.py").read_text("utf-8")
+    return (ast.get_docstring(ast.parse(text)) or "").splitlines()[0]
+
+
+@click.command(cls=Lazy)
+def main() -> None:
+    """Distil a diffusion stylizer into one feed-forward network, and use what came of it."""

@@ -1,0 +1,101 @@
+"""The console command `styledistill`: its subcommands are the programs of `src`, and their help comes at once."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import styledistill.commands
+
+ROOT = Path(__file__).parents[3]
+NAMES = styledistill.commands.main.list_commands(None)
+# Imported as `styledistill NAME` would, then: what was loaded, and the processor's seconds.
+HELP = """
+import sys, time
+from styledistill.commands import main
+try:
+    main(prog_name="styledistill")
+finally:
+    heavy = {"torch", "pandas", "skimage", "snakemake"} & set(sys.modules)
+    print("heavy", *sorted(heavy), "seconds", time.process_time(), file=sys.stderr)
+"""
+
+
+def help_of(*words: str) -> subprocess.CompletedProcess:
+    environment = {"PYTHONPATH": str(ROOT / "src"), "PATH": "/usr/bin"}
+    return subprocess.run(
+        [sys.executable, "-c", HELP, *words, "--help"], capture_output=True, text=True, check=False, env=environment
+    )
+
+
+@pytest.mark.parametrize("words", [(), *((name,) for name in NAMES)], ids=["styledistill", *NAMES])
+def test_help_comes_at_once_and_without_torch(words: tuple[str, ...]):
+    done = help_of(*words)
+    assert done.returncode == 0 and "Usage: styledistill" in done.stdout, done.stderr
+    said, _, seconds = done.stderr.partition("seconds ")
+    assert said == "heavy "
+    assert float(seconds) < 0.5
+
+
+def test_every_program_is_listed_with_what_it_is_for():
+    listed = help_of().stdout.partition("Commands:\n")[2]
+    assert [line.split()[0] for line in listed.splitlines() if line[2:3].strip()] == NAMES
+    assert "Draw pictures in the style of others" in listed
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_program_is_called_alone_too(name: str):
+    done = subprocess.run(
+        [sys.executable, ROOT / "src" / f"{name}.py", "--help"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0 and f"Usage: {name}.py" in done.stdout, done.stderr
+
+
+def test_an_unknown_subcommand_is_told():
+    done = help_of("teach")
+    assert done.returncode == 2 and "No such command 'teach'" in done.stderr
+
+
+WITHOUT = """
+import sys
+class Lacking:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name.partition(".")[0] in {"torch", "pydantic", "snakemake"}:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Lacking)
+"""
+
+
+@pytest.mark.parametrize(
+    ("program", "package"),
+    [
+        ("import sys; sys.argv = ['styledistill', 'verify', 'results/x']; commands.main()", "pydantic"),
+        ("import sys; sys.argv = ['styledistill', 'explain']; commands.main()", "snakemake"),
+    ],
+)
+def test_what_is_not_installed_is_told_in_one_line(program: str, package: str):
+    code = f"{WITHOUT}\nfrom styledistill import commands\n{program}"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env={"PYTHONPATH": str(ROOT / "src")}
+    )
+    line = f"error: {package} is not installed, which this needs: pip install 'styledistill[train]'\n"
+    assert (done.returncode, done.stderr) == (1, line)
+
+
+def test_a_student_without_torch_says_how_to_get_it():
+    code = f"{WITHOUT}\nfrom styledistill import Student"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env={"PYTHONPATH": str(ROOT / "src")}
+    )
+    assert done.stderr.splitlines()[-1].endswith("pip install 'styledistill[train]'")
+
+
+def test_a_student_is_imported_from_the_package():
+    from styledistill import Student
+    from styledistill.student import model
+
+    assert Student is model.Student
