@@ -6,6 +6,7 @@ LOADERS; a name that is not there is a student in a folder.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,7 +106,9 @@ def _student(wanted: Wanted) -> Stylizer:
         raise UserError(f"{wanted.name}: a student needs the folder of its weights (without one: {known})")
     from .student.model import Student
 
-    return Student.from_pretrained(wanted.weights).to(wanted.device)
+    student = Student.from_pretrained(wanted.weights).to(wanted.device)
+    student.working_pixels = sys.maxsize  # what is measured is the network itself
+    return student
 
 
 LOADERS: dict[str, Callable[[Wanted], Stylizer]] = {

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from .errors import UserError
+from .threads import granted_threads
 
 
 def pick_device(name: str) -> torch.device:
@@ -92,11 +93,7 @@ def seed_everything(seed: int) -> None:
 
 
 def use_threads(count: int | None = None) -> int:
-    """Let torch use `count` threads, or as many as Snakemake granted (OMP_NUM_THREADS), or all cores. Returns it.
-
-    OpenMP takes a number for each level of nesting ("4,2"); the first is that of a program's own threads.
-    """
-    granted = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
-    count = count or (int(granted) if granted.isdecimal() else 0) or os.cpu_count() or 1
+    """Let torch use `count` threads, or as many as Snakemake granted (OMP_NUM_THREADS), or all cores. Returns it."""
+    count = count or granted_threads()
     torch.set_num_threads(count)
     return count

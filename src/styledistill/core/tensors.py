@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .arrays import NOT_FINITE
 from .errors import UserError
 from .images import load_array
 
@@ -31,10 +32,7 @@ def to_uint8(pictures: Tensor) -> np.ndarray:
 def finite(tensor: Tensor, what: str) -> Tensor:
     """The tensor itself. Raises UserError that names `what` where a number of it is not finite."""
     if not bool(tensor.isfinite().all()):
-        raise UserError(
-            f"{what}: not finite (NaN, infinity), as weights are that a training has ruined. Train again with a lower "
-            "learning_rate or in float32, or use other weights."
-        )
+        raise UserError(f"{what}: {NOT_FINITE}")
     return tensor
 
 

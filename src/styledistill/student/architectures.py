@@ -3,7 +3,8 @@
 A network takes and gives ImageNet-normalized images (B, 3, H, W), H and W multiples of its `grid`, says in which
 `memory_format` its weights lie best and whether its time is `linear` in pixels, and offers
 `encode_style` (style images to a named tuple of tensors, one row a style), `decode` (contents and that tuple to
-images), `between` (for a strength below 1), `forward` (both in one) and `heaviest` (parts to compute twice).
+images), `mixed` (the same for several styles, and for a strength below 1), `forward` (both in one) and `heaviest`
+(parts to compute twice).
 """
 
 from __future__ import annotations

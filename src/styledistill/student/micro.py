@@ -8,6 +8,7 @@ Shapes: B images (B, 3, H, W), ImageNet-normalized as STTR's are, H and W multip
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
@@ -16,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..perceptual import denormalize, normalize
+from .controls import mixture
 from .modulation import Styled, StyleEncoder
 
 
@@ -98,6 +100,6 @@ class Micro(nn.Module):
             x = block(x, style.codes)
         return normalize(0.5 + 0.5 * F.pixel_shuffle(self.out(x), 2))
 
-    def between(self, content: Tensor, own: StyleCodes, style: StyleCodes, strength: float) -> Tensor:
-        """As `decode`, with codes between those of the contents themselves (strength 0) and the styles' (1)."""
-        return self.decode(content, StyleCodes(torch.lerp(own.codes, style.codes, strength)))
+    def mixed(self, content: Tensor, styles: Sequence[StyleCodes], portions: Sequence[float]) -> Tensor:
+        """As `decode`, with a mixture of codes. portions: of each style, 1 in all."""
+        return self.decode(content, StyleCodes(mixture([style.codes for style in styles], portions)))

@@ -10,28 +10,33 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from ..core.arrays import resized, size_within
 from ..core.distinct import distinct
 from ..core.errors import UserError
 from ..core.files import atomic_path, read_json, sha256_file, write_json
-from ..core.places import found, hub_id
 from ..core.tensors import finite, finite_weights
 from ..downloads.registry import local_file
 from ..perceptual import denormalize, normalize
 from .architectures import Memory, architecture, architecture_of, parts
+from .controls import WHOLE_PIXELS, Stylizing, mixture, style_target
+from .detail import WORKING_PIXELS, carried
+from .folders import CONFIG_FILE, WEIGHTS_FILE, student_folder
 from .modulation import load_features
 from .sttr import SIZES, STTR
 
-WEIGHTS_FILE, CONFIG_FILE = "student.safetensors", "config.json"
 
-
-class Student(nn.Module):
+class Student(nn.Module, Stylizing):
     """A stylizer: a network of one of the ARCHITECTURES between pictures in [0, 1]."""
+
+    # Images of more are drawn at this size by networks whose time grows faster than the pixels (see `detail`).
+    working_pixels = WORKING_PIXELS
 
     def __init__(self, network: nn.Module, facts: dict[str, Any] | None = None) -> None:
         """network: weights as trained. facts: what `config.json` says beside the network (loss, seed, origin)."""
@@ -56,7 +61,7 @@ class Student(nn.Module):
 
         revision: branch, tag or commit of a hub id; `facts["origin"]` says which commit that was.
         """
-        folder, origin = _found(path, revision)
+        folder, origin = student_folder(path, revision)
         try:
             facts = read_json(folder / CONFIG_FILE) | origin
             chosen = architecture(facts.pop("architecture", "sttr"))  # students of before had one
@@ -110,41 +115,97 @@ class Student(nn.Module):
         return next(self.network.parameters()).device
 
     @torch.inference_mode()
-    def encode_style(self, styles: Tensor) -> Memory:
-        """Memory of style pictures (M, 3, H', W') in [0, 1], of any size; give it to `stylize` in their place."""
+    def encode_style(self, styles: Tensor, style_size: int | None = None) -> Memory:
+        """Memory of style images (M, 3, H', W') in [0, 1], of any size; give it to `stylize` in their place.
+
+        style_size: the shorter side to which they are scaled first.
+        """
+        styles = self._taken(styles)
+        size = tuple(styles.shape[2:])
+        target = style_target(*size, style_size)
+        if target != size:
+            styles = self._taken(resized(styles.cpu().numpy(), *target))
         return self.network.encode_style(self._prepared(styles))
 
-    @torch.inference_mode()
-    def stylize(self, contents: Tensor, styles: Tensor | Memory, strength: float = 1.0) -> Tensor:
-        """Stylized pictures (N, 3, H, W) in [0, 1] of contents (N, 3, H, W) in [0, 1].
+    @property
+    def mixes(self) -> bool:
+        """Whether this student can mix styles, as strengths below 1 do too."""
+        return True
 
-        styles: N pictures (N, 3, H', W') in [0, 1], or one for all, or a memory of N or one; H, W, H', W' are free.
-        Equal styles are encoded once. strength: 1 is the style, 0 the content drawn in its own style, between them the
-        network draws from features or codes in between. Raises UserError for a picture that is not finite.
-        """
-        height, width = contents.shape[2:]
-        prepared, memories = self._prepared(contents), self._memories(styles, len(contents))
-        if strength == 1.0:
-            drawn = self.network.decode(prepared, memories)
+    @torch.inference_mode()
+    def stylize(self, contents: Tensor, styles: Tensor | Memory | list[Any], *args: Any, **options: Any) -> Tensor:
+        """As `Stylizing.stylize`; equal styles are encoded once."""
+        return super().stylize(contents, styles, *args, **options)
+
+    def _drawn(self, contents: Tensor, memories: list[Memory], portions: list[float]) -> Tensor:
+        memories = [_rows(memory, len(contents)) for memory in memories]
+        size = tuple(contents.shape[2:])
+        if not self.network.linear and (working := size_within(*size, self.working_pixels)) != size:
+            array = contents.cpu().numpy()
+            small = resized(array, *working)
+            drawn = self._whole(self._taken(small), memories, portions).clamp(0, 1)
+            drawn = self._taken(carried(array, small, drawn.cpu().numpy()))
+        elif (
+            architecture_of(self.network) == "micro" and self.device.type == "cpu" and size[0] * size[1] > WHOLE_PIXELS
+        ):
+            drawn = self._in_strips(contents, memories, portions)
         else:
-            drawn = self.network.between(prepared, self._memories(contents, len(contents)), memories, strength)
-        drawn = denormalize(drawn)[:, :, :height, :width]
+            drawn = self._whole(contents, memories, portions)
         return finite(drawn, "student: what it draws is").clamp(0, 1)
 
-    def _memories(self, styles: Tensor | Memory, count: int) -> Memory:
-        """One memory for each of `count` contents."""
-        if isinstance(styles, Tensor):
-            first, same_as = _distinct(styles)
-            memory = self.encode_style(styles[first])
+    def _whole(self, contents: Tensor, memories: list[Memory], portions: list[float]) -> Tensor:
+        height, width = contents.shape[2:]
+        prepared = self._prepared(contents)
+        if len(memories) == 1:
+            drawn = self.network.decode(prepared, memories[0])
         else:
-            memory, same_as = styles, torch.arange(len(styles[0]))
-        if len(same_as) not in (1, count):
-            raise ValueError(f"{len(same_as)} styles for {count} contents: give as many, or one")
-        rows = same_as.expand(count) if len(same_as) == 1 else same_as
-        return type(memory)(**{name: part[rows.to(part.device)] for name, part in parts(memory).items()})
+            drawn = self.network.mixed(prepared, memories, portions)
+        return denormalize(drawn)[:, :, :height, :width]
 
-    def _prepared(self, pictures: Tensor) -> Tensor:
-        return normalize(reflected(pictures.to(self.device), self.network.grid))
+    def _in_strips(self, contents: Tensor, memories: list[Memory], portions: list[float]) -> Tensor:
+        """Large images on a CPU, by onnxruntime in strips: whole, their maps would not fit."""
+        from .onnx_student import micro_strips
+
+        weights = {name: value.numpy() for name, value in self.network.state_dict().items()}
+        draw = micro_strips(weights, asdict(self.network.config))
+        codes = mixture([memory.codes for memory in memories], portions).numpy()
+        height, width = contents.shape[2:]
+        on_grid = reflected(contents, self.network.grid).numpy()
+        drawn = [draw(on_grid[n : n + 1], codes[n : n + 1])[:, :, :height, :width] for n in range(len(contents))]
+        return torch.from_numpy(np.concatenate(drawn))
+
+    def _memory(self, style: Any, style_size: int | None) -> Memory:
+        if not self._is_image(style):
+            return style
+        first, same_as = _distinct(style := self._taken(style))
+        memory = self.encode_style(style[first], style_size)
+        return type(memory)(**{name: part[same_as.to(part.device)] for name, part in parts(memory).items()})
+
+    def as_array(self, images: Tensor) -> np.ndarray:
+        """Images as an array of the CPU."""
+        return images.cpu().numpy()
+
+    def nbytes(self, memory: Memory) -> int:
+        """The size of what a style left."""
+        return sum(part.nbytes for part in parts(memory).values())
+
+    def _taken(self, images: Any) -> Tensor:
+        return torch.as_tensor(images, dtype=torch.float32, device=self.device)
+
+    def _is_image(self, style: Any) -> bool:
+        return not isinstance(style, tuple)
+
+    def _prepared(self, images: Tensor) -> Tensor:
+        return normalize(reflected(images.to(self.device), self.network.grid))
+
+
+def _rows(memory: Memory, count: int) -> Memory:
+    """One row of a memory for each of `count` contents."""
+    kept = len(memory[0])
+    if kept not in (1, count):
+        raise ValueError(f"{kept} styles for {count} contents: give as many, or one")
+    rows = torch.arange(kept).expand(count) if kept == 1 else torch.arange(count)
+    return type(memory)(**{name: part[rows.to(part.device)] for name, part in parts(memory).items()})
 
 
 def reflected(pictures: Tensor, multiple: int) -> Tensor:
@@ -217,35 +278,6 @@ class _Unfilled(TorchFunctionMode):
         if function in (Tensor.normal_, Tensor.uniform_):
             return args[0]
         return function(*args, **(kwargs or {}))
-
-
-def _found(path: Path | str, revision: str) -> tuple[Path, dict[str, str]]:
-    """The folder of a student, and what is to be remembered of a hub id."""
-    folder = found(path)
-    if not folder.is_dir():
-        folder = _from_hub(str(path), revision)
-        return folder, {"origin": f"{path}@{folder.name}"}
-    missing = [name for name in (WEIGHTS_FILE, CONFIG_FILE) if not (folder / name).is_file()]
-    if missing:
-        raise UserError(f"{folder}: no student here ({missing[0]} is missing). Give a folder that distill wrote.")
-    return folder, {}
-
-
-def _from_hub(name: str, revision: str) -> Path:
-    """Folder of a hub repository's student in the local cache, named by its commit; downloaded if it is not there."""
-    advice = f"{name}: no such folder, and no student of that id on the hub"
-    # A name beside what is here is a slip, not an id; without a network the hub would be asked for a minute.
-    if not hub_id(name):
-        raise UserError(f"{name}: no such folder. Give a folder with {WEIGHTS_FILE} and {CONFIG_FILE}.")
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    try:
-        commit = Path(hf_hub_download(name, WEIGHTS_FILE, revision=revision)).parent.name
-        path = hf_hub_download(name, CONFIG_FILE, revision=commit)  # of the same commit, whatever is pushed meanwhile
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        raise UserError(f"{advice} ({type(error).__name__}). Give a folder with {WEIGHTS_FILE}.") from error
-    return Path(path).parent
 
 
 def _checked(path: Path, sha256: str | None) -> str:

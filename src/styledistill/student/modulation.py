@@ -19,13 +19,10 @@ from torch import Tensor, nn
 
 from ..efficientnet import CHANNELS, EfficientNetLite0
 from ..perceptual import efficientnet_lite0
+from .style_statistics import EPSILON, LEVELS, PROJECTIONS
 
 DEPTHS = 4  # of EfficientNet-Lite0's features: strides 2, 2, 4 and 8
-LEVELS = 8  # of the colors' distribution along each of PROJECTIONS
-# Directions of RGB: channels, lightness, and the two axes of opponent colors.
-PROJECTIONS = ((1, 0, 0), (0, 1, 0), (0, 0, 1), (1 / 3, 1 / 3, 1 / 3), (0.5, -0.5, 0), (0.25, 0.25, -0.5))
 COLORS = 3 + 6 + LEVELS * len(PROJECTIONS)
-EPSILON = 1e-5
 
 
 def color_statistics(images: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ Shapes: B pictures, H and W multiples of 32, pictures in ImageNet-normalised spa
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..perceptual import denormalize
+from .controls import mixture
 from .modulation import Styled, StyleEncoder
 
 
@@ -427,12 +428,13 @@ class STTR(nn.Module):
         """Content pictures (B, 3, H, W) in the styles of B memories to stylized pictures (B, 3, H, W)."""
         return self.draw(self.features(content, style), style.codes)
 
-    def between(self, content: Tensor, own: StyleMemory, style: StyleMemory, strength: float) -> Tensor:
-        """As `decode`, from features between those in the content's own style (strength 0) and the style's (1)."""
-        codes = style.codes
-        if codes is not None and own.codes is not None:
-            codes = torch.lerp(own.codes, codes, strength)
-        return self.draw(torch.lerp(self.features(content, own), self.features(content, style), strength), codes)
+    def mixed(self, content: Tensor, styles: Sequence[StyleMemory], portions: Sequence[float]) -> Tensor:
+        """As `decode`, from a mixture of the features, and of the codes. portions: of each style, 1 in all."""
+        codes = [style.codes for style in styles]
+        return self.draw(
+            mixture([self.features(content, style) for style in styles], portions),
+            None if codes[0] is None else mixture(codes, portions),
+        )
 
     def draw(self, features: Tensor, codes: Tensor | None) -> Tensor:
         """The tail: features (B, tail[0], H/8, W/8), and codes of the styles if it is styled, to (B, 3, H, W)."""

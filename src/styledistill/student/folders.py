@@ -1,0 +1,57 @@
+"""Where a student's files are. No torch here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..core.errors import UserError
+from ..core.files import read_json
+from ..core.places import found, hub_id
+
+WEIGHTS_FILE, CONFIG_FILE = "student.safetensors", "config.json"
+GRAPHS = ("encode_style", "stylize")  # of a student in ONNX, files `<name>.onnx`
+
+
+def student_folder(path: Path | str, revision: str) -> tuple[Path, dict[str, str]]:
+    """The folder of a student of this disk or the hub, and what is to be remembered of a hub id. Raises UserError."""
+    folder = found(path)
+    if not folder.is_dir():
+        folder = _from_hub(str(path), revision)
+        return folder, {"origin": f"{path}@{folder.name}"}
+    missing = [name for name in (WEIGHTS_FILE, CONFIG_FILE) if not (folder / name).is_file()]
+    if missing and graphs_folder(folder) is None:
+        raise UserError(f"{folder}: no student here ({missing[0]} is missing). Give a folder that distill wrote.")
+    return folder, {}
+
+
+def graphs_folder(folder: Path) -> Path | None:
+    """Where a student's float32 graphs are: in its folder or in `onnx` below it; None where they are not."""
+    places = (folder, folder / "onnx")
+    return next((place for place in places if all((place / f"{name}.onnx").is_file() for name in GRAPHS)), None)
+
+
+def is_micro(folder: Path) -> bool:
+    """Whether a folder holds the weights of a micro student."""
+    if not all((folder / name).is_file() for name in (WEIGHTS_FILE, CONFIG_FILE)):
+        return False
+    try:
+        return read_json(folder / CONFIG_FILE).get("architecture") == "micro"
+    except (ValueError, AttributeError):  # what is wrong with it is told by whoever loads it
+        return False
+
+
+def _from_hub(name: str, revision: str) -> Path:
+    """Folder of a hub repository's student in the local cache, named by its commit; downloaded if it is not there."""
+    advice = f"{name}: no such folder, and no student of that id on the hub"
+    # A name beside what is here is a slip, not an id; without a network the hub would be asked for a minute.
+    if not hub_id(name):
+        raise UserError(f"{name}: no such folder. Give a folder with {WEIGHTS_FILE} and {CONFIG_FILE}.")
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        commit = Path(hf_hub_download(name, WEIGHTS_FILE, revision=revision)).parent.name
+        path = hf_hub_download(name, CONFIG_FILE, revision=commit)  # of the same commit, whatever is pushed meanwhile
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        raise UserError(f"{advice} ({type(error).__name__}). Give a folder with {WEIGHTS_FILE}.") from error
+    return Path(path).parent
