@@ -7,6 +7,7 @@ from PIL import Image
 
 from .errors import UserError
 
+LUMA = (0.299, 0.587, 0.114)  # Rec. 601: weights of R, G, B; the Y of YIQ
 NOT_FINITE = (
     "not finite (NaN, infinity), as weights are that a training has ruined. Train again with a lower "
     "learning_rate or in float32, or use other weights."

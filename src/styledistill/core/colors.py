@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-LUMA = (0.299, 0.587, 0.114)  # Rec. 601: weights of R, G, B; the Y of YIQ
+from .arrays import LUMA
+
 # Axes, face diagonals and space diagonals of the RGB cube, one of each opposite pair: 13 directions.
 RGB_DIRECTIONS = (
     *((1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (1, -1, 0), (1, 0, 1), (1, 0, -1), (0, 1, 1), (0, 1, -1)),

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
@@ -18,6 +20,8 @@ from .image_files import readers
 from .png import png_bytes
 from .png_chunks import SIGNATURE, pixels_only
 from .progress import announce
+
+T = TypeVar("T")
 
 # A picture beyond this many pixels is refused before it is decoded ("decompression bomb").
 MAX_PIXELS = 120_000_000
@@ -47,6 +51,24 @@ _MAGIC = {
 _PROFILED = {"RGB": ("RGB", ("RGB", "P")), "GRAY": ("L", ("L", "1", "I", "F")), "CMYK": ("CMYK", ("CMYK",))}
 
 
+def upright_size(path: Path | str) -> tuple[int, int] | None:
+    """Width and height of an image as it is seen, by its head alone; None where it cannot be read."""
+    try:
+        with Image.open(path, formats=readers()) as image:
+            turned = image.getexif().get(_ORIENTATION, 1) >= 5
+            return image.size[::-1] if turned else image.size
+    except Exception:  # Pillow's decoders raise many types for damaged files; whoever reads the pixels tells why
+        return None
+
+
+def open_with_alpha(path: Path | str) -> tuple[Image.Image, Image.Image | None]:
+    """As `open_rgb`, with transparency beside it: 8-bit RGB, and opacity (mode L) or None where all is opaque.
+
+    Colors are not laid on white, but for places that are wholly transparent: nothing says what color these have.
+    """
+    return _read(path, _to_rgb_and_alpha)
+
+
 def open_rgb(source: Path | str | bytes, name: str = "") -> Image.Image:
     """Decode a picture: EXIF orientation applied, transparency laid on white, converted to 8-bit sRGB.
 
@@ -54,16 +76,22 @@ def open_rgb(source: Path | str | bytes, name: str = "") -> Image.Image:
     the turn and the colour profile matter, and where they are damaged the picture is read without them. Grey of 16 bits
     has its white at 65535, grey of floating-point numbers at 1. Raises BadPicture with the reason.
     """
+    return _read(source, _to_rgb, name)
+
+
+def _read(source: Path | str | bytes, finish: Callable[[Image.Image], T], name: str = "") -> T:
+    """What `finish` makes of a decoded, upright image. Raises BadPicture with the reason."""
     head = "" if isinstance(source, bytes) else f"{source}: "
     try:
         try:
-            return _opened(source)
+            return _opened(source, finish)
         except BadPicture:
             raise
         except Exception:
             if not _head(source).startswith(SIGNATURE):
                 raise
-            picture = _opened(pixels_only(source if isinstance(source, bytes) else Path(source).read_bytes()))
+            data = source if isinstance(source, bytes) else Path(source).read_bytes()
+            picture = _opened(pixels_only(data), finish)
             if called := name or head.removesuffix(": "):
                 announce(f"{called}: text or other metadata is damaged or too large; read without it")
             return picture
@@ -76,7 +104,7 @@ def open_rgb(source: Path | str | bytes, name: str = "") -> Image.Image:
         raise BadPicture(f"{head}cannot be read as a picture ({type(error).__name__}: {reason})") from error
 
 
-def _opened(source: Path | str | bytes) -> Image.Image:
+def _opened(source: Path | str | bytes, finish: Callable[[Image.Image], T]) -> T:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=readers()) as image:
@@ -84,7 +112,7 @@ def _opened(source: Path | str | bytes) -> Image.Image:
                 raise BadPicture(f"{image.width} x {image.height} is over {MAX_PIXELS:,} pixels")
             _refuse_planes(image)
             image.load()
-            return _to_rgb(_upright(image))
+            return finish(_upright(image))
 
 
 def _what(source: Path | str | bytes) -> str:
@@ -125,10 +153,23 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         return _to_srgb(image, profile)
     if image.mode.startswith("I") or image.mode == "F":
         image = _to_grey(image)
-    if image.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in image.info:
+    if _transparent(image):
         rgba = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
     return _to_srgb(image.convert(through), profile) if through else image.convert("RGB")
+
+
+def _transparent(image: Image.Image) -> bool:
+    return image.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in image.info
+
+
+def _to_rgb_and_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
+    alpha = image.convert("RGBA").getchannel("A") if _transparent(image) else None
+    if alpha is None or alpha.getextrema() == (255, 255):
+        return _to_rgb(image), None
+    solid = image.copy() if image.mode in ("LA", "RGBA") else image.convert("RGBA")
+    solid.putalpha(alpha.point(lambda value: 255 if value else 0))
+    return _to_rgb(solid), alpha
 
 
 def _to_grey(image: Image.Image) -> Image.Image:

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from ..core.arrays import LUMA
 from ..core.errors import UserError
 
-LUMA = (0.299, 0.587, 0.114)  # weights of R, G, B in the Y of YIQ
 # Styles beyond this are reduced to it: a code or a token of more would tell nothing new, and memory would not do.
 STYLE_PIXELS = 1 << 20
 WHOLE_PIXELS = 1 << 20  # what micro draws in one piece on a CPU; more in strips, in the same time and less memory
