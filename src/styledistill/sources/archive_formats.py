@@ -6,6 +6,7 @@ is unpacked under its own name, so no name can lead out of a folder; archives th
 
 from __future__ import annotations
 
+import io
 import lzma
 import re
 import struct
@@ -26,12 +27,11 @@ from ..downloads.http_ranges import PieceFile, Pieces
 MAX_BYTES = 1 << 28  # a member that unpacks to more is no picture
 _PIECE = 1 << 20
 _AT_ONCE = 8  # requests to one server
-_LOCAL_HEADER = struct.Struct("<4s5H3L2H")  # PKWARE's APPNOTE.TXT, section 4.3.7
 _PAGE_HEAD = 32  # bytes that hold the first fields of a parquet page's header
 _NEXT_NUMBER = b"\x15"  # the field after the one before (1 << 4), an i32 (5)
 # What the readers of archives raise besides their own errors where bytes are not what they should be.
 _DAMAGED = (OSError, EOFError, ValueError, ArithmeticError, LookupError, NotImplementedError, struct.error)
-_READ = {zipfile.ZIP_STORED: lambda raw, size: raw, zipfile.ZIP_DEFLATED: lambda raw, size: _inflate(raw, size)}
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others unpack all at once, however much that is
 
 # Names of no encoding are told apart by their bytes, written out.
 _NAMES: dict[str, Any] = {"encoding": "utf-8", "errors": "backslashreplace"}
@@ -134,28 +134,24 @@ class _WrongBytes(BadPicture):
 
 
 def _unpacked(raw: bytes, member: Member) -> bytes:
-    packed, size, crc, method, flags = member.facts
+    """What `raw`, a member with the header before it, unpacks to: a zip for zipfile, without a table of contents."""
+    entry = zipfile.ZipInfo(member.name)
+    entry.compress_size, size, entry.CRC, method, flags = member.facts
+    entry.file_size, entry.compress_type, entry.flag_bits, entry.header_offset = size, method, flags, 0
     if flags & 1:
         raise BadPicture("encrypted in its archive")
-    if method not in _READ:
+    if method not in _METHODS:
         raise BadPicture(f"packed by method {method}, which only few programs know")
     if size > MAX_BYTES:
         raise BadPicture(f"unpacks to {size:,} bytes, over {MAX_BYTES:,}")
-    if len(raw) < _LOCAL_HEADER.size or raw[:4] != b"PK\x03\x04":
-        raise _WrongBytes("no member of a zip begins here")
-    *_, name, extra = _LOCAL_HEADER.unpack_from(raw)
-    begin = _LOCAL_HEADER.size + name + extra
-    data = _READ[method](raw[begin : begin + packed], size)
-    if len(data) != size or zlib.crc32(data) != crc:
-        raise _WrongBytes(f"{len(data):,} bytes with CRC {zlib.crc32(data):08x}, expected {size:,} with {crc:08x}")
-    return data
-
-
-def _inflate(raw: bytes, size: int) -> bytes:
     try:
-        return zlib.decompressobj(-zlib.MAX_WBITS).decompress(raw, size + 1)
-    except zlib.error as error:
-        raise _WrongBytes(str(error)) from error
+        with zipfile.ZipFile(io.BytesIO(raw), "a") as archive, archive.open(entry) as file:
+            data = file.read(size)  # no more is unpacked than the table of contents promises
+    except (zipfile.BadZipFile, zlib.error, *_DAMAGED) as error:
+        raise _WrongBytes(_one_line(error)) from error
+    if len(data) != size:
+        raise _WrongBytes(f"{len(data):,} bytes, expected {size:,}")
+    return data
 
 
 def _side_by_side(one: Callable[[Member], Extracted], members: Iterable[Member]) -> Iterator[Extracted]:
