@@ -104,6 +104,8 @@ rule card:
         size=CFG.image_size,
         seed=CFG.seed,
         results=folder(RESULTS),
+        # No input: its path would write the card anew wherever the repository is moved to.
+        template=sha256_file(PROJECT / "src/styledistill/shards/card.md.j2"),
         code=fingerprint_script("card"),
     message:
         "Write the data card"

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import subprocess
 import tomllib
+from functools import partial
 from pathlib import Path
 
 import card as script
+import jinja2
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -86,6 +88,12 @@ def test_the_hub_reads_the_front_matter(tmp_path):
     assert {"style-transfer", "webdataset"} <= set(facts["tags"])
     files = {part["split"]: part["path"] for part in facts["configs"][0]["data_files"]}
     assert files == {"train": ["train/0000.tar", "train/0001.tar"], "val": ["val/0000.tar"]}
+
+
+def test_the_template_asks_for_nothing_that_it_is_not_given(tmp_path, monkeypatch):
+    """The hub's library leaves out what the template misspells, without a word."""
+    monkeypatch.setattr(jinja2, "Template", partial(jinja2.Template, undefined=jinja2.StrictUndefined))
+    assert written(make_run(tmp_path))
 
 
 def test_counts_are_those_of_the_pairs_that_the_manifests_list(tmp_path):
