@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import random
 import stat
@@ -10,10 +9,10 @@ import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 import torch
+from filelock import FileLock, Timeout
 
 from .errors import UserError
 from .threads import granted_threads
@@ -63,7 +62,7 @@ def own_folder() -> Path:
     return folder
 
 
-_claims: list[IO[str]] = []  # open files: a claim ends with its process, however that ends
+_claims: list[FileLock] = []  # a claim ends with its process, however that ends
 
 
 def claim(gpus: Sequence[str], folder: Path) -> int:
@@ -72,14 +71,11 @@ def claim(gpus: Sequence[str], folder: Path) -> int:
     The first where all are held. folder: of the lock files, one for each GPU; nobody else can write there.
     """
     for index, gpu in enumerate(gpus):
-        file = (folder / f"{gpu}.lock").open("w")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.close()
-            continue
-        _claims.append(file)
-        return index
+        lock = FileLock(folder / f"{gpu}.lock", blocking=False)
+        with suppress(Timeout):
+            lock.acquire()
+            _claims.append(lock)
+            return index
     return 0
 
 

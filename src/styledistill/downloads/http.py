@@ -5,20 +5,21 @@ Proxies are those of the usual environment variables (http_proxy, https_proxy, n
 
 from __future__ import annotations
 
-import fcntl
 import http.client
 import os
 import re
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit, urlunsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+from filelock import FileLock, Timeout
 
 from ..core.errors import UserError
 from ..core.progress import Meter, announce
@@ -102,26 +103,21 @@ def fetch_file(
 @contextmanager
 def _alone_with(part: Path) -> Iterator[BinaryIO]:
     """The unfinished file, open for appending; a second process waits here, else both would write into one file."""
-    while True:
+    lock = FileLock(part.with_name(f".{part.name}.lock"), fallback_to_soft=False)
+    with ExitStack() as held:
+        with suppress(OSError):  # some network file systems have no locks
+            try:
+                held.enter_context(lock.acquire(blocking=False))
+            except Timeout:
+                announce(f"{part.name}: another process is fetching it; waits")
+                held.enter_context(lock.acquire())
+        held.callback(Path(lock.lock_file).unlink, missing_ok=True)  # whoever waits for it makes another
         with part.open("ab") as file:
-            with suppress(OSError):  # some network file systems have no locks
-                _lock(file, part.name)
-            if part.is_file() and os.path.samestat(os.fstat(file.fileno()), part.stat()):
-                try:
-                    yield file
-                    return
-                finally:
-                    if part.is_file() and not _length(file):
-                        part.unlink()
-        # The process before this one has renamed or removed the file: begin anew with one that has a name.
-
-
-def _lock(file: BinaryIO, name: str) -> None:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        announce(f"{name}: another process is fetching it; waits")
-        fcntl.flock(file, fcntl.LOCK_EX)
+            try:
+                yield file
+            finally:
+                if part.is_file() and not _length(file):
+                    part.unlink()
 
 
 def _bring(

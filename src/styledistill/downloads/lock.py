@@ -8,11 +8,12 @@ checksums), a line `...#rows` says so.
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+
+from filelock import FileLock
 
 from ..core.errors import UserError
 from ..core.files import read_json, write_json
@@ -88,9 +89,9 @@ def forget(folder: Path, beginning: str) -> None:
 def alone(folder: Path) -> Iterator[None]:
     """One process at a time works in `folder` while each of them says so; others wait."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".guard").open("w") as guard:
-        with suppress(OSError):  # some network file systems have no locks
-            fcntl.flock(guard, fcntl.LOCK_EX)
+    with ExitStack() as held:
+        with suppress(OSError):  # some network file systems have no locks, and files in their place outlive a kill
+            held.enter_context(FileLock(folder / ".guard", fallback_to_soft=False))
         yield
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import io
 import subprocess
 import sys
@@ -24,7 +23,7 @@ import weights
 from styledistill import config
 from styledistill.core.errors import UserError
 from styledistill.core.files import read_json, sha256_bytes
-from styledistill.downloads import registry
+from styledistill.downloads import http, registry
 from styledistill.downloads.http import asked_pause, fetch_file
 from styledistill.perceptual import alexnet_features, vgg19_features
 from styledistill.run import requirements
@@ -209,18 +208,17 @@ def test_the_proxy_of_the_environment_is_asked(tmp_path, monkeypatch):
 
 
 def test_a_process_waits_while_another_one_fetches_the_file(tmp_path, capfd):
-    part, said = tmp_path / "file.bin.part", ""
-    with serving(DATA) as server, part.open("ab") as other:
-        fcntl.flock(other, fcntl.LOCK_EX)
-        second = Thread(target=fetch, args=(server, tmp_path / "file.bin"))
-        second.start()
-        while "another process is fetching it" not in said:
-            assert second.is_alive()
-            said += capfd.readouterr().err
-        other.write(DATA)
-        other.flush()
-        part.rename(tmp_path / "file.bin")
-        fcntl.flock(other, fcntl.LOCK_UN)
+    said = ""
+    with serving(DATA) as server:
+        with http._alone_with(tmp_path / "file.bin.part") as other:
+            second = Thread(target=fetch, args=(server, tmp_path / "file.bin"))
+            second.start()
+            while "another process is fetching it" not in said:
+                assert second.is_alive()
+                said += capfd.readouterr().err
+            other.write(DATA)
+            other.flush()
+            Path(other.name).rename(tmp_path / "file.bin")
         second.join()
     assert server.asked == []
     assert names(tmp_path) == ["file.bin"]
