@@ -1,5 +1,7 @@
 # Shards and manifests of the teacher's pairs, and the data card in the form that the Hugging Face hub reads.
 
+from styledistill.core.files import sha256_file
+
 CARD = f"{RESULTS}/shards/README.md"
 
 
