@@ -43,7 +43,7 @@ def test_help_comes_at_once_and_without_torch(words: tuple[str, ...]):
 def test_every_program_is_listed_with_what_it_is_for():
     listed = help_of().stdout.partition("Commands:\n")[2]
     assert [line.split()[0] for line in listed.splitlines() if line[2:3].strip()] == NAMES
-    assert "Draw pictures in the style of others" in listed
+    assert "Draw images in the style of others" in listed
 
 
 @pytest.mark.parametrize("name", NAMES)
