@@ -4,13 +4,15 @@ The chapters stand in workflow/rules, a file each. common.smk names files, lifec
 """
 
 import sys
-from pathlib import Path
 
 from snakemake.utils import min_version
 
 min_version("9.0")
 
-PROJECT = Path(workflow.current_basedir)
+
+include: "workflow/rules/project.smk"
+
+
 sys.path.insert(0, str(PROJECT / "src"))
 
 from styledistill.run.configuration import chosen_configuration

@@ -39,8 +39,8 @@ FLOORS = (
 )
 # Within a package that has packages of its own.
 INNER_FLOORS = {"report": ("tables", "figures", "page"), "procedural": ("scenes", "faces", "styles", "draw")}
-# Rules files of no chapter: what all share, what jobs are given, start and end of a run, and a study across chapters.
-ACROSS = {"common", "machine", "lifecycle", "ablation"}
+# Rules files of no chapter: where the project is, what all share, what jobs are given, a run's start and end, a study.
+ACROSS = {"project", "common", "machine", "lifecycle", "ablation"}
 FOR_PEOPLE = {"stylize", "score", "verify", "explain", "resume", "download", "weights"}
 FOR_PEOPLE |= {"train_tiny_teacher", "train_students"}
 RULE = re.compile(r"^ *rule (\w+):\n(.*?)(?=^ *(?:use )?rule |\Z)", re.M | re.S)
