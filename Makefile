@@ -47,7 +47,7 @@ containers:
 	containers/build.sh
 
 clean:
-	rm -rf results .snakemake .venv
+	rm -rf results/*/ .snakemake .venv
 
 .venv/%.stamp: envs/%.lock
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

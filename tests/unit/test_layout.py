@@ -39,7 +39,7 @@ FLOORS = (
 )
 # Within a package that has packages of its own.
 INNER_FLOORS = {"report": ("tables", "figures", "page"), "procedural": ("scenes", "faces", "styles", "draw")}
-# Rules files of no chapter: where the project is, what all share, what jobs are given, a run's start and end, a study.
+# Of no chapter: where the project is, what rules share and jobs are given, a run's start and end, and a study.
 ACROSS = {"project", "common", "machine", "lifecycle", "ablation"}
 FOR_PEOPLE = {"stylize", "score", "verify", "explain", "resume", "download", "weights"}
 FOR_PEOPLE |= {"train_tiny_teacher", "train_students"}
