@@ -86,7 +86,7 @@ def test_a_module_of_a_repository_plans_all(tmp_path: Path) -> None:
     repository, work = tmp_path / "repository", tmp_path / "a {b}" / "work"
     for name in ("src", "workflow", "profiles", "envs", "weights", "containers"):
         shutil.copytree(ROOT / name, repository / name, ignore=shutil.ignore_patterns("__pycache__", "*.sif"))
-    for name in ("Snakefile", "config.yaml"):
+    for name in ("Snakefile", "config.yaml", "pyproject.toml"):
         shutil.copy2(ROOT / name, repository)
     git = ["git", "-C", str(repository), "-c", "user.name=test", "-c", "user.email=test@example.org"]
     for words in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message", "all"]):

@@ -108,9 +108,15 @@ def _hashes(files: list[Path], folder: Path) -> dict[str, str]:
     return {os.path.relpath(path, folder): sha256_file(path) for path in mine}
 
 
+def _own_version() -> str:
+    """Of the checkout that this is, or else of the package that is installed."""
+    if _PROJECT.is_file():
+        return tomllib.loads(_PROJECT.read_text("utf-8"))["project"]["version"]
+    return version("styledistill")
+
+
 def _versions() -> dict[str, str]:
-    own = tomllib.loads(_PROJECT.read_text("utf-8"))["project"]
-    found = {"python": platform.python_version(), own["name"]: own["version"]}
+    found = {"python": platform.python_version(), "styledistill": _own_version()}
     for package in RECORDED:
         try:
             found[package] = version(package)

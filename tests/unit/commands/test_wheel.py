@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -88,6 +89,15 @@ def test_the_package_carries_a_student(installed: Path, tmp_path: Path):
     assert done.returncode == 0 and installed.parent in Path(done.stdout.strip()).parents, done.stderr
     done = call(tmp_path, installed / "python", "-c", "from styledistill import Student")
     assert done.stderr == "" or "pip install 'styledistill[train]'" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.long
+def test_records_tell_the_version_that_is_installed(installed: Path, tmp_path: Path):
+    code = "from styledistill.core.provenance import run_record\nwith run_record('x.run.json', 'weights', {}): pass"
+    done = call(tmp_path, installed / "python", "-c", code)
+    assert done.returncode == 0, done.stderr
+    record = json.loads((tmp_path / "x.run.json").read_text())
+    assert record["versions"]["styledistill"] == PROJECT["version"]
 
 
 @pytest.mark.long
