@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -57,6 +58,18 @@ def test_a_program_is_called_alone_too(name: str):
 def test_an_unknown_subcommand_is_told():
     done = help_of("teach")
     assert done.returncode == 2 and "No such command 'teach'" in done.stderr
+
+
+def test_words_for_snakemake_are_handed_on_as_they_are(tmp_path: Path):
+    """Behind `explain` every word is Snakemake's: clusters of letters, `--key=value`, and what looks like an option."""
+    rule = 'rule one:\n    output: "x"\n    benchmark: "results/r/times/one.tsv"\n    shell: config["line"]\n'
+    (tmp_path / "other.smk").write_text(rule)
+    words = ["-s", "other.smk", "--cores=1", "-pF", "x", "--config", "line=touch x"]
+    done = subprocess.run(
+        [sys.executable, ROOT / "src/explain.py", *words], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert re.search(r"^one +1 +forced$", done.stdout, re.M), done.stdout
 
 
 WITHOUT = """
