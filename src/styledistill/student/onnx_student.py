@@ -62,7 +62,8 @@ class OnnxStudent(Stylizing):
             config = facts.pop("network")
             stored = load_file(folder / WEIGHTS_FILE)
             weights = {name: value.astype(np.float32) for name, value in stored.items()}
-            graphs = serialized(micro_graphs.graphs(weights, config))
+            made = serialized(micro_graphs.graphs(weights, config))
+            whole = {name: made[name]() for name in GRAPHS}
             strips = micro_strips(weights, config)
         except (KeyError, TypeError, ValueError, SafetensorError) as error:
             raise UserError(
@@ -71,7 +72,9 @@ class OnnxStudent(Stylizing):
             ) from error
         for name, value in weights.items():
             finite(value, f"{folder / WEIGHTS_FILE}: {name}")
-        return cls(Sessions({name: graphs[name] for name in GRAPHS}, str(folder)), facts, strips)
+        return cls(
+            Sessions({name: lambda graph=graph: graph for name, graph in whole.items()}, str(folder)), facts, strips
+        )
 
     @property
     def mixes(self) -> bool:
@@ -185,6 +188,8 @@ class Sessions:
         onnxruntime.set_default_logger_severity(4)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = granted_threads()
+        # Threads that spin between the many short runs of strips take as much of the processor as the work itself.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime raises types of its own for each kind of fault

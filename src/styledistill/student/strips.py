@@ -20,7 +20,7 @@ from .style_statistics import EPSILON
 
 Run = Callable[..., Sequence[np.ndarray]]  # a graph's name and its inputs to its outputs
 
-_POSITIONS = 1 << 15  # of a map in one strip: 20 MB for the widest layer
+_POSITIONS = 1 << 14  # of a map in one strip: few enough for the processor's cache
 
 
 def draw(
