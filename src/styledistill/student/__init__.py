@@ -1,6 +1,6 @@
 """The student: its architectures, losses and trainings, and what makes files of it (ONNX, stylized images).
 
-`load` gives a student of a folder or the hub in the engine that suits: torch (`Student`) or onnxruntime (`OnnxStudent`).
+`load` gives a student in the engine that suits: torch (`Student`) or onnxruntime (`OnnxStudent`).
 """
 
 from importlib import import_module
