@@ -38,6 +38,7 @@ MODULES = [
 ]
 ROW_STEPS = 100  # steps that one row of the history averages
 SAVE_STEPS = 300
+MEASURED_BATCHES = 32  # of 16 styles each, whose statistics scale the style encoder's inputs
 PIXELS = 2048  # of each picture, whose colors are compared
 
 
@@ -248,7 +249,7 @@ class Practice:
     def _measure_styles(self) -> None:
         """Give style encoders the mean and spread of the statistics of styles, so that their inputs are of one size."""
         for encoder in (module for module in self.network.modules() if isinstance(module, StyleEncoder)):
-            batches = (self.pairs.batch(10**6 + number, 16, 128)[1] for number in range(32))
+            batches = (self.pairs.batch(10**6 + number, 16, 128)[1] for number in range(MEASURED_BATCHES))
             statistics = torch.cat([encoder.statistics(styles) for styles in batches])
             encoder.mean.copy_(statistics.mean(0))
             encoder.scale.copy_(1 / (statistics.std(0) + 1e-3))

@@ -27,6 +27,7 @@ def picture(seed: int, height: int = 40, width: int = 56) -> np.ndarray:
 @pytest.fixture
 def pairs(monkeypatch: pytest.MonkeyPatch) -> PairsByChance:
     monkeypatch.setattr(practice, "SAVE_STEPS", 2)
+    monkeypatch.setattr(practice, "MEASURED_BATCHES", 1)
     return PairsByChance([Group([picture(1)], 1.0)], [Group([picture(2), picture(3)], 1.0)], 0.5, seed=4)
 
 
@@ -50,11 +51,13 @@ def test_a_killed_training_ends_with_the_weights_of_one_that_was_not(pairs: Pair
 def test_a_training_of_another_recipe_seed_or_image_has_a_state_of_its_own(
     pairs: PairsByChance, tmp_path: Path
 ) -> None:
-    assert next(training(pairs, tmp_path).run()) == 2
+    network, lite, recipe = Student.create("tiny", 1, "micro").network, features(LITE), Recipe(steps=4)
     other = [Group([picture(9)], 1.0)]
     changed = [replace(pairs, seed=5), replace(pairs, contents=other), replace(pairs, styles=other)]
-    assert [training(one, tmp_path).step for one in (pairs, *changed)] == [2, 0, 0, 0]
-    assert training(pairs, tmp_path, clip=4.0).step == 0
+    paths = [state_file(tmp_path, network, lite, one, recipe).path for one in (pairs, *changed)]
+    paths.append(state_file(tmp_path, network, lite, pairs, replace(recipe, clip=4.0)).path)
+    assert len(set(paths)) == 5
+    assert state_file(tmp_path, network, lite, pairs, Recipe(steps=4)).path == paths[0]
 
 
 def test_a_damaged_state_is_told_and_begun_anew(
