@@ -1,10 +1,14 @@
-"""Colors of images in memory: lightness, and the distance between two images' colors."""
+"""Colors of images in memory: lightness, and the distance between two images' colors.
+
+Torch is not imported before a tensor is there: LUMA serves arrays too.
+"""
 
 from __future__ import annotations
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 from .arrays import LUMA
 
@@ -26,7 +30,8 @@ def color_distance(x: Tensor, y: Tensor) -> Tensor:
     Along unit vectors, so colors count jointly and not channel by channel. Sizes may differ: quantiles are compared.
     Unit: RGB in [0, 1].
     """
-    directions = F.normalize(x.new_tensor(RGB_DIRECTIONS), dim=1)
+    directions = x.new_tensor(RGB_DIRECTIONS)
+    directions = directions / directions.norm(dim=1, keepdim=True)
     count = min(x[0, 0].numel(), y[0, 0].numel())
     return (_quantiles(x, directions, count) - _quantiles(y, directions, count)).abs().mean((1, 2))
 
@@ -35,5 +40,8 @@ def _quantiles(x: Tensor, directions: Tensor, count: int) -> Tensor:
     """`count` evenly spaced quantiles of the projected pixels, (N, directions, count)."""
     values = (directions @ x.flatten(2)).sort(2).values
     pixels = values.shape[2]
-    places = ((torch.arange(count, device=x.device) + 0.5) * pixels / count).long()
-    return values if pixels == count else values[:, :, places]
+    if pixels == count:
+        return values
+    import torch
+
+    return values[:, :, ((torch.arange(count, device=x.device) + 0.5) * pixels / count).long()]

@@ -1,5 +1,9 @@
 """Lightness and color distance of images."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor
@@ -17,6 +21,12 @@ def test_luma_of_the_primaries_adds_up_to_white() -> None:
     primaries = torch.eye(3)[:, :, None, None]
     assert luma(primaries).flatten().tolist() == pytest.approx([0.299, 0.587, 0.114])
     assert luma(torch.ones(1, 3, 2, 2)).flatten().tolist() == pytest.approx([1.0] * 4)
+
+
+def test_the_weights_of_lightness_need_no_torch() -> None:
+    program = "import sys; from styledistill.core.colors import LUMA; sys.exit('torch' in sys.modules)"
+    environment = {"PYTHONPATH": str(Path(__file__).parents[3] / "src")}
+    assert subprocess.run([sys.executable, "-c", program], env=environment, check=False).returncode == 0
 
 
 def test_directions_are_the_cubes_axes_and_diagonals_each_once() -> None:
