@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 import errno
 import hashlib
+import io
 import json
 import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -92,6 +94,17 @@ def write_bytes(path: Path | str, data: bytes) -> None:
 def write_text(path: Path | str, text: str) -> None:
     """Write UTF-8 `text` to `path` at once or not at all."""
     write_bytes(path, text.encode())
+
+
+def write_csv(path: Path | str, columns: Iterable[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a CSV table, at once or not at all; lines end with \\n, and a number is written as `str` says it."""
+    buffer = io.StringIO()
+    plain, quoted = (csv.writer(buffer, lineterminator="\n", quoting=how) for how in (csv.QUOTE_MINIMAL, csv.QUOTE_ALL))
+    plain.writerow(columns)
+    for row in rows:
+        odd = any("\r" in str(value) for value in row)  # a line's end for readers, and yet not quoted by itself
+        (quoted if odd else plain).writerow(row)
+    write_text(path, buffer.getvalue())
 
 
 def write_json(path: Path | str, value: Any) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +16,7 @@ from .. import perceptual
 from ..config import Metrics, Networks
 from ..core.colors import color_distance
 from ..core.errors import UserError
-from ..core.files import atomic_path, write_json, write_text
+from ..core.files import atomic_path, write_csv, write_json
 from ..core.progress import Meter
 from ..core.tensors import load_pictures
 from ..perceptual import STRUCTURE, feature_maps
@@ -255,11 +253,7 @@ def write_scores(model: str, sets: dict[str, Scores], instruments: Instruments, 
 
 def write_rows(rows: Iterable[Row], table: Path) -> None:
     """Write rows as CSV (COLUMNS): seven significant digits, what is not a number left empty."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows([_text(row[name]) for name in COLUMNS] for row in rows)
-    write_text(table, text.getvalue())
+    write_csv(table, COLUMNS, ([_text(row[name]) for name in COLUMNS] for row in rows))
 
 
 def _text(value: str | float) -> str:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import csv
-import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple, TypeVar, get_type_hints
 
-from ..core.files import write_text
+from ..core.files import write_csv
 from ..sources.registry import Entry
 
 Row = TypeVar("Row", bound=NamedTuple)
@@ -37,15 +36,7 @@ def read_indexes(paths: Iterable[Path]) -> dict[str, dict[str, Entry]]:
     return {path.stem: {row.picture: row for row in read(path, Entry)} for path in paths}
 
 
-def write(path: Path | str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a CSV table, at once or not at all."""
-    buffer = io.StringIO()
-    plain, quoted = (csv.writer(buffer, lineterminator="\n", quoting=how) for how in (csv.QUOTE_MINIMAL, csv.QUOTE_ALL))
-    plain.writerow(columns)
-    for row in rows:
-        odd = any("\r" in str(value) for value in row)  # a line's end for readers, and yet not quoted by itself
-        (quoted if odd else plain).writerow(row)
-    write_text(path, buffer.getvalue())
+write = write_csv  # of rows that `read` reads
 
 
 def read(path: Path | str, row: type[Row]) -> list[Row]:

@@ -8,9 +8,7 @@ that was not.
 from __future__ import annotations
 
 import contextlib
-import csv
 import hashlib
-import io
 import math
 import signal
 import sys
@@ -29,7 +27,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ..core.errors import UserError
-from ..core.files import atomic_path, canonical_json, sha256_bytes, sha256_file, write_json, write_text
+from ..core.files import atomic_path, canonical_json, sha256_bytes, sha256_file, write_csv, write_json
 from ..core.progress import announce
 
 # What computes a student, its losses and its steps: a part of the key of every unfinished training.
@@ -226,11 +224,7 @@ def write_history(path: Path | str, rows: Sequence[Row]) -> None:
 
     Equal trainings give equal bytes, so no time is among the columns: the speed stands in the run record.
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(rows[0])
-    writer.writerows([_cell(value) for value in row.values()] for row in rows)
-    write_text(path, text.getvalue())
+    write_csv(path, rows[0], ([_cell(value) for value in row.values()] for row in rows))
 
 
 def _cell(value: int | float) -> str:
