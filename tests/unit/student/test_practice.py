@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from torch import Tensor
 
+import train_students
 from styledistill.config import Networks
 from styledistill.core.errors import UserError
 from styledistill.perceptual import features
@@ -127,3 +129,14 @@ def test_sizes_and_rates_follow_the_recipe() -> None:
     recipe = Recipe(steps=1000)
     assert [recipe.size(step) for step in (0, 699, 700, 999, 1000)] == [(4, 128)] * 2 + [(4, 160)] * 3
     assert recipe.rate(0) < recipe.rate(299) and recipe.rate(999) < 1e-4 < recipe.rate(500)
+
+
+def test_weights_that_fp16_does_not_hold_are_not_exported(tmp_path: Path) -> None:
+    student = Student.create("tiny", 1, "micro")
+    with torch.no_grad():
+        student.network.out.bias[0] = 1e5
+    student.save(tmp_path / "micro")
+    (tmp_path / "micro.csv").write_text("step\n")
+    done = CliRunner().invoke(train_students.main, ["export", str(tmp_path), "micro", str(tmp_path / "out")])
+    assert done.exit_code == 1 and "out.bias: not finite" in done.output
+    assert not (tmp_path / "out").exists()
