@@ -5,32 +5,31 @@ Proxies are those of the usual environment variables (http_proxy, https_proxy, n
 
 from __future__ import annotations
 
-import http.client
 import os
 import re
-import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
-from urllib.error import HTTPError, URLError
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 from urllib.parse import urlsplit, urlunsplit
-from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from filelock import FileLock, Timeout
 
 from ..core.errors import UserError
 from ..core.progress import Meter, announce
-from .addresses import conceal, revealed
+from .addresses import conceal, redacted, revealed
 from .checks import OtherFile, check_download
 from .lock import MIRROR
+
+if TYPE_CHECKING:  # half a second, for those alone who ask a server
+    import httpx2
 
 # Answers of a server that may be another one soon: timeout, too many requests, and its own troubles.
 PASSING = (408, 429, 500, 502, 503, 504)
 LONGEST_PAUSE = 900.0  # seconds that a server may ask for before the user had better come back later
-_CHUNK = 1 << 20
+_CUT = "the connection was cut"
 
 
 class Patience(NamedTuple):
@@ -124,14 +123,15 @@ def _bring(
     url: str, file: BinaryIO, path: Path, size: int | None, patience: Patience, headers: Mapping[str, str], pages: bool
 ) -> None:
     """Append to `file` all that it lacks of `url`, however often the transfer is cut. Raises UserError."""
-    keep_trying(
-        lambda: _receive(url, file, path.name, size, patience.timeout, headers, pages),
-        lambda: _length(file),
-        f"{url}: could not be downloaded",
-        path.name,
-        _advice(path),
-        patience,
-    )
+    with client(headers, patience.timeout) as asking:
+        keep_trying(
+            lambda: _receive(asking, url, file, path.name, size, pages),
+            lambda: _length(file),
+            f"{url}: could not be downloaded",
+            path.name,
+            _advice(path),
+            patience,
+        )
 
 
 def keep_trying(
@@ -156,9 +156,7 @@ def keep_trying(
             time.sleep(seconds)
 
 
-def _receive(
-    url: str, file: BinaryIO, name: str, size: int | None, timeout: float, headers: Mapping[str, str], pages: bool
-) -> None:
+def _receive(asking: httpx2.Client, url: str, file: BinaryIO, name: str, size: int | None, pages: bool) -> None:
     """One transfer of what `file` lacks. Raises Cut for what may pass and UserError for what will not.
 
     pages: take what the server calls a web page too; a hash will tell, and some servers call everything so.
@@ -166,91 +164,85 @@ def _receive(
     have = _length(file)
     if size is not None and have >= size:
         return
-    answer = open_url(url, f"bytes={have}-" if have else None, timeout, headers)
-    if answer is None:
-        return
-    with answer:
-        if not pages and answer.headers.get_content_type() == "text/html":
+    with open_url(asking, url, f"bytes={have}-" if have else None) as answer:
+        if answer is None:
+            return
+        if not pages and answer.headers.get("Content-Type", "").startswith("text/html"):
             raise UserError(
                 f"{url}: a web page comes in place of the file. Open the address in a browser to see which."
             )
-        begin = have if answer.status == 206 else 0  # a server that ignores ranges begins at the first byte
-        coming = answer.headers["Content-Length"]
+        begin = have if answer.status_code == 206 else 0  # a server that ignores ranges begins at the first byte
+        coming = answer.headers.get("Content-Length")
         total = size if coming is None else begin + int(coming)
         if size is not None and total != size:
             raise UserError(f"{url}: {total:,} bytes there, expected {size:,}. Is this the right address?")
         if begin == 0:
             file.truncate(0)
-        elif not (answer.headers["Content-Range"] or "").startswith(f"bytes {begin}-"):
+        elif not answer.headers.get("Content-Range", "").startswith(f"bytes {begin}-"):
             file.truncate(0)
             raise Cut("the server sent another part than the one asked for")
         meter = Meter(unit="byte", total=None if total is None else total - begin, label=name)
-        for piece in received(answer):
+        for piece in answer.iter_raw():
             file.write(piece)
             meter.advance(len(piece))
         meter.close()
     file.flush()  # what is hashed next must be all of it, also where no length is asked for
     if total is not None and _length(file) < total:
-        raise Cut("the connection was cut")
-
-
-class _SameHost(HTTPRedirectHandler):
-    """A token is for the host that it was meant for, not for the storage that this one points to."""
-
-    def redirect_request(self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Request | None:
-        new = super().redirect_request(req, fp, code, msg, headers, newurl)
-        if new is not None and urlsplit(newurl).netloc != urlsplit(req.full_url).netloc:
-            new.remove_header("Authorization")
-        return new
+        raise Cut(_CUT)
 
 
 def size_there(url: str, headers: Mapping[str, str]) -> int | None:
     """Bytes of a file on a server, asked for once; None where it does not tell, or does not answer now."""
     try:
-        answer = open_url(url, None, Patience().timeout, headers, "HEAD")
+        with client(headers) as asking, open_url(asking, url, method="HEAD") as answer:
+            return int(answer.headers.get("Content-Length", 0)) or None if answer else None
     except (Cut, UserError):
         return None  # whoever fetches the file says what is wrong, with more patience
-    if answer is None:
-        return None
-    with answer:
-        return int(answer.headers["Content-Length"] or 0) or None
 
 
+def client(headers: Mapping[str, str] | None = None, timeout: float = 60.0) -> httpx2.Client:
+    """Keeps its connections to a server for further requests; follows it to other hosts, where no token is sent.
+
+    headers: of every request. timeout: seconds without a byte. Raises UserError for a proxy that it cannot use.
+    """
+    import httpx2
+
+    # Bytes are counted as they are stored, so nothing may be packed on its way.
+    always = {"User-Agent": "styledistill", "Accept-Encoding": "identity", **(headers or {})}
+    try:
+        return httpx2.Client(follow_redirects=True, headers=always, timeout=timeout)
+    except (ImportError, ValueError) as error:
+        reason = redacted(str(error).partition(". ")[0])
+        raise UserError(f"the proxy that the environment names cannot be used: {reason}. Unset all_proxy.") from error
+
+
+@contextmanager
 def open_url(
-    url: str, span: str | None, timeout: float, headers: Mapping[str, str], method: str = "GET"
-) -> http.client.HTTPResponse | None:
+    asking: httpx2.Client, url: str, span: str | None = None, method: str = "GET"
+) -> Iterator[httpx2.Response | None]:
     """The answer to a request for `span` (a Range header) or, where the server will not, for all; None: nothing there.
 
-    Raises Cut for what may pass and UserError for what will not.
+    Raises Cut for what may pass and UserError for what will not, also while the answer is read.
     """
+    import httpx2
+
     place, own = revealed(url)
-    ranged = {"Range": span} if span else {}
-    request = Request(place, headers={"User-Agent": "styledistill", **own, **headers, **ranged}, method=method)
     try:
-        return build_opener(_SameHost).open(request, timeout=timeout)
-    except HTTPError as error:
-        if error.code == 416:
-            return None
-        if error.code in PASSING:
-            raise Cut(f"HTTP {error.code} {error.reason}", asked_pause(error.headers["Retry-After"])) from error
-        advice = "Set HF_TOKEN if it needs an account." if error.code in (401, 403) else "Is this the right address?"
-        raise UserError(f"{url}: HTTP {error.code} {error.reason}. {advice}") from error
-    except URLError as error:
-        if isinstance(error.reason, ssl.SSLCertVerificationError):
-            advice = "Point SSL_CERT_FILE to your network's certificates."
-            raise UserError(f"{url}: {error.reason.verify_message}. {advice}") from error
-        raise Cut(error.reason) from error
-    except (OSError, http.client.HTTPException) as error:
-        raise Cut(error) from error
-
-
-def received(answer: http.client.HTTPResponse) -> Iterator[bytes]:
-    """What an answer brings, piece by piece. Raises Cut."""
-    try:
-        while piece := answer.read1(_CHUNK):
-            yield piece
-    except (OSError, http.client.HTTPException) as error:
-        raise Cut(error) from error
+        with asking.stream(method, place, headers=own | ({"Range": span} if span else {})) as answer:
+            said = f"HTTP {answer.status_code} {answer.reason_phrase}"
+            if answer.status_code in PASSING:
+                raise Cut(said, asked_pause(answer.headers.get("Retry-After")))
+            if answer.is_error and answer.status_code != 416:
+                account = answer.status_code in (401, 403)
+                advice = "Set HF_TOKEN if it needs an account." if account else "Is this the right address?"
+                raise UserError(f"{url}: {said}. {advice}")
+            yield None if answer.status_code == 416 else answer
+    except httpx2.TransportError as error:
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            raise UserError(f"{url}: {error}. Point SSL_CERT_FILE to your network's certificates.") from error
+        raise Cut(_CUT if "peer closed" in str(error) else redacted(str(error)) or type(error).__name__) from error
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        raise UserError(f"{url}: {redacted(str(error))}. Is this the right address?") from error
 
 
 def asked_pause(value: str | None) -> float | None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from ..core.errors import UserError
-from .http import Cut, Patience, keep_trying, open_url, received
+from .http import Cut, Patience, client, keep_trying, open_url
 
 _AHEAD = 1 << 16  # bytes: the end of a zip and the footer of most parquet files fit into one request
 _LARGE = 1 << 23  # bytes: such a piece is kept while it comes
@@ -73,7 +73,8 @@ class RemotePieces:
         parts: Path | None = None,
     ) -> None:
         self.name, self._url = url, url
-        self._headers, self._patience, self._on_bytes = headers or {}, patience or Patience(), on_bytes
+        self._patience, self._on_bytes = patience or Patience(), on_bytes
+        self._client = client(headers, self._patience.timeout)
         self._parts, self._known = parts, size is not None
         self.size = 0 if size is None else size
         if size is None:
@@ -112,23 +113,22 @@ class RemotePieces:
         begin = start + come.tell()
         if begin >= stop:
             return
-        answer = open_url(self._url, f"bytes={begin}-{stop - 1}", self._patience.timeout, self._headers)
-        if answer is None:
-            raise UserError(f"{self._url}: nothing at byte {begin:,}; the file there is shorter than it was.")
-        with answer:
-            if answer.status != 206:
+        with open_url(self._client, self._url, f"bytes={begin}-{stop - 1}") as answer:
+            if answer is None:
+                raise UserError(f"{self._url}: nothing at byte {begin:,}; the file there is shorter than it was.")
+            if answer.status_code != 206:
                 raise UserError(
                     f"{self._url}: the server sends whole files only (it ignores ranges). Set `whole: true` of the "
-                    f"source to download all of it ({int(answer.headers['Content-Length'] or 0):,} bytes)."
+                    f"source to download all of it ({int(answer.headers.get('Content-Length', 0)):,} bytes)."
                 )
-            said = _TOTAL.fullmatch(answer.headers["Content-Range"] or "")
+            said = _TOTAL.fullmatch(answer.headers.get("Content-Range", ""))
             if said is None or int(said[1]) != begin or int(said[2]) != stop - 1:
                 raise Cut("the server sent another part than the one asked for")
             if not self._known:
                 self._known, self.size = True, int(said[3])
             if int(said[3]) != self.size:
                 raise UserError(f"{self._url}: {int(said[3]):,} bytes there, expected {self.size:,}. Has it changed?")
-            for piece in received(answer):
+            for piece in answer.iter_raw():
                 come.write(piece)
                 self._on_bytes(len(piece))
         if start + come.tell() < stop:

@@ -207,6 +207,13 @@ def test_the_proxy_of_the_environment_is_asked(tmp_path, monkeypatch):
     assert [address for address, _ in proxy.asked] == ["http://no.such.host/file.bin"]
 
 
+def test_a_proxy_that_cannot_be_used_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("all_proxy", "socks5://127.0.0.1:1")
+    with pytest.raises(UserError, match=r"the proxy that the environment names cannot be used: .*socksio") as fault:
+        fetch_file("http://127.0.0.1:1/file.bin", tmp_path / "file.bin", HASH)
+    assert "\n" not in str(fault.value)
+
+
 def test_a_process_waits_while_another_one_fetches_the_file(tmp_path, capfd):
     said = ""
     with serving(DATA) as server:

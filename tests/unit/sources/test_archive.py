@@ -99,6 +99,14 @@ def test_a_server_in_trouble_is_asked_again_and_nothing_is_lost(trouble):
     assert {name: source.store.read(name) for name in members} == members
 
 
+def test_connections_are_kept_for_further_pieces():
+    with serving(bytes(1000), keeps=True) as server:
+        pieces = RemotePieces(f"{server.address}/x", patience=QUICK)
+        assert all(pieces.read(start, start + 10) == bytes(10) for start in range(0, 100, 10))
+        assert len(server.asked) == 11 and server.connections == 1
+        del pieces
+
+
 def test_a_piece_goes_on_where_it_was_cut():
     data = bytes(range(256)) * 100
     with serving(data, script=["cut", "cut"]) as server:

@@ -21,6 +21,8 @@ class Server:
     data: bytes | dict[str, bytes]
     ranges: bool = True
     lengths: bool = True
+    keeps: bool = False  # connections, for more requests than one; for servers that are not scripted
+    connections: int = 0
     script: list[str | tuple[int, dict[str, str]]] = field(default_factory=list)
     asked: list[tuple[str, str | None]] = field(default_factory=list)  # path or address, and Range
     headers: dict[str, dict[str, str]] = field(default_factory=dict)  # by path, what an answer carries besides
@@ -34,6 +36,12 @@ def serving(data: bytes | dict[str, bytes], **settings) -> Iterator[Server]:
     server = Server(data, **settings)
 
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1" if server.keeps else "HTTP/1.0"
+
+        def setup(self) -> None:
+            server.connections += 1
+            super().setup()
+
         def do_GET(self) -> None:
             server.asked.append((self.path, self.headers["Range"]))
             server.tokens.append(self.headers["Authorization"])
@@ -57,7 +65,7 @@ def serving(data: bytes | dict[str, bytes], **settings) -> Iterator[Server]:
 
 
 def answer(request: BaseHTTPRequestHandler, server: Server, how: str | tuple[int, dict[str, str]]) -> None:
-    """One answer; the connection is closed behind it, as HTTP/1.0 does."""
+    """One answer; the connection is closed behind it, as HTTP/1.0 does, unless the server keeps it."""
     if not isinstance(how, str):
         send(request, *how)
         return
