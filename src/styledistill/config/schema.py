@@ -1,6 +1,7 @@
 """The configuration: one typed model per section, read by the workflow and handed to each script as JSON.
 
-`workflow/schemas/config.schema.yaml` is generated from these models; defaults and ranges stand in this package alone.
+`workflow/schemas/config.schema.yaml` and `docs/configuration.md` are generated from these models; defaults, ranges and
+descriptions stand in this package alone.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ Loss = dict[Literal[tuple(TERMS)], Annotated[float, Field(gt=0, allow_inf_nan=Fa
 
 
 class BlockShape(Section):
-    """A block is every content of it times every style of it; it is the unit of jobs."""
+    """A block pairs each of its contents with each of its styles. One job makes one block."""
 
-    contents: dict[Name, Positive] = Field(min_length=1, description="pictures per block, by source")
-    styles: dict[Name, Positive] = Field(min_length=1, description="pictures per block, by source")
+    contents: dict[Name, Positive] = Field(min_length=1, description="pictures per block from each source")
+    styles: dict[Name, Positive] = Field(min_length=1, description="pictures per block from each source")
 
     @property
     def pairs_per_block(self) -> int:
@@ -36,7 +37,7 @@ class BlockShape(Section):
 
 
 class Blocks(BlockShape):
-    """How many blocks of one shape each split has."""
+    """Blocks of each split. A block pairs each of its contents with each of its styles; one job makes one block."""
 
     train: Positive = Field(description="number of training blocks")
     val: Positive = Field(description="number of validation blocks")
@@ -48,17 +49,19 @@ class Blocks(BlockShape):
 
 
 class Pairs(Section):
-    """How many pairs of each split the manifest takes, in the written order."""
+    """Pairs of each split, taken in the order of its blocks."""
 
-    train: Positive
-    val: Positive
+    train: Positive = Field(description="number of training pairs")
+    val: Positive = Field(description="number of validation pairs")
 
 
 class Golden(Section):
-    """The pictures shown in every figure: by source, either how many (from the middle of its order) or their names."""
+    """The test set, which every figure shows. No training pair shares a picture with it."""
 
-    contents: dict[Name, Positive | list[str]] = Field(min_length=1)
-    styles: dict[Name, Positive | list[str]] = Field(min_length=1)
+    contents: dict[Name, Positive | list[str]] = Field(
+        min_length=1, description="content pictures by source: a number (from the middle of its order) or names"
+    )
+    styles: dict[Name, Positive | list[str]] = Field(min_length=1, description="style pictures, likewise")
 
 
 def total(choices: dict[str, int | list[str]]) -> int:
@@ -70,39 +73,45 @@ def total(choices: dict[str, int | list[str]]) -> int:
 
 
 class GammaSchedule(Section):
-    """gamma over the reverse steps, from the noisiest (start) to the cleanest (end)."""
+    """A gamma that changes over the reverse steps."""
 
-    start: Probability
-    end: Probability
-    shape: Literal["cosine", "linear"] = "cosine"
+    start: Probability = Field(description="gamma at the noisiest step")
+    end: Probability = Field(description="gamma at the cleanest step")
+    shape: Literal["cosine", "linear"] = Field("cosine", description="shape of the curve between both")
 
 
 class Teacher(Section):
     """StyleID on a latent diffusion model."""
 
-    weights: Place = Field(description="hub id, diffusers folder, or one .safetensors/.ckpt file")
-    convention: Literal["ldm", "diffusers"] = Field("diffusers", description="which of the authors' implementations")
+    weights: Place = Field(description="hub id, diffusers folder, or a single .safetensors or .ckpt file")
+    convention: Literal["ldm", "diffusers"] = Field(
+        "diffusers", description="which of StyleID's two published implementations to follow step by step"
+    )
     steps: int = Field(50, ge=2, le=1000, description="DDIM steps of the inversion and of the sampling")
-    gamma: Probability | GammaSchedule = Field(0.75, description="weight of the content's query in the injection")
+    gamma: Probability | GammaSchedule = Field(
+        0.75, description="weight of the content's query against the stylized one's in injected layers"
+    )
     temperature: float = Field(1.5, gt=0, le=10, description="factor on the attention logits of injected layers")
     layers: Literal["auto"] | list[Annotated[int, Field(ge=0)]] = Field(
-        "auto", description="decoder self-attentions that are injected; auto: all at the two finest resolutions"
+        "auto", description="indices of injected decoder self-attentions; auto: all at the two finest resolutions"
     )
-    adain: bool = Field(True, description="give the start latent the style's statistics per channel")
-    injection: bool = Field(True, description="inject the style's keys and values")
-    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
-    features: Literal["auto", "recompute", "cache"] = Field("auto", description="keep attention features of all steps")
-    batch: Positive = Field(8, description="pictures per forward on a CPU; on a GPU the upper bound")
-    compile: bool = Field(False, description="torch.compile the UNet")
+    adain: bool = Field(True, description="give the start latent the style's mean and deviation per channel")
+    injection: bool = Field(True, description="inject the style's keys and values into self-attention")
+    dtype: Literal["float32", "bfloat16", "float16"] = Field("float32", description="precision of the UNet")
+    features: Literal["auto", "recompute", "cache"] = Field(
+        "auto", description="keep the attention features of all steps (cache), or compute them again to save memory"
+    )
+    batch: Positive = Field(8, description="pictures per forward pass on a CPU; the upper bound on a GPU")
+    compile: bool = Field(False, description="compile the UNet with torch.compile")
 
 
 class Variant(Section):
-    """The teacher with some of its settings changed; what is left out is as in `teacher`."""
+    """The teacher with some settings changed. null keeps the value of `teacher`."""
 
-    gamma: Probability | GammaSchedule | None = None
-    temperature: float | None = Field(None, gt=0, le=10)
-    adain: bool | None = None
-    injection: bool | None = None
+    gamma: Probability | GammaSchedule | None = Field(None, description="as in teacher")
+    temperature: float | None = Field(None, gt=0, le=10, description="as in teacher")
+    adain: bool | None = Field(None, description="as in teacher")
+    injection: bool | None = Field(None, description="as in teacher")
 
 
 class Student(Section):
@@ -112,7 +121,7 @@ class Student(Section):
         "sttr", description="sttr: the preprint's transformer; micro: convolutions, linear in pixels, 0.57 M parameters"
     )
     size: Literal["tiny", "full"] = Field(
-        "full", description="of sttr: full has 45.64 M parameters, tiny the same plan, small; micro has one size"
+        "full", description="of sttr: full (45.64 M parameters) or tiny (2.68 M); micro has one size"
     )
     start: Place = Field(
         description="weights before distillation: a folder with student.safetensors, the authors' .pth file, "
@@ -132,21 +141,23 @@ class Student(Section):
 
 
 class Pretrain(Section):
-    """STTR's unsupervised objective: content loss + AdaIN style loss, and identity where the backbone is untrained."""
+    """Training before distillation (`student.start: pretrain`): STTR's content and style losses, without a teacher."""
 
-    steps: Positive = 40_000
-    batch: int = Field(4, ge=0, description="pairs of content and style per step; 0: only pictures to reproduce")
+    steps: Positive = Field(40_000, description="training steps")
+    batch: int = Field(4, ge=0, description="content and style pairs per step; 0: only pictures to reproduce")
     identity_batch: int = Field(0, ge=0, description="further pictures per step that the network must reproduce")
-    recolor: Probability = Field(0.0, description="part of these whose content wears another picture's colours")
-    learning_rate: float = Field(1e-4, gt=0)
-    learning_rate_backbone: float = Field(1e-5, ge=0)
-    weight_decay: float = Field(1e-4, ge=0)
-    content_weight: float = Field(1.0, ge=0)
-    style_weight: float = Field(10.0, ge=0)
-    identity_weight: float = Field(0.0, ge=0)
-    clip: float = Field(0.1, gt=0, description="largest norm of the gradient")
-    half_size: Probability = Field(0.0, description="part of the steps, from the first on, on crops of half the side")
-    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    recolor: Probability = Field(
+        0.0, description="fraction of these pictures whose content is recolored with another picture's colours"
+    )
+    learning_rate: float = Field(1e-4, gt=0, description="AdamW's learning rate")
+    learning_rate_backbone: float = Field(1e-5, ge=0, description="the same for the backbones")
+    weight_decay: float = Field(1e-4, ge=0, description="AdamW's weight decay")
+    content_weight: float = Field(1.0, ge=0, description="weight of the content loss")
+    style_weight: float = Field(10.0, ge=0, description="weight of the AdaIN style loss")
+    identity_weight: float = Field(0.0, ge=0, description="weight of the error of reproduced pictures")
+    clip: float = Field(0.1, gt=0, description="gradients are clipped to this norm")
+    half_size: Probability = Field(0.0, description="fraction of the steps, from the first on, at half the image size")
+    dtype: Literal["float32", "bfloat16", "float16"] = Field("float32", description="precision of the forward pass")
 
     @model_validator(mode="after")
     def _trains_on_something(self) -> Pretrain:
@@ -158,43 +169,62 @@ class Pretrain(Section):
 
 
 class Distill(Section):
-    """The recipe that all losses share."""
+    """Training of the students; all losses share it."""
 
-    batch: Positive = Field(8, description="effective batch size, whatever the number of devices")
-    micro_batch: Positive | None = Field(None, description="pictures per forward; null: the whole batch")
-    learning_rate: float = Field(1e-4, gt=0)
-    learning_rate_backbone: float = Field(1e-5, ge=0)
-    weight_decay: float = Field(1e-4, ge=0)
-    clip: float = Field(0.1, gt=0, description="largest norm of the gradient")
-    max_epochs: Positive = 100
-    patience: int = Field(2, ge=0, description="epochs without a new best before the rate is reduced")
-    factor: float = Field(0.5, gt=0, lt=1, description="the reduction of the rate")
-    threshold: float = Field(1e-3, ge=0, description="relative improvement that counts as a new best")
-    stop_after: Positive = Field(4, description="epochs after the first reduction that brought no new best")
-    gram_normalize: Literal["matched", "hw", "chw"] = "matched"
-    gram_per_picture: bool = Field(True, description="false: the authors' Gram matrix with the batch folded in")
-    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
-    gradient_checkpointing: bool = Field(
-        False, description="compute decoder and tail twice instead of keeping what they made: less memory, more time"
+    batch: Positive = Field(8, description="pairs per optimizer step, on any number of devices")
+    micro_batch: Positive | None = Field(None, description="pairs per forward pass; null: the whole batch")
+    learning_rate: float = Field(1e-4, gt=0, description="AdamW's learning rate")
+    learning_rate_backbone: float = Field(1e-5, ge=0, description="the same for the backbones or the style encoder")
+    weight_decay: float = Field(1e-4, ge=0, description="AdamW's weight decay")
+    clip: float = Field(0.1, gt=0, description="gradients are clipped to this norm")
+    max_epochs: Positive = Field(100, description="training ends after this many epochs at the latest")
+    patience: int = Field(
+        2, ge=0, description="epochs without a new best validation loss before the learning rate is reduced"
     )
-    workers: int = Field(0, ge=0, description="processes that decode pictures, for each GPU")
-    tensorboard: bool = Field(False, description="events beside history.csv; needs the package tensorboard")
-    flip: bool = Field(False, description="mirror half of the pairs at random: content, style and target together")
+    factor: float = Field(0.5, gt=0, lt=1, description="factor of each reduction of the learning rate")
+    threshold: float = Field(1e-3, ge=0, description="relative improvement that counts as a new best")
+    stop_after: Positive = Field(
+        4, description="stop after this many epochs without a new best, counted from the first reduction"
+    )
+    gram_normalize: Literal["matched", "hw", "chw"] = Field(
+        "matched",
+        description="divisor of Gram matrices: H W or C H W; matched: C H W, with gradients as strong as pixel's",
+    )
+    gram_per_picture: bool = Field(
+        True, description="one Gram matrix per picture; false: one per batch, as in STTR's published code"
+    )
+    dtype: Literal["float32", "bfloat16", "float16"] = Field("float32", description="precision of the forward pass")
+    gradient_checkpointing: bool = Field(
+        False, description="compute decoder and tail again in the backward pass: less memory, more time"
+    )
+    workers: int = Field(
+        0, ge=0, description="processes per GPU that decode pictures; 0: none beside the training itself"
+    )
+    tensorboard: bool = Field(
+        False, description="write TensorBoard events beside history.csv; needs the package tensorboard"
+    )
+    flip: bool = Field(
+        False, description="mirror a random half of the pairs: content, style and teacher's picture together"
+    )
 
 
 class Networks(Section):
-    """The fixed networks of losses and metrics: 'download', a file, or 'seeded' (random, for tests)."""
+    """Weights of the fixed networks of losses and metrics: download, a file, or seeded (random, for tests)."""
 
     features: Literal["vgg19", "efficientnet_lite0"] = Field(
-        "vgg19", description="what feature losses, structure and Gram distance look through"
+        "vgg19", description="network of feature losses, CFSD and Gram distance"
     )
-    vgg19: Place = "download"
-    efficientnet_lite0: Place = Field("package", description="package: the weights that an installed package carries")
-    alexnet: Place = "download"
-    vgg16: Place = Field("download", description="read only where metrics.lpips says vgg16")
-    inception: Place = "download"
-    art_inception: Place = Field("download", description="read only where metrics.fid says art_inception")
-    seed: Seed = Field(1, description="of the seeded networks")
+    vgg19: Place = Field("download", description="weights of VGG19")
+    efficientnet_lite0: Place = Field(
+        "package", description="weights of EfficientNet-Lite0; package: those of an installed Python package"
+    )
+    alexnet: Place = Field("download", description="weights of LPIPS on AlexNet")
+    vgg16: Place = Field("download", description="weights of LPIPS on VGG16; read only for metrics.lpips: vgg16")
+    inception: Place = Field("download", description="weights of FID's Inception")
+    art_inception: Place = Field(
+        "download", description="weights of ArtFID's Inception; read only for metrics.fid: art_inception"
+    )
+    seed: Seed = Field(1, description="seed of the random weights of seeded networks")
 
     @classmethod
     def trained(cls, network: str) -> str:
@@ -207,41 +237,45 @@ NETWORKS = tuple(name for name in Networks.model_fields if name not in ("feature
 
 
 class Metrics(Section):
-    """How is scored."""
+    """Scores of all models."""
 
-    lpips: Literal["alexnet", "vgg16"] = Field("alexnet", description="the network that LPIPS looks through")
+    lpips: Literal["alexnet", "vgg16"] = Field("alexnet", description="network of LPIPS")
     fid: Literal["inception", "art_inception"] = Field(
-        "inception", description="the network of FID and ArtFID: pytorch-fid's, or ArtFID's own"
+        "inception", description="network of FID and ArtFID: pytorch-fid's Inception, or ArtFID's own"
     )
-    fid_minimum: Positive = Field(200, description="below so many pairs FID and ArtFID are greyed and never bold")
-    batch: Positive = 16
+    fid_minimum: Positive = Field(200, description="with fewer pairs, FID and ArtFID are greyed and never bold")
+    batch: Positive = Field(16, description="pictures per forward pass")
 
 
 class Benchmark(Section):
-    """Seconds and memory per picture, all models in one exclusive job."""
+    """Seconds and memory per picture. One job, alone on the machine, measures all models."""
 
-    repeats: Positive = 5
-    size: int | None = Field(None, ge=32, description="side of the pictures; null: image_size")
+    repeats: Positive = Field(5, description="timed repetitions; the table has their median")
+    size: int | None = Field(None, ge=32, description="side of the pictures in pixels; null: image_size")
 
 
 class Config(Section):
     """A whole run."""
 
-    run: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="name of the folder below results/")
-    seed: Seed = 1
-    image_size: int = Field(512, ge=32, le=4096, description="side of the square crops in pixels")
-    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="resolved inside each job")
-    sources: dict[Name, Source] = Field(min_length=1)
+    run: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="name of the run and of its folder below results/"
+    )
+    seed: Seed = Field(1, description="seed of the order of sources and of all trainings")
+    image_size: int = Field(512, ge=32, le=4096, description="side of the square crops in pixels, a multiple of 32")
+    device: str = Field(
+        "auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto: CUDA where a job finds it, else the CPU"
+    )
+    sources: dict[Name, Source] = Field(min_length=1, description="where pictures come from, by a name of your choice")
     blocks: Blocks
     pairs: Pairs
     golden: Golden
     teacher: Teacher
     student: Student
     pretrain: Pretrain = Pretrain()
-    losses: dict[Name, Loss] = Field(min_length=1)
+    losses: dict[Name, Loss] = Field(min_length=1, description="one student per entry: the weights of its terms")
     distill: Distill = Distill()
     ablation: dict[Name, Variant] = Field(
-        {}, description="variants of the teacher, each rendered and scored on the golden set by `snakemake ablation`"
+        {}, description="variants of the teacher, by name; `snakemake ablation` scores each on the golden set"
     )
     networks: Networks = Networks()
     metrics: Metrics = Metrics()

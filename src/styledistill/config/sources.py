@@ -31,7 +31,9 @@ class SourceSection(Section):
     holds: ClassVar[str]
     own_licence: ClassVar[str | None] = None
 
-    licence: str | None = Field(None, min_length=1, description="of the pictures; best in the hub's words: cc-by-4.0")
+    licence: str | None = Field(
+        None, min_length=1, description="licence of the pictures; best by the hub's identifiers, such as cc-by-4.0"
+    )
     citation: str | None = Field(None, min_length=1, description="whom to cite for the pictures")
 
     @property
@@ -54,12 +56,12 @@ class SourceSection(Section):
 
 
 class ProceduralSource(SourceSection):
-    """Pictures drawn by this program from a seed."""
+    """Pictures that this program draws from a seed."""
 
     holds, own_licence = "drawn by StyleDistill", "mit"
     kind: Literal["procedural"]
-    pictures: Literal["scenes", "faces", "styles"]
-    count: Positive = Field(description="how many pictures the source holds")
+    pictures: Literal["scenes", "faces", "styles"] = Field(description="what is drawn")
+    count: Positive = Field(description="number of pictures in the source")
 
 
 class FolderSource(SourceSection):
@@ -67,7 +69,7 @@ class FolderSource(SourceSection):
 
     holds = "picture files"
     kind: Literal["folder"]
-    path: Place = Field(description="the folder; relative to the working directory or absolute")
+    path: Place = Field(description="the folder, relative to the working directory or absolute")
     pattern: str = Field("**/*", description="glob below the folder")
 
     @field_validator("pattern")
@@ -119,34 +121,38 @@ class SkimageSource(SourceSection):
 
 
 class ListedSource(SourceSection):
-    """A source whose pictures are listed without being opened; only those that a run takes are fetched, and spares."""
+    """A source whose pictures are listed without being opened. Only the pictures of the run and spares are fetched."""
 
-    pattern: str = Field("*", description="which pictures, by their name in the archive; * stands for slashes too")
+    pattern: str = Field("*", description="glob of names inside the archive; * also matches slashes")
     spares: Probability = Field(
-        0.2, description="pictures kept ready beside those of each block, as a part of them, should some be bad"
+        0.2, description="spare pictures per block, as a fraction of the block, which replace unreadable ones"
     )
     whole: bool = Field(
         False,
-        description="download zip and parquet files as a whole and not only what the run takes of them; each is then "
-        "checked by the sha256 or md5 that is known of it, which pieces of a file cannot be",
+        description="download whole zip and parquet files, not only the parts that the run needs; whole files are "
+        "checked by their known sha256 or md5, parts of a file cannot be",
     )
 
 
 class ArchiveSource(ListedSource):
-    """Pictures in zips or tars (WebDataset shards too), or single ones, of this machine or of a server."""
+    """Pictures in zips or tars (WebDataset shards too), or single files, on this machine or on a server."""
 
     holds = "picture files of an archive"
     kind: Literal["archive"]
     address: Place = Field(
-        min_length=1, description="path or http(s) address; {00..19} and, in paths, * stand for several archives"
+        min_length=1, description="path or http(s) address; {00..19} names several archives, in paths * does too"
     )
     sha256: str | None = Field(
-        None, pattern=r"^[0-9a-f]{64}$", description="of one archive; checked where all of it is here"
+        None,
+        pattern=r"^[0-9a-f]{64}$",
+        description="hash of a single archive; checked when the whole archive is on this machine",
     )
     md5: str | None = Field(
-        None, pattern=r"^[0-9a-f]{32}$", description="of one archive; checked where all of it is here"
+        None,
+        pattern=r"^[0-9a-f]{32}$",
+        description="hash of a single archive; checked when the whole archive is on this machine",
     )
-    bytes: Positive | None = Field(None, description="size of one archive; checked as they are")
+    bytes: Positive | None = Field(None, description="size of a single archive in bytes; checked like the hashes")
 
     @property
     def remote(self) -> bool:
@@ -177,14 +183,16 @@ class HubSource(ListedSource):
 
     holds = "pictures of a data set of the Hugging Face hub"
     kind: Literal["hub"]
-    repo: str = Field(pattern=r"^[\w.-]+/[\w.-]+$", description="owner/name")
-    revision: str = Field("main", description="branch, tag or commit; a branch is pinned when it is first listed")
-    files: str = Field("*.parquet", description="which files of it hold pictures; * stands for slashes too")
-    column: str = Field("image", description="the column of parquet files that holds pictures")
+    repo: str = Field(pattern=r"^[\w.-]+/[\w.-]+$", description="hub id of the data set: owner/name")
+    revision: str = Field(
+        "main", description="branch, tag or commit; a branch is pinned to its commit at the first listing"
+    )
+    files: str = Field("*.parquet", description="glob of the files that hold pictures; * also matches slashes")
+    column: str = Field("image", description="image column of the parquet files")
     pictures: Positive | None = Field(
         None,
-        description="enough of them: of parquet, row groups spread over all files are taken until they hold so many; "
-        "of tars, files. null: all. The less, the less is downloaded, because neither is sent by the row",
+        description="take this many pictures, to download less: row groups spread over all parquet files, or whole "
+        "tars, until they hold so many; null: all",
     )
 
     @property
@@ -194,11 +202,11 @@ class HubSource(ListedSource):
 
 
 class DatasetSource(Section):
-    """A data set that this program knows by name: `python src/download.py --list` shows them."""
+    """A data set that this program knows by name; `python src/download.py --list` shows all."""
 
     kind: Literal["dataset"]
-    name: str
-    pictures: Positive | None = Field(None, description="as for kind hub, where the data set lies there")
+    name: str = Field(description="name of the data set")
+    pictures: Positive | None = Field(None, description="as for kind hub, for data sets that lie on the hub")
 
     def meant(self) -> Source:
         """The source that the name stands for. Raises ValueError."""
