@@ -1,0 +1,60 @@
+"""The snippets of docs/python.md, run one after the other as a reader would."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from styledistill.core.images import save_png
+from styledistill.core.runtime import use_threads
+from styledistill.procedural.draw import draw
+from styledistill.shards.write import Pair, write_manifest, write_shard
+from styledistill.student import Student
+from styledistill.student.onnx_export import export, trace
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "python.md").read_text("utf-8")
+SNIPPETS = re.findall(r"^```python\n(.*?)^```", PAGE, re.M | re.S)
+
+
+@pytest.fixture
+def reader(tmp_path, monkeypatch) -> Path:
+    """A folder with what the page takes for given: weights, a few images, a run with one shard and one ONNX student."""
+    use_threads()
+    monkeypatch.chdir(tmp_path)
+    for name in ("weights", "config.yaml"):
+        Path(name).symlink_to(ROOT / name)
+    Path("paintings").mkdir()
+    images = {
+        "photograph": draw("scenes", 1, 64),
+        "painting": draw("styles", 2, 96),
+        "paintings/a": draw("styles", 3, 64),
+    }
+    for name, image in images.items():
+        save_png(image, f"{name}.png")
+    run = Path("results/default")
+    (run / "shards" / "train").mkdir(parents=True)
+    (run / "graphs").mkdir()
+    square = Path("paintings/a.png").read_bytes()
+    write_shard(run / "shards/train/0000.tar", [Pair("train_0000_c00_s00", square, square, square, {}, {})])
+    write_manifest(run / "shards/train.json", "train", 1, [run / "shards/train/0000.tar"])
+    student = Student.from_pretrained("weights/micro")
+    trace(student, run / "graphs")
+    export(student, run / "graphs", run / "students/mse/onnx")
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_every_snippet_runs(reader):
+    assert len(SNIPPETS) == PAGE.count("```python") == 8
+    known: dict[str, object] = {}
+    for snippet in SNIPPETS:
+        exec(compile(snippet, "docs/python.md", "exec"), known)
+    with Image.open("out.png") as image:
+        assert image.size == (64, 64)
+    assert len(list(Path("stylized").iterdir())) == 1
+    shutil.rmtree("results")
