@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from styledistill.commands.stylize import main as stylize
 from styledistill.config import TERMS
 
 ROOT = Path(__file__).parents[2]
@@ -84,6 +85,12 @@ def test_images_in_the_docs_are_small_and_shown():
 def test_every_loss_term_is_explained():
     rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", (ROOT / "docs/losses.md").read_text("utf-8"), re.M)
     assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == set(TERMS)
+
+
+def test_every_option_of_stylize_is_explained():
+    page = (ROOT / "docs/students.md").read_text("utf-8")
+    options = [name for option in stylize.params for name in option.opts if name.startswith("-")]
+    assert "--size" in options and [name for name in options if f"`{name}" not in page] == []
 
 
 @cache

@@ -76,6 +76,12 @@ def test_every_package_has_its_floor():
     assert packages - {"__init__", "__pycache__"} == set(FLOORS)
 
 
+def test_the_architecture_page_lists_the_packages_in_this_order():
+    table = (ROOT / "docs/architecture.md").read_text("utf-8").split("## Who may import whom")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| (`[^|]+`) \|", table, re.M)
+    assert tuple(name for row in rows for name in re.findall(r"\w+", row)) == FLOORS
+
+
 def test_imports_run_one_way_and_so_in_no_circle():
     upward = [
         f"{one} imports {other}"

@@ -50,7 +50,7 @@ def reader(tmp_path, monkeypatch) -> Path:
 
 @pytest.mark.slow
 def test_every_snippet_runs(reader):
-    assert len(SNIPPETS) == PAGE.count("```python") == 8
+    assert len(SNIPPETS) == PAGE.count("```python") == 10
     known: dict[str, object] = {}
     for snippet in SNIPPETS:
         exec(compile(snippet, "docs/python.md", "exec"), known)
