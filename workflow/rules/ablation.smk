@@ -3,7 +3,7 @@
 VARIANTS = list(CFG.variants)
 VARIANT_PICTURES = [
     f"{RESULTS}/ablation/{{variant}}/{pair}.png"
-    for pair in grid(GOLDEN_CONTENTS, GOLDEN_STYLES)
+    for pair in called.grid(GOLDEN_CONTENTS, GOLDEN_STYLES)
 ]
 ABLATION = multiext(f"{RESULTS}/tables/ablation", ".csv", ".md", ".tex") + multiext(
     f"{RESULTS}/figures/ablation", ".png", ".pdf"

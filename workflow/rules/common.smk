@@ -7,6 +7,7 @@ from styledistill.core.fingerprint import fingerprint_script
 from styledistill.downloads.registry import FOLDER, weight_files
 from styledistill.run import requirements, watchdog
 from styledistill.sources import registry
+from styledistill.splits import names as called
 
 
 def step(script, words, offline=1):
@@ -56,14 +57,6 @@ def one_of(names):
     return "|".join(sorted(names)) or "(?!)"
 
 
-def names(letter, count, width):
-    return [f"{letter}{number:0{width}d}" for number in range(count)]
-
-
-def grid(contents, styles):
-    return [f"{content}_{style}" for content in contents for style in styles]
-
-
 def in_blocks(pattern):
     """The files of all blocks that a pattern with {split} and {block} names."""
     return [
@@ -88,11 +81,15 @@ STORE = "resources/pairs"
 LOGS = f"{RESULTS}/logs"
 TIMES = f"{RESULTS}/times"
 
-CONTENTS = names("c", sum(CFG.blocks.contents.values()), 2)
-STYLES = names("s", sum(CFG.blocks.styles.values()), 2)
-PAIRS = grid(CONTENTS, STYLES)
-GOLDEN_CONTENTS = names("c", configuration.total(CFG.golden.contents), 1)
-GOLDEN_STYLES = names("s", configuration.total(CFG.golden.styles), 1)
+CONTENTS = called.names("content", sum(CFG.blocks.contents.values()), called.BLOCK)
+STYLES = called.names("style", sum(CFG.blocks.styles.values()), called.BLOCK)
+PAIRS = called.grid(CONTENTS, STYLES)
+GOLDEN_CONTENTS = called.names(
+    "content", configuration.total(CFG.golden.contents), called.GOLDEN
+)
+GOLDEN_STYLES = called.names(
+    "style", configuration.total(CFG.golden.styles), called.GOLDEN
+)
 GOLDEN_COUNTS = (
     f"--golden-contents {len(GOLDEN_CONTENTS)} --golden-styles {len(GOLDEN_STYLES)}"
 )
@@ -159,7 +156,7 @@ MARKS = {
 
 GOLDEN_PICTURES = [
     f"{RESULTS}/golden/{{model}}/{pair}.png"
-    for pair in grid(GOLDEN_CONTENTS, GOLDEN_STYLES)
+    for pair in called.grid(GOLDEN_CONTENTS, GOLDEN_STYLES)
 ]
 VALIDATION = f"{RESULTS}/validation/{{model}}"
 SCORES = f"{RESULTS}/metrics/{{model}}.csv"
