@@ -1,4 +1,4 @@
-"""Pieces of a file that lies on a server or on this disk, and a seekable file made of them.
+"""Pieces of a file that lies on a server or on this disk; `piece_file.py` makes a seekable file of them.
 
 From an archive of gigabytes only the table of contents and the wanted members come (HTTP range requests, RFC 9110
 section 14); what is cut is asked for again from where it ended. A large piece (the pictures of a row group of a
@@ -19,7 +19,6 @@ from typing import BinaryIO, Protocol
 from ..core.errors import UserError
 from .http import Cut, Patience, client, keep_trying, open_url
 
-_AHEAD = 1 << 16  # bytes: the end of a zip and the footer of most parquet files fit into one request
 _LARGE = 1 << 23  # bytes: such a piece is kept while it comes
 _TOTAL = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 
@@ -137,49 +136,3 @@ class RemotePieces:
             come.seek(0)
             come.truncate()
             raise Cut("the server sent more than was asked for")
-
-
-class PieceFile(io.RawIOBase):
-    """Pieces as a seekable file, for readers that want one; reads ahead, so that small reads cost one request."""
-
-    def __init__(self, pieces: Pieces) -> None:
-        self._pieces, self._place = pieces, 0
-        self._start, self._held = 0, b""
-
-    def readable(self) -> bool:
-        """It is."""
-        return True
-
-    def seekable(self) -> bool:
-        """It is."""
-        return True
-
-    def tell(self) -> int:
-        """Where the next read begins."""
-        return self._place
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go to a place; bytes are asked for when they are read."""
-        origin = {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._pieces.size}[whence]
-        if origin + offset < 0:
-            raise OSError("before the first byte")
-        self._place = origin + offset
-        return self._place
-
-    def read(self, count: int | None = -1) -> bytes:
-        """`count` bytes or, at the end, fewer."""
-        left = max(0, self._pieces.size - self._place)
-        wanted = left if count is None or count < 0 else min(count, left)
-        start, stop = self._place, self._place + wanted
-        if start < self._start or stop > self._start + len(self._held):
-            self._start = max(0, min(start, self._pieces.size - _AHEAD)) if wanted < _AHEAD else start
-            end = min(max(stop, self._start + _AHEAD), self._pieces.size)
-            self._held = self._pieces.read(self._start, end)
-        self._place = stop
-        return self._held[start - self._start : stop - self._start]
-
-    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
-        """Fill `buffer` as far as the file goes."""
-        data = self.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)

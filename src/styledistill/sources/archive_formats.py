@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 from ..core.errors import BadPicture, UserError
 from ..core.image_files import LeftOut, is_picture, left_out_of
-from ..downloads.http_ranges import PieceFile, Pieces
+from ..downloads.http_ranges import Pieces
 
 MAX_BYTES = 1 << 28  # a member that unpacks to more is no picture
 _PIECE = 1 << 20
@@ -78,6 +78,8 @@ def _one_line(error: Exception) -> str:
 
 def list_zip(pieces: Pieces) -> Contents:
     """What lies in a zip by its table of contents, which stands at its end. Raises UserError."""
+    from ..downloads.piece_file import PieceFile
+
     try:
         with zipfile.ZipFile(PieceFile(pieces)) as archive:
             entries, end = archive.infolist(), archive.start_dir
@@ -295,6 +297,8 @@ def _bytes_of(cell: Any) -> bytes | BadPicture:
 def _parquet(pieces: Pieces) -> Any:
     import pyarrow as pa
     import pyarrow.parquet as pq
+
+    from ..downloads.piece_file import PieceFile
 
     try:
         # Only the columns asked for are read, each chunk with one request.

@@ -25,7 +25,8 @@ from styledistill.core.images import encode_png
 from styledistill.downloads import http_ranges
 from styledistill.downloads import hub as hubs
 from styledistill.downloads.http import Patience
-from styledistill.downloads.http_ranges import PieceFile, RemotePieces
+from styledistill.downloads.http_ranges import RemotePieces
+from styledistill.downloads.piece_file import PieceFile
 from styledistill.run import preflight
 from styledistill.sources import archive as archives
 from styledistill.sources.archive import Archives
@@ -132,7 +133,8 @@ def test_what_a_killed_process_had_of_a_row_group_is_not_asked_for_again(endpoin
         assert source.store.read("a.parquet/3") == cells[3]
         asked = [[int(end) for end in span.removeprefix("bytes=").split("-")] for _, span in server.asked if span]
     begin, end = map(int, part.stem.split("-"))
-    assert [first for first, last in asked if last == end - 1] == [begin + (end - begin) // 2]
+    rest = [first for first, last in asked if last == end - 1]
+    assert begin + (end - begin) // 2 in rest and begin not in rest  # the footer may end there too
     assert not list(source.folder.rglob("*.part"))
 
 
