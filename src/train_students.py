@@ -10,17 +10,17 @@ from styledistill.cli import Folder, user_errors  # sets OpenMP's wait policy, s
 import click
 import numpy as np
 import torch
-from safetensors.torch import save_file
 
 from styledistill.config import Networks
-from styledistill.core.files import atomic_path, sha256_file, write_json
+from styledistill.core.files import atomic_path, read_json, sha256_file, write_bytes, write_json
 from styledistill.core.runtime import use_threads
 from styledistill.core.tensors import finite_weights
 from styledistill.embedded.pool import content_pool, style_pool
+from styledistill.embedded.steps import kept
 from styledistill.perceptual import features
 from styledistill.sources.crops import HELD_OUT, Group, opened
 from styledistill.student.architectures import architecture_of
-from styledistill.student.model import CONFIG_FILE, WEIGHTS_FILE, Student
+from styledistill.student.model import CONFIG_FILE, WEIGHTS_FILE, Student, write_student
 from styledistill.student.modulation import load_features
 from styledistill.student.practice import PairsByChance, Practice, Recipe, Weights, state_file
 from styledistill.student.sttr import STTR
@@ -42,9 +42,10 @@ def main() -> None:
 @click.argument("work", type=Folder)
 def pictures(work: Path) -> None:
     """Draw pictures that join the photographs and paintings."""
-    for name, pool, count in (("styles", style_pool, 400), ("contents", content_pool, 200)):
-        with atomic_path(work / f"{name}.npy") as temporary, temporary.open("wb") as file:
-            np.save(file, pool(SEEDS[f"drawn {name}"], count, 256))
+    with user_errors():
+        for name, pool, count in (("styles", style_pool, 400), ("contents", content_pool, 200)):
+            with atomic_path(work / f"{name}.npy") as temporary, temporary.open("wb") as file:
+                np.save(file, pool(SEEDS[f"drawn {name}"], count, 256))
 
 
 @main.command()
@@ -58,7 +59,7 @@ def train(work: Path, architecture: str, photographs: Path, paintings: Path, sta
     with user_errors():
         use_threads()
         taken, art = opened(photographs, HELD_OUT["photographs"]), opened(paintings, HELD_OUT["paintings"])
-        drawn = {name: list(np.load(work / f"{name}.npy")) for name in ("contents", "styles")}
+        drawn = {name: list(np.load(kept(work / f"{name}.npy", "pictures"))) for name in ("contents", "styles")}
         contents = [Group(taken, 0.75), Group(art, 0.13), Group(drawn["contents"], 0.12)]
         styles = [Group(art, 0.75, zoom=1.25), Group(taken, 0.12), Group(drawn["styles"], 0.13, zoom=1.0)]
         recipe, seed = RECIPES[architecture], SEEDS[architecture]
@@ -85,10 +86,9 @@ def export(work: Path, architecture: str, out: Path) -> None:
         state = student.network.state_dict()
         half = {name: (v.half() if v.is_floating_point() else v).contiguous() for name, v in state.items()}
         finite_weights(half, str(out / WEIGHTS_FILE))  # fp16 ends at 65504
-        with atomic_path(out / WEIGHTS_FILE) as temporary:
-            save_file(half, temporary)
-        (out / CONFIG_FILE).write_bytes((work / architecture / CONFIG_FILE).read_bytes())
-        (out / "history.csv").write_bytes((work / f"{architecture}.csv").read_bytes())
+        history = kept(work / f"{architecture}.csv", "train").read_bytes()
+        write_student(out, half, read_json(work / architecture / CONFIG_FILE))
+        write_bytes(out / "history.csv", history)
         recipe = {
             "made_by": "src/train_students.py (pictures, train, export); weights then rounded to fp16",
             "architecture": architecture_of(student.network),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from styledistill.cli import Folder, user_errors  # sets OpenMP's wait policy, so it stands before torch
+from styledistill.cli import SEED, Folder, user_errors  # sets OpenMP's wait policy, so it stands before torch
 
 import click
 import numpy as np
@@ -15,6 +15,7 @@ from styledistill.core.files import atomic_path, sha256_file, write_json, write_
 from styledistill.core.runtime import use_threads
 from styledistill.embedded import tiny_teacher
 from styledistill.embedded.pool import mixed_pool
+from styledistill.embedded.steps import kept
 from styledistill.sources.crops import HELD_OUT, Group, crops, opened
 
 AUTOENCODER = tiny_teacher.Schedule(steps=2_400, batch=8, learning_rate=5e-4)
@@ -32,16 +33,17 @@ def main() -> None:
 @click.argument("work", type=Folder)
 @click.option("--photographs", type=Folder, required=True, help="Folder of photographs.")
 @click.option("--paintings", type=Folder, required=True, help="Folder of paintings.")
-@click.option("--seed", default=1, show_default=True)
+@click.option("--seed", type=SEED, default=1, show_default=True)
 def pictures(work: Path, photographs: Path, paintings: Path, seed: int) -> None:
     """Draw pictures and crop photographs and paintings, at scales of every kind."""
     folders = {"photographs": (photographs, 1.0), "paintings": (paintings, 1.4)}
     for name, part, held_out in (("train", seed, False), ("held_out", seed + 1, True)):
         counts = {kind: count // 25 for kind, count in COUNTS.items()} if held_out else COUNTS
-        pools = [mixed_pool(part, counts["drawn"], 128)]
-        for kind, (folder, zoom) in folders.items():
-            group = Group(opened(folder, HELD_OUT[kind], held_out), 1.0, zoom)
-            pools.append(crops([group], part, counts[kind], 128))
+        pools = [
+            crops([Group(opened(folder, HELD_OUT[kind], held_out), 1.0, zoom)], part, counts[kind], 128)
+            for kind, (folder, zoom) in folders.items()
+        ]
+        pools.insert(0, mixed_pool(part, counts["drawn"], 128))  # takes minutes, so folders are looked at before
         mixed = np.random.default_rng(part).permutation(np.concatenate(pools))
         with atomic_path(work / f"{name}.npy") as temporary, temporary.open("wb") as file:
             np.save(file, mixed)
@@ -50,11 +52,11 @@ def pictures(work: Path, photographs: Path, paintings: Path, seed: int) -> None:
 @main.command()
 @click.argument("work", type=Folder)
 @click.option("--start", type=Folder, help="Teacher whose autoencoder the new one starts from.")
-@click.option("--seed", default=1, show_default=True)
+@click.option("--seed", type=SEED, default=1, show_default=True)
 def autoencoder(work: Path, start: Path | None, seed: int) -> None:
     """Train encoder and decoder together, then standardise the latents."""
     torch.manual_seed(seed)
-    pool = np.load(work / "train.npy", mmap_mode="r")
+    pool = np.load(kept(work / "train.npy", "pictures"), mmap_mode="r")
     vae = tiny_teacher.AutoencoderKL.from_pretrained(start / "vae") if start else tiny_teacher.build_vae()
     trainer = tiny_teacher.Trainer(dict(vae.named_parameters()), AUTOENCODER, work / "autoencoder.pt", seed)
 
@@ -75,12 +77,12 @@ def autoencoder(work: Path, start: Path | None, seed: int) -> None:
 @main.command()
 @click.argument("work", type=Folder)
 @click.option("--start", type=Folder, help="Teacher whose UNet and null text the new ones start from.")
-@click.option("--seed", default=3, show_default=True)
+@click.option("--seed", type=SEED, default=3, show_default=True)
 def unet(work: Path, start: Path | None, seed: int) -> None:
     """Train the UNet and the null text's embedding on the latents; writes an average for looking at now and then."""
     torch.manual_seed(seed)
-    vae = tiny_teacher.AutoencoderKL.from_pretrained(work / "vae")
-    latents = tiny_teacher.encode_pool(vae, np.load(work / "train.npy", mmap_mode="r"))
+    vae = tiny_teacher.AutoencoderKL.from_pretrained(kept(work / "vae", "autoencoder"))
+    latents = tiny_teacher.encode_pool(vae, np.load(kept(work / "train.npy", "pictures"), mmap_mode="r"))
     network, null_text = (
         tiny_teacher.build_unet(),
         torch.nn.Parameter(0.02 * torch.randn(1, 1, tiny_teacher.TEXT_WIDTH)),
@@ -108,7 +110,8 @@ def unet(work: Path, start: Path | None, seed: int) -> None:
 @click.argument("out", type=Folder)
 def export(work: Path, out: Path) -> None:
     """Write the averaged weights as a diffusers folder in fp16, with recipe, loss curve and sha256."""
-    vae = tiny_teacher.AutoencoderKL.from_pretrained(work / "vae")
+    kept(work / "unet.pt", "unet")
+    vae = tiny_teacher.AutoencoderKL.from_pretrained(kept(work / "vae", "autoencoder"))
     network, null_text = tiny_teacher.build_unet(), torch.nn.Parameter(torch.zeros(1, 1, tiny_teacher.TEXT_WIDTH))
     trainer = tiny_teacher.Trainer(
         {**dict(network.named_parameters()), "null_text": null_text}, UNET, work / "unet.pt", seed=3
@@ -137,7 +140,7 @@ def recipe(work: Path, out: Path, unet_steps: int, psnr: float) -> dict[str, obj
     weights = sorted(out.rglob("*.safetensors"))
     return {
         "made_by": "src/train_tiny_teacher.py (pictures, autoencoder, unet, export)",
-        "pictures": int(np.load(work / "train.npy", mmap_mode="r").shape[0]),
+        "pictures": int(np.load(kept(work / "train.npy", "pictures"), mmap_mode="r").shape[0]),
         "seeds": {"pictures": 1, "autoencoder": 1, "unet": 3},
         "autoencoder": vars(AUTOENCODER),
         "unet": {**vars(UNET), "steps_done": unet_steps, "coarse_steps": COARSE},

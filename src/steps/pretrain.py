@@ -24,9 +24,10 @@ import click
 import numpy as np
 
 from styledistill import config
+from styledistill.core import image_files
 from styledistill.core.errors import UserError
-from styledistill.core.image_files import find
 from styledistill.core.images import open_rgb, square_crop
+from styledistill.core.places import meant
 from styledistill.core.provenance import run_record
 from styledistill.core.runtime import pick_device, seed_everything, use_threads
 from styledistill.embedded.pool import content_pool, style_pool
@@ -40,13 +41,21 @@ ROOM = 1.25  # side of the pictures over the side of their random crops
 def pictures(where: str, draw: Callable[[int, int, int], np.ndarray], seed: int, side: int) -> np.ndarray:
     """uint8 (N, side, side, 3): N drawn pictures for `drawn:N`, else the centre squares of a folder's or glob's."""
     if where.startswith("drawn:"):
-        return draw(seed, int(where.removeprefix("drawn:")), side)
-    folder = Path(where)
-    inside = folder.is_dir()
-    found = [folder / name for name in find(folder).pictures] if inside else sorted(Path().glob(where))
-    if not found:
-        raise UserError(f"{where}: no images there. Give a folder of images, a glob, or drawn:N.")
-    return np.stack([np.asarray(square_crop(open_rgb(path), side)) for path in found])
+        count = where.removeprefix("drawn:")
+        if not (count.isdecimal() and int(count)):
+            raise UserError(f"{where}: {count!r} is no number of pictures, as in drawn:2000.")
+        return draw(seed, int(count), side)
+    files = [file for place in meant(where) for file in _images(place)]
+    if not files:
+        raise UserError(f"{where}: no images there. Give a folder of images, a pattern of files, or drawn:N.")
+    return np.stack([np.asarray(square_crop(open_rgb(path), side)) for path in files])
+
+
+def _images(place: Path) -> list[Path]:
+    """Those below a folder; a file itself, and none where there is nothing."""
+    if place.is_dir():
+        return [place / name for name in image_files.find(place).pictures]
+    return [place] if place.is_file() else []
 
 
 @click.command()
@@ -57,7 +66,7 @@ def pictures(where: str, draw: Callable[[int, int, int], np.ndarray], seed: int,
 @click.option("--start", type=Folder, help="Student to go on from, instead of random weights.")
 @click.option("--contents", required=True, help="Folder of pictures, glob, or drawn:N for N drawn ones.")
 @click.option("--styles", required=True, help="The same for styles.")
-@click.option("--image-size", type=int, required=True, help="Side of the random crops in pixels.")
+@click.option("--image-size", type=click.IntRange(32, 4096), required=True, help="Side of the random crops in pixels.")
 @click.option("--settings", type=Settings(config.Pretrain), required=True, help="The pretrain section, as JSON.")
 @click.option("--networks", type=Settings(config.Networks), required=True, help="The networks section, as JSON.")
 @click.option("--seed", type=SEED, default=1, show_default=True)

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .core.errors import UserError
-from .core.files import ADVICE
+from .core.files import ADVICE, at_home
 from .core.progress import to_terminal
 from .run.watchdog import join_run
 
@@ -45,9 +45,22 @@ for _stream in (sys.stdout, sys.stderr):
         _stream.reconfigure(errors="backslashreplace")  # a name that a terminal cannot show ends no script
 
 SEED = click.IntRange(0, 2**63 - 1)  # what all generators take
-Readable = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
-Folder = click.Path(file_okay=False, path_type=Path)
-Writable = click.Path(dir_okay=False, path_type=Path)
+
+
+class Place(click.Path):
+    """A path. `~` is the home folder also where a shell leaves it, as in --out=~/scores.csv."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(path_type=Path, **options)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path; click's own error for what the options exclude."""
+        return super().convert(at_home(value) if isinstance(value, str) else value, param, ctx)
+
+
+Readable = Place(exists=True, dir_okay=False, readable=True)
+Folder = Place(file_okay=False)
+Writable = Place(dir_okay=False)
 
 
 class Number(click.FloatRange):

@@ -12,7 +12,7 @@ from ..cli import Folder, Writable, needs, user_errors
 @click.option("--content", type=Folder, required=True, help="Their contents: 00.png and so on.")
 @click.option("--style", type=Folder, required=True, help="Their styles: 03.png and so on.")
 @click.option("--teacher", type=Folder, help="Pictures of the same names by another model, to measure distances to it.")
-@click.option("--size", type=click.IntRange(32), help="Compare centre squares of so many pixels.")
+@click.option("--size", type=click.IntRange(32, 10_000), help="Compare centre squares of so many pixels.")
 @click.option("--out", type=Writable, help="CSV to write: one row per picture.")
 @click.option("--lpips", type=click.Choice(["alexnet", "vgg16"]), default="alexnet", show_default=True)
 @click.option("--fid", type=click.Choice(["inception", "art_inception"]), default="inception", show_default=True)

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import click
 
-from ..cli import Number, needs, user_errors
+from ..cli import Number, Place, needs, user_errors
 from ..core.errors import UserError
 from ..core.places import embedded
 from ..student.stylize_jobs import Options, check, plan, weighted
 
 EMBEDDED = str(embedded("micro"))
-File = click.Path(path_type=Path)
+File = Place()
 
 
 @click.command()

@@ -11,8 +11,8 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +91,13 @@ def write_bytes(path: Path | str, data: bytes) -> None:
         temporary.write_bytes(data)
 
 
+def write_together(files: Mapping[Path, bytes]) -> None:
+    """Write several files: none is put in place before all are whole on the disk."""
+    with ExitStack() as stack:
+        for path, data in files.items():
+            stack.enter_context(atomic_path(path)).write_bytes(data)
+
+
 def write_text(path: Path | str, text: str) -> None:
     """Write UTF-8 `text` to `path` at once or not at all."""
     write_bytes(path, text.encode())
@@ -124,6 +131,11 @@ def read_json(path: Path | str) -> Any:
 def canonical_json(value: Any) -> str:
     """The one JSON text of `value`: sorted keys, no blanks. Hashes and rule parameters are made from it."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def at_home(path: str) -> str:
+    """The path with `~` as the home folder, unless there is something of just this name."""
+    return path if not path.startswith("~") or os.path.lexists(path) else os.path.expanduser(path)  # noqa: PTH111
 
 
 def sha256_bytes(data: bytes) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import braceexpand
 
-from .files import canonical_json, sha256_bytes, sha256_file
+from .files import at_home, canonical_json, sha256_bytes, sha256_file
 
 # The folder that holds the workflow, its scripts and the embedded weights.
 PROJECT = next((folder for folder in Path(__file__).parents if (folder / "Snakefile").is_file()), Path.cwd())
@@ -26,11 +26,6 @@ _FOLDERS = {
 }  # fmt: skip
 _HUB_ID = re.compile(r"(?!.*(?:--|\.\.))[A-Za-z0-9][\w.-]*/[A-Za-z0-9_][\w.-]{0,95}", re.ASCII)
 _LARGE = 1 << 28  # bytes; of weights beyond, names and sizes are looked at, for hashing takes longer than a parse
-
-
-def at_home(path: str) -> str:
-    """The path with `~` as the home folder, unless there is something of just this name."""
-    return path if not path.startswith("~") or os.path.lexists(path) else os.path.expanduser(path)  # noqa: PTH111
 
 
 def found(path: Path | str) -> Path:

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..core.averages import follow, start_average, use_average
+from ..core.errors import UserError
 from ..core.files import atomic_path
 from ..core.progress import Meter
 from ..core.tensors import finite, finite_weights
@@ -113,7 +114,7 @@ class Trainer:
             self._resume()
 
     def run(self, loss_of: Callable[[int, torch.Generator], Tensor], save_every: int = 250) -> Iterator[int]:
-        """Train to the last step; yields the step number after each save."""
+        """Train to the last step; yields the step after each save. Raises UserError where a gradient is not finite."""
         meter = Meter(unit="step", total=self.schedule.steps, label=self.state.stem)
         meter.advance(self.step)
         while self.step < self.schedule.steps:
@@ -122,7 +123,8 @@ class Trainer:
             self.optimizer.zero_grad(set_to_none=True)
             loss = loss_of(self.step, self.random)
             loss.backward()
-            nn.utils.clip_grad_norm_(self.parameters.values(), 1.0)
+            if not nn.utils.clip_grad_norm_(self.parameters.values(), 1.0).isfinite():
+                raise UserError(f"{self.state}: the gradient of step {self.step} is not finite. Lower its rate.")
             self.optimizer.step()
             self._follow()
             self.losses.append(loss.item())

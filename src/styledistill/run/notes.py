@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..config import Config, Distill, Networks, Pretrain, Teacher
+from ..config import NETWORKS, Config, Distill, Networks, Pretrain, Teacher
+from ..config.terms import networks_of
 
 # Measured on two cores of an AMD EPYC: the tiny teacher's forward took 16 times as long in float16 and 17 in bfloat16,
 # the tiny student's training step 10 times.
@@ -56,7 +57,8 @@ def _idle_distill(config: Config) -> Iterator[str]:
 
 def _idle_networks(config: Config) -> Iterator[str]:
     terms = {term for loss in config.losses.values() for term in loss}
-    looked_through = {"vgg19", config.metrics.lpips, config.metrics.fid, *(["alexnet"] if "lpips" in terms else [])}
-    for key in ("alexnet", "vgg16", "inception", "art_inception"):
+    features = config.networks.features
+    looked_through = {features, config.metrics.lpips, config.metrics.fid, *networks_of(terms, features)}
+    for key in NETWORKS:
         if getattr(config.networks, key) != Networks.model_fields[key].default and key not in looked_through:
             yield f"networks.{key}: changes nothing in this run, for neither metrics nor losses look through it"

@@ -80,6 +80,8 @@ def missing_weights(config: Config) -> Iterator[str]:
             f"student.start: nothing at {start}.{known} Or set it to a folder with student.safetensors, the authors' "
             f".pth file, 'pretrain' or 'imagenet'."
         )
+    elif found(start).is_dir() and not (found(start) / "student.safetensors").is_file():
+        yield f"student.start: no student in {start} (student.safetensors is not there). Set it to a student's folder."
     elif (held := _architecture(found(start))) not in (None, config.student.architecture):
         yield f"student.architecture: {start} holds {held}, not {config.student.architecture}. Set it to {held}."
     for network in NETWORKS:

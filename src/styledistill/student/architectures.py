@@ -9,14 +9,17 @@ images), `mixed` (the same for several styles, and for a strength below 1), `for
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
 
 from ..core.errors import UserError
 from . import micro, sttr
+
+_LARGEST = 4096  # number in a configuration; more layers would take minutes to build
 
 Memory = tuple[Tensor | None, ...]  # a network's named tuple of what a style leaves
 
@@ -35,8 +38,23 @@ class Architecture:
     sizes: Mapping[str, Any]
 
     def read_config(self, values: Mapping[str, Any]) -> Any:
-        """The configuration that `config.json` holds as plain values. Raises TypeError for unknown ones."""
-        return self.config(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
+        """The configuration that `config.json` holds as plain values. Raises ValueError for what is none."""
+        try:
+            config = TypeAdapter(self.config).validate_python(values)
+        except ValidationError as error:
+            fault = error.errors()[0]
+            raise ValueError(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}") from error
+        if unknown := set(values) - {field.name for field in fields(config)}:
+            raise ValueError(f"unknown key {min(unknown)}")
+        for name, number in _numbers(asdict(config)):
+            if not 0 <= number <= _LARGEST:
+                raise ValueError(f"{name}: {number} is not within 0 and {_LARGEST}")
+        return config
+
+
+def _numbers(values: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    for name, value in values.items():
+        yield from ((name, number) for number in (value if isinstance(value, tuple) else (value,)))
 
 
 ARCHITECTURES = {

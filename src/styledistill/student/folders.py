@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
 
 from ..core.errors import UserError
 from ..core.files import read_json
 from ..core.places import found, hub_id
 
 WEIGHTS_FILE, CONFIG_FILE = "student.safetensors", "config.json"
+FACTS = "styledistill"  # what the configuration says, among the metadata of the weights
 GRAPHS = ("encode_style", "stylize")  # of a student in ONNX, files `<name>.onnx`
 
 
@@ -24,6 +29,16 @@ def student_folder(path: Path | str, revision: str) -> tuple[Path, dict[str, str
     return folder, {}
 
 
+def facts_of(folder: Path) -> Any:
+    """What `config.json` says of a student; what its weights' file says counts, where it says anything.
+
+    Raises ValueError, SafetensorError.
+    """
+    with safe_open(folder / WEIGHTS_FILE, "np") as file:
+        said = (file.metadata() or {}).get(FACTS)
+    return read_json(folder / CONFIG_FILE) if said is None else json.loads(said)
+
+
 def graphs_folder(folder: Path) -> Path | None:
     """Where a student's float32 graphs are: in its folder or in `onnx` below it; None where they are not."""
     places = (folder, folder / "onnx")
@@ -35,8 +50,8 @@ def is_micro(folder: Path) -> bool:
     if not all((folder / name).is_file() for name in (WEIGHTS_FILE, CONFIG_FILE)):
         return False
     try:
-        return read_json(folder / CONFIG_FILE).get("architecture") == "micro"
-    except (ValueError, AttributeError):  # what is wrong with it is told by whoever loads it
+        return facts_of(folder).get("architecture") == "micro"
+    except (ValueError, AttributeError, SafetensorError):  # what is wrong with it is told by whoever loads it
         return False
 
 

@@ -20,14 +20,14 @@ from torch.overrides import TorchFunctionMode
 from ..core.arrays import resized, size_within
 from ..core.distinct import distinct
 from ..core.errors import UserError
-from ..core.files import atomic_path, read_json, sha256_file, write_json
+from ..core.files import atomic_path, canonical_json, sha256_file, write_json
 from ..core.tensors import finite, finite_weights
 from ..downloads.registry import local_file
 from ..perceptual import denormalize, normalize
 from .architectures import Memory, architecture, architecture_of, parts
 from .controls import WHOLE_PIXELS, Stylizing, mixture, style_target
 from .detail import WORKING_PIXELS, carried
-from .folders import CONFIG_FILE, WEIGHTS_FILE, student_folder
+from .folders import CONFIG_FILE, FACTS, WEIGHTS_FILE, facts_of, student_folder
 from .modulation import load_features
 from .sttr import SIZES, STTR
 
@@ -63,11 +63,11 @@ class Student(nn.Module, Stylizing):
         """
         folder, origin = student_folder(path, revision)
         try:
-            facts = read_json(folder / CONFIG_FILE) | origin
+            facts = facts_of(folder) | origin
             chosen = architecture(facts.pop("architecture", "sttr"))  # students of before had one
             config = chosen.read_config(facts.pop("network"))
             network = _built(chosen.network, config, state := load_file(folder / WEIGHTS_FILE))
-        except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
+        except (KeyError, TypeError, ValueError, ArithmeticError, RuntimeError, SafetensorError) as error:
             raise UserError(
                 f"{folder}: no student of this version ({type(error).__name__}: {str(error).splitlines()[0]:.100}). "
                 f"Train it again, or give another folder."
@@ -95,19 +95,18 @@ class Student(nn.Module, Stylizing):
         return cls(network, {"size": "full", "origin": Path(path).name, "origin_sha256": found})
 
     def save(self, folder: Path | str) -> None:
-        """Write `student.safetensors` (float32) and `config.json` into `folder`, each at once or not at all.
+        """Write `student.safetensors` (float32) and `config.json` into `folder`.
 
-        Raises UserError for weights that are not finite, and for such that draw no picture.
+        Killed at any time, it leaves the student before or this one. Raises UserError for weights that are not finite,
+        and for such that draw no picture.
         """
         folder = Path(folder)
         state = {name: value.detach().cpu().contiguous() for name, value in self.network.state_dict().items()}
         finite_weights(state, str(folder / WEIGHTS_FILE))
         ramp = torch.linspace(0, 1, 3 * 32 * 32).view(1, 3, 32, 32)
         self.stylize(ramp, ramp)  # weights of 1e30 are finite, and their pictures are not
-        with atomic_path(folder / WEIGHTS_FILE) as temporary:
-            save_file(state, temporary)
         network = {"architecture": architecture_of(self.network), "network": asdict(self.network.config)}
-        write_json(folder / CONFIG_FILE, {**self.facts, **network})
+        write_student(folder, state, {**self.facts, **network})
 
     @property
     def device(self) -> torch.device:
@@ -258,6 +257,17 @@ def set_backbones(network: STTR, resnet50: dict[str, Tensor]) -> None:
 
 
 # --- files ------------------------------------------------------------------------------------------------------
+
+
+def write_student(folder: Path, state: dict[str, Tensor], facts: dict[str, Any]) -> None:
+    """Write weights and `config.json`, which says `facts`.
+
+    The weights' file says them too, and that one counts: two files cannot be replaced at once, and weights beside the
+    configuration of another student would be of neither.
+    """
+    with atomic_path(folder / WEIGHTS_FILE) as temporary:
+        save_file(state, temporary, {FACTS: canonical_json(facts)})
+    write_json(folder / CONFIG_FILE, facts)
 
 
 def _built(kind: type[nn.Module], config: Any, state: dict[str, Tensor]) -> nn.Module:

@@ -29,7 +29,7 @@ from onnx.numpy_helper import from_array
 from torch import Tensor, nn
 
 from ..core.errors import UserError
-from ..core.files import write_bytes, write_json
+from ..core.files import write_bytes, write_json, write_together
 from ..core.tensors import from_uint8
 from ..perceptual import denormalize, normalize
 from ..procedural.draw import draw
@@ -114,6 +114,7 @@ def export(student: Student, traced: Path, folder: Path) -> dict[str, Any]:
     written as JSON, are for each precision the files' megabytes (10**6 bytes) and the largest and mean absolute
     difference of its pictures to torch's. Raises RuntimeError when the float32 graphs are not the student's.
     """
+    every: dict[str, bytes] = {}
     graphs = {name: _filled(onnx.load(traced / f"{name}.onnx"), student.network) for name in GRAPHS}
     pairs = _pairs()
     precisions = {}
@@ -124,10 +125,11 @@ def export(student: Student, traced: Path, folder: Path) -> dict[str, Any]:
             raise RuntimeError(f"{folder}: the ONNX graphs differ from torch by {error['largest_error']:.2g}")
         if not math.isfinite(error["largest_error"]):
             raise UserError(f"{folder}: what its {precision} graphs draw is not finite; train the student again")
-        for file, data in files.items():
-            write_bytes(folder / file, data)
+        every |= files
         precisions[precision] = {"megabytes": {file: len(data) / 1e6 for file, data in files.items()}, **error}
     facts = {"opset": OPSET, "compared_on": "drawn pictures, 128 x 128 and 120 x 75 pixels", "precisions": precisions}
+    # At last and together, so that a kill in these minutes leaves no precision of one student beside that of another.
+    write_together({folder / file: data for file, data in every.items()})
     write_json(folder / "export.json", facts)
     return facts
 

@@ -19,7 +19,7 @@ from ..core.errors import UserError
 from ..core.files import read_json
 from ..core.threads import granted_threads
 from .controls import WHOLE_PIXELS, Stylizing, mixture, style_target
-from .folders import CONFIG_FILE, GRAPHS, WEIGHTS_FILE, graphs_folder, is_micro, student_folder
+from .folders import CONFIG_FILE, GRAPHS, WEIGHTS_FILE, facts_of, graphs_folder, is_micro, student_folder
 
 Memory = dict[str, np.ndarray]
 Strips = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -58,14 +58,14 @@ class OnnxStudent(Stylizing):
         from . import micro_graphs
 
         try:
-            facts = read_json(folder / CONFIG_FILE) | origin
+            facts = facts_of(folder) | origin
             config = facts.pop("network")
             stored = load_file(folder / WEIGHTS_FILE)
             weights = {name: value.astype(np.float32) for name, value in stored.items()}
             made = serialized(micro_graphs.graphs(weights, config))
             whole = {name: made[name]() for name in GRAPHS}
             strips = micro_strips(weights, config)
-        except (KeyError, TypeError, ValueError, SafetensorError) as error:
+        except (AttributeError, LookupError, TypeError, ValueError, ArithmeticError, SafetensorError) as error:
             raise UserError(
                 f"{folder}: no student of this version ({type(error).__name__}: {str(error).splitlines()[0]:.100}). "
                 f"Train it again, or give another folder."

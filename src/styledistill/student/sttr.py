@@ -43,6 +43,10 @@ class STTRConfig:
     style_hidden: int = 96  # of the perceptron that makes the code
     style_blocks_tail: tuple[int, int] = (2, 2)  # styled blocks at strides 4 and 2
 
+    def __post_init__(self) -> None:
+        if self.heads < 1 or self.width % self.heads:
+            raise ValueError(f"width {self.width} is not divided by {self.heads} heads")
+
 
 SIZES = {
     "full": STTRConfig(),

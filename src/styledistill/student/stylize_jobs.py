@@ -5,6 +5,8 @@ No torch here: a slip on the command line is told at once.
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -13,6 +15,7 @@ from typing import NamedTuple
 
 from ..core import image_files
 from ..core.errors import UserError
+from ..core.files import ADVICE, at_home
 from ..core.images import upright_size
 from ..core.progress import announce
 from .controls import shares
@@ -52,10 +55,10 @@ def weighted(style: str) -> tuple[Path, float]:
     head, colon, tail = style.rpartition(":")
     if colon and head and not Path(style).exists():
         try:
-            return Path(head), float(tail)
+            return Path(at_home(head)), float(tail)
         except ValueError:
             pass
-    return Path(style), 1.0
+    return Path(at_home(style)), 1.0
 
 
 def plan(content: Path, styles: Path | Sequence[Path], out: Path, overwrite: bool = False) -> list[Job]:
@@ -64,7 +67,7 @@ def plan(content: Path, styles: Path | Sequence[Path], out: Path, overwrite: boo
     content, styles: an image, or a folder whose images are all taken. out: for one content and style a file (its suffix
     says the format) or a folder that is there; otherwise a folder, for `<content>_<style>.png`. Raises UserError for
     what is missing, for two results of one name, for a result that would replace an image it is made from, and, unless
-    `overwrite`, for a folder that holds some of the results already.
+    `overwrite`, for a folder that holds some of the results already or cannot be written.
     """
     given = [styles] if isinstance(styles, Path) else list(styles)
     if len(given) > 1 and (folder := next((style for style in given if style.is_dir()), None)):
@@ -86,6 +89,7 @@ def plan(content: Path, styles: Path | Sequence[Path], out: Path, overwrite: boo
         jobs = [Job(content, groups[0], out)]
     _refuse_equal_names(jobs)
     _refuse_overwriting(jobs)
+    _refuse_unwritable(jobs[0].out.parent)
     if out.is_dir() and not overwrite:
         _refuse_made(jobs, out)
     return jobs
@@ -165,6 +169,15 @@ def _refuse_equal_names(jobs: list[Job]) -> None:
         if other is not job:
             pairs = " and ".join(f"{j.content.name} with {', '.join(s.name for s in j.styles)}" for j in (other, job))
             raise UserError(f"{job.out}: both {pairs} would get this name. Rename one of these pictures.")
+
+
+def _refuse_unwritable(folder: Path) -> None:
+    """Told before thousands of images are drawn for nothing. Folders that are not there yet are made."""
+    there = next(place for place in (folder, *folder.absolute().parents) if os.path.lexists(place))
+    if not there.is_dir():
+        raise UserError(f"{there}: {ADVICE[errno.ENOTDIR]}")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise UserError(f"{there}: {ADVICE[errno.EACCES]}")
 
 
 def _refuse_overwriting(jobs: list[Job]) -> None:

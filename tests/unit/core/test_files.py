@@ -11,7 +11,15 @@ import safetensors.torch
 import torch
 
 from styledistill.core.errors import UserError
-from styledistill.core.files import atomic_path, canonical_json, sha256_bytes, sha256_file, write_bytes, write_json
+from styledistill.core.files import (
+    atomic_path,
+    canonical_json,
+    sha256_bytes,
+    sha256_file,
+    write_bytes,
+    write_json,
+    write_together,
+)
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -22,6 +30,24 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
         raise RuntimeError
     assert target.read_bytes() == b"old"
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_of_files_written_together_none_is_replaced_before_all_are_whole(tmp_path, monkeypatch):
+    files = {tmp_path / name: name.encode() for name in "abc"}
+    write_together(dict.fromkeys(files, b"old"))
+
+    def full(path, data):
+        if ".c." in path.name:
+            raise OSError(28, "No space left on device", str(path))
+        return written(path, data)
+
+    with monkeypatch.context() as patched, pytest.raises(UserError, match="no space left"):
+        written = Path.write_bytes
+        patched.setattr(Path, "write_bytes", full)
+        write_together(files)
+    assert {path.read_bytes() for path in tmp_path.iterdir()} == {b"old"}
+    write_together(files)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == files
 
 
 def test_one_value_has_one_text():

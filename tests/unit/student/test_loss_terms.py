@@ -149,3 +149,17 @@ def test_each_term_is_nothing_at_its_goal(term: str, goal: str) -> None:
     settings = losses.LossSettings(features(LITE))
     terms = losses.distillation_terms(given[goal].clone(), **given, names=[term], settings=settings)
     assert terms[term] < 1e-6
+
+
+@pytest.mark.parametrize("size", [32, 40])
+@pytest.mark.parametrize("term", sorted(set(NAMES) - {"lpips"}))
+def test_flat_images_of_the_least_size_have_a_finite_gradient(term: str, size: int) -> None:
+    """Deviations and norms of zero are where gradients become infinite."""
+    settings = losses.LossSettings(features(LITE))
+    for level, goal in ((0.5, 0.5), (0.0, 0.0), (1.0, 0.0), (0.0, 1.0)):
+        output = torch.full((2, 3, size, size), level).requires_grad_()
+        other = torch.full((2, 3, size, size), goal)
+        value = losses.distillation_terms(output, output.detach(), other, other, [term], settings)[term]
+        assert value.isfinite()
+        if value.requires_grad:
+            assert torch.autograd.grad(value, output)[0].isfinite().all()
