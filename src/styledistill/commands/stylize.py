@@ -29,7 +29,12 @@ File = Place()
     type=click.IntRange(1),
     help="Scale the shorter sides to so many pixels. Default: keep every image's own.",
 )
-@click.option("--style-size", type=click.IntRange(1), help="That of styles alone: larger, and strokes are larger.")
+@click.option("--style-size", type=click.IntRange(1), help="That of styles alone: of larger ones the grain is coarser.")
+@click.option(
+    "--working-size",
+    type=click.IntRange(1),
+    help="Draw at this shorter side and keep the image's size and detail: larger strokes on large images.",
+)
 @click.option("--strength", type=Number(0, 1), default=1.0, show_default=True, help="How much of the style.")
 @click.option("--preserve-color", is_flag=True, help="Keep the content's colors: only light and dark are stylized.")
 @click.option("--mask", type=File, help="An image of the content's size: the style holds where it is white.")
@@ -45,6 +50,7 @@ def main(
     revision: str,
     size: int | None,
     style_size: int | None,
+    working_size: int | None,
     strength: float,
     preserve_color: bool,
     mask: Path | None,
@@ -63,7 +69,7 @@ def main(
             raise UserError("give a style: STYLE, or --style once or more, and not both.")
         styles, weights = zip(*(weighted(one) for one in mixed), strict=True) if mixed else ([style], None)
         jobs = plan(content, styles, out, overwrite)
-        options = Options(size, style_size, weights, strength, preserve_color, mask, outside)
+        options = Options(size, style_size, working_size, weights, strength, preserve_color, mask, outside)
         pixels = check(jobs, options)
         # The engine takes a moment to import; what is wrong with the command has been told by now.
         with needs():

@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from ..core.arrays import LUMA
+from ..core.arrays import LUMA, resized, size_within
 from ..core.errors import UserError
+from .detail import carried
 
 # Styles beyond this are reduced to it: a code or a token of more would tell nothing new, and memory would not do.
 STYLE_PIXELS = 1 << 20
@@ -24,6 +25,9 @@ WHOLE_PIXELS = 1 << 21  # what micro draws in one piece on a CPU; more in strips
 class Stylizing(ABC):
     """An engine's student. Images are (N, 3, H, W) in [0, 1], tensors or arrays, as the engine has them."""
 
+    # Contents of more pixels are drawn at a size of so many, by networks whose time grows faster than the pixels.
+    working_pixels: int
+
     def stylize(
         self,
         contents: Any,
@@ -32,6 +36,7 @@ class Stylizing(ABC):
         *,
         weights: Sequence[float] | None = None,
         style_size: int | None = None,
+        working_size: int | None = None,
         preserve_color: bool = False,
         mask: Any = None,
         outside: Any = None,
@@ -41,13 +46,16 @@ class Stylizing(ABC):
         styles: N images (N, 3, H', W') in [0, 1], or one for all, or what `encode_style` made of N or one; a list of
         such mixes them. H, W, H', W' are free. weights: the share of each of the list, in any unit; equal without.
         strength: 1 is the style, 0 the content drawn in its own style; between them the network draws from features or
-        codes in between. style_size: the shorter side to which styles are scaled before they are encoded, and so the
-        size of strokes. preserve_color: only light and dark are stylized, see `with_colors_of`. mask: (N or 1, 1, H, W)
-        in [0, 1], where the styles hold; where it is 0 stands `outside`, styles as above, or without it the content.
+        codes in between. style_size: the shorter side to which styles are scaled before they are encoded; of larger
+        ones the grain is coarser. working_size: the shorter side at which contents of more are drawn; the result is
+        carried to their own size with their own detail (see `detail`), so strokes are larger. preserve_color: only
+        light and dark are stylized, see `with_colors_of`. mask: (N or 1, 1, H, W) in [0, 1], where the styles hold;
+        where it is 0 stands `outside`, styles as above, or without it the content.
         Raises UserError for an image that is not finite, for weights that are no shares and for a mask of another size.
         """
         contents = self._taken(contents)
-        made = self._in_styles(contents, styles, strength, weights, style_size)
+        sizes = (style_size, working_size)
+        made = self._in_styles(contents, styles, strength, weights, sizes)
         if mask is not None:
             mask = self._taken(mask)
             if mask.shape[2:] != contents.shape[2:]:
@@ -55,22 +63,35 @@ class Stylizing(ABC):
                 raise UserError(
                     f"mask: {w} x {h} pixels, and the content has {width} x {height}. Give one of its size."
                 )
-            other = contents if outside is None else self._in_styles(contents, outside, strength, None, style_size)
+            other = contents if outside is None else self._in_styles(contents, outside, strength, None, sizes)
             made = mask * made + (1 - mask) * other
         elif outside is not None:
             raise UserError("outside: a style for what a mask leaves out needs a mask.")
         return with_colors_of(contents, made) if preserve_color else made
 
     def _in_styles(
-        self, contents: Any, styles: Any, strength: float, weights: Sequence[float] | None, style_size: int | None
+        self,
+        contents: Any,
+        styles: Any,
+        strength: float,
+        weights: Sequence[float] | None,
+        sizes: tuple[int | None, int | None],
     ) -> Any:
+        style_size, working_size = sizes
         given = styles if isinstance(styles, list) else [styles]
         portions = shares(weights, len(given))
         memories = [self._memory(one, style_size) for one in given]
         if strength != 1.0:
             memories = [self.encode_style(contents), *memories]
             portions = [1 - strength, *(strength * portion for portion in portions)]
-        return self._drawn(contents, memories, portions)
+        size = tuple(contents.shape[2:])
+        working = working_target(*size, working_size, self.working_pixels)
+        if working == size:
+            return self._drawn(contents, memories, portions)
+        array = self.as_array(contents)
+        small = resized(array, *working)
+        drawn = self.as_array(self._drawn(self._taken(small), memories, portions))
+        return self._taken(carried(array, small, drawn))
 
     def _memory(self, style: Any, style_size: int | None) -> Any:
         """What a style left, or leaves now where it is an image."""
@@ -128,6 +149,12 @@ def style_target(height: int, width: int, style_size: int | None) -> tuple[int, 
     factor = style_size / min(height, width) if style_size else 1.0
     factor = min(factor, (STYLE_PIXELS / (height * width)) ** 0.5)
     return max(1, round(height * factor)), max(1, round(width * factor))
+
+
+def working_target(height: int, width: int, working_size: int | None, pixels: int) -> tuple[int, int]:
+    """The size at which a content is drawn: its shorter side at most `working_size`, and at most `pixels` in all."""
+    factor = min(1.0, working_size / min(height, width)) if working_size else 1.0
+    return size_within(max(1, round(height * factor)), max(1, round(width * factor)), pixels)
 
 
 def with_colors_of(content: Any, stylized: Any) -> Any:

@@ -1,4 +1,5 @@
-"""A bounded working size for networks whose time grows faster than the pixels, and the way back to the image's own.
+"""A working size below the image's own, and the way back: for networks whose time grows faster than the pixels, and for
+whoever wants larger strokes.
 
 The content is drawn at the working size and enlarged. The light and dark of the content that the working size could not
 hold is added, as strong as the stylized image's contrast is beside the content's. Strokes stay whole and edges are
@@ -10,10 +11,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..core.arrays import resized
-from .controls import LUMA
+from ..core.arrays import LUMA, resized
 
-WORKING_PIXELS = 1 << 19
+WORKING_PIXELS = 1 << 19  # at most, where time is not linear: seconds and a gigabyte on a CPU
 
 
 def carried(content: np.ndarray, small: np.ndarray, drawn: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import pickle
+import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -17,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from ..core.arrays import resized, size_within
+from ..core.arrays import resized
 from ..core.distinct import distinct
 from ..core.errors import UserError
 from ..core.files import atomic_path, canonical_json, sha256_file, write_json
@@ -26,7 +27,7 @@ from ..downloads.registry import local_file
 from ..perceptual import denormalize, normalize
 from .architectures import Memory, architecture, architecture_of, parts
 from .controls import WHOLE_PIXELS, Stylizing, mixture, style_target
-from .detail import WORKING_PIXELS, carried
+from .detail import WORKING_PIXELS
 from .folders import CONFIG_FILE, FACTS, WEIGHTS_FILE, facts_of, student_folder
 from .modulation import load_features
 from .sttr import SIZES, STTR
@@ -35,14 +36,12 @@ from .sttr import SIZES, STTR
 class Student(nn.Module, Stylizing):
     """A stylizer: a network of one of the ARCHITECTURES between pictures in [0, 1]."""
 
-    # Images of more are drawn at this size by networks whose time grows faster than the pixels (see `detail`).
-    working_pixels = WORKING_PIXELS
-
     def __init__(self, network: nn.Module, facts: dict[str, Any] | None = None) -> None:
         """network: weights as trained. facts: what `config.json` says beside the network (loss, seed, origin)."""
         super().__init__()
         self.network = network.to(memory_format=network.memory_format)
         self.facts = dict(facts or {})
+        self.working_pixels = sys.maxsize if network.linear else WORKING_PIXELS
         self.eval()
 
     @classmethod
@@ -138,15 +137,8 @@ class Student(nn.Module, Stylizing):
 
     def _drawn(self, contents: Tensor, memories: list[Memory], portions: list[float]) -> Tensor:
         memories = [_rows(memory, len(contents)) for memory in memories]
-        size = tuple(contents.shape[2:])
-        if not self.network.linear and (working := size_within(*size, self.working_pixels)) != size:
-            array = contents.cpu().numpy()
-            small = resized(array, *working)
-            drawn = self._whole(self._taken(small), memories, portions).clamp(0, 1)
-            drawn = self._taken(carried(array, small, drawn.cpu().numpy()))
-        elif (
-            architecture_of(self.network) == "micro" and self.device.type == "cpu" and size[0] * size[1] > WHOLE_PIXELS
-        ):
+        large = contents[0, 0].numel() > WHOLE_PIXELS
+        if large and self.device.type == "cpu" and architecture_of(self.network) == "micro":
             drawn = self._in_strips(contents, memories, portions)
         else:
             drawn = self._whole(contents, memories, portions)

@@ -6,6 +6,7 @@ student needs none: they are made from its weights in a quarter of a second, and
 
 from __future__ import annotations
 
+import sys
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -19,6 +20,7 @@ from ..core.errors import UserError
 from ..core.files import read_json
 from ..core.threads import granted_threads
 from .controls import WHOLE_PIXELS, Stylizing, mixture, style_target
+from .detail import WORKING_PIXELS
 from .folders import CONFIG_FILE, GRAPHS, WEIGHTS_FILE, facts_of, graphs_folder, is_micro, student_folder
 
 Memory = dict[str, np.ndarray]
@@ -35,6 +37,7 @@ class OnnxStudent(Stylizing):
         """sessions: of `encode_style` and `stylize`. strips: draws large images of a micro student."""
         self._sessions, self._strips = sessions, strips
         self.facts = dict(facts or {})
+        self.working_pixels = sys.maxsize if self.mixes else WORKING_PIXELS
 
     @classmethod
     def from_pretrained(cls, path: Path | str, revision: str = "main") -> OnnxStudent:

@@ -56,6 +56,7 @@ def stylize_files(student: Stylizing, jobs: Sequence[Job], options: Options | No
             memories,
             options.strength,
             weights=options.weights,
+            working_size=options.working_size,
             preserve_color=options.preserve_color,
             mask=mask,
             outside=outside,
@@ -82,7 +83,8 @@ class _Styles:
     """What styles left, encoded once; of very many the rest anew for each content, so that memory stays flat."""
 
     def __init__(self, student: Stylizing, options: Options) -> None:
-        self._student, self._size = student, options.style_size or options.size
+        self._student, self._style_size = student, options.style_size
+        self._size = None if options.style_size else options.size
         self._memories: dict[Path, Any] = {}
         self._kept = 0
 
@@ -98,7 +100,8 @@ class _Styles:
 
     def encoded(self, path: Path) -> Any:
         """What a style leaves. Raises UserError."""
-        return self._student.encode_style(planes(np.asarray(_scaled(path, open_rgb(path), self._size))))
+        style = planes(np.asarray(_scaled(path, open_rgb(path), self._size)))
+        return self._student.encode_style(style, self._style_size)
 
 
 # --- one image ----------------------------------------------------------------------------------------------------

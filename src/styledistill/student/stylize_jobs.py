@@ -43,6 +43,7 @@ class Options:
 
     size: int | None = None
     style_size: int | None = None
+    working_size: int | None = None
     weights: tuple[float, ...] | None = None
     strength: float = 1.0
     preserve_color: bool = False

@@ -47,6 +47,7 @@ MASK = (np.arange(90) > 40).astype(np.float32)[None, None, None].repeat(75, 2)
         {"styles": [STYLE, OTHER], "strength": 0.4},
         {"styles": image("two", 48, 48, 2)},
         {"style_size": 40},
+        {"working_size": 40},
         {"preserve_color": True},
         {"mask": MASK},
         {"mask": MASK, "outside": OTHER, "strength": 0.8, "preserve_color": True},
