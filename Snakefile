@@ -1,6 +1,6 @@
-"""StyleDistill: distil a diffusion stylizer into one feed-forward transformer, and measure what it kept.
+"""StyleDistill: distill a diffusion stylizer into one feed-forward network, and measure what it kept.
 
-The chapters stand in workflow/rules, a file each. common.smk names files, lifecycle.smk has the start and end of a run.
+Each chapter has its file in workflow/rules. common.smk names files, lifecycle.smk has the start and end of a run.
 """
 
 import sys
@@ -17,7 +17,7 @@ sys.path.insert(0, str(PROJECT / "src"))
 
 from styledistill.run.configuration import chosen_configuration
 
-# --configfile alone or config.yaml beside this, with the keys of --config; as a module: the `config` that it was given.
+# The file of --configfile, or else config.yaml beside this file, with the keys of --config. As a module: its `config`.
 CFG = chosen_configuration(config, workflow, PROJECT)
 
 

@@ -81,8 +81,8 @@ def test_a_fetched_run_crops_with_the_server_off_and_bad_pictures_are_replaced_f
         done = run_workflow(tmp_path, "fetch", "--cores", "2", "--configfile", config)
         assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
     assert (results / "blocks/train/0002.csv").is_file()
-    assert "Choose the pictures of train block 0002" in done.stdout + done.stderr
-    assert "Choose the pictures of train block 0001" not in done.stdout + done.stderr
+    assert "Choose the images of train block 0002" in done.stdout + done.stderr
+    assert "Choose the images of train block 0001" not in done.stdout + done.stderr
     same = {path: path.read_bytes() for path in tables}
     assert same == tables
 

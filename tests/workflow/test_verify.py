@@ -101,12 +101,12 @@ def test_what_is_damaged_is_remade_and_nothing_that_was_made_from_it(smoke_copy)
     assert [file for file in before if (run / file).read_bytes() != before[file]] == []
     assert [path for path in kept if path.read_bytes() != kept[path]] == []
     assert set(re.findall(r"^Job \d+: (.*)$", done.stdout + done.stderr, re.M)) == {
-        "Crop the pictures of train block 0000",
+        "Crop the images of train block 0000",
         "Stylize train block 0000 with the teacher",
         "Pack train block 0001 into a shard",
         "List the pairs of split val",
-        "Distil the teacher into student mse",
-        "Make the controls' pictures of the golden set and the validation pairs",
+        "Distill the teacher into student mse",
+        "Make the baselines' images of the golden set and the validation pairs",
     }
     assert planned(smoke_copy, SMOKE) == set()
 

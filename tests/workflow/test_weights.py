@@ -34,9 +34,9 @@ def test_what_is_downloaded_is_waited_for_by_the_jobs_that_use_it_and_nothing_el
     config = _preset(tmp_path, vgg19="download", alexnet="download", inception="seeded")
     made, waits = _planned(tmp_path, config)
     assert made == {"vgg19", "alexnet"}
-    jobs = ("Score the teacher, the student before distillation and the controls", "Score mse", "Score gram50")
+    jobs = ("Score the teacher, the student before distillation and the baselines", "Score mse", "Score gram50")
     scores = {job: {"vgg19", "alexnet"} for job in jobs}
-    assert waits == scores | {"Distil the teacher into student gram50": {"vgg19"}}
+    assert waits == scores | {"Distill the teacher into student gram50": {"vgg19"}}
 
 
 def test_weights_come_without_the_pictures_and_another_file_stops_the_run_in_one_line(tmp_path, monkeypatch):

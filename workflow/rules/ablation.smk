@@ -1,4 +1,4 @@
-# Variants of the teacher on the golden set: what each of its parts does, and where its settings come from.
+# Variants of the teacher on the golden set: the effect of each part and setting.
 
 VARIANTS = list(CFG.variants)
 VARIANT_PICTURES = [
@@ -88,7 +88,7 @@ rule score_variants:
         )
 
 
-# A few pairs tell the deviation of the attention's logits well enough.
+# A few pairs are enough to estimate the deviation of the attention's logits.
 rule deviation:
     input:
         contents=[f"{IMAGES}/golden/{name}.png" for name in GOLDEN_CONTENTS[:4]],

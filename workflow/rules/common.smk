@@ -98,14 +98,14 @@ BLOCKS = {
     for split in ("train", "val")
 }
 
-# Sources whose images are fetched before they are opened, and those of them that lie on a server.
+# Sources whose images are fetched before they are opened, and those among them on a server.
 LISTED = sorted(name for name in CFG.sources if registry.listed(CFG.sources[name]))
 REMOTE = [name for name in LISTED if registry.needs_network(CFG.sources[name])]
 FETCHED = [f"{RESULTS}/index/fetched.json"] if LISTED else []
 
-# Says that a file of weights is here and right; the jobs that load it wait for this, and touch no network.
+# Stamp: a weight file is here and correct. Jobs that load the file wait for its stamp and need no network.
 STAMP = f"{RESULTS}/weights/{{weight}}.json"
-# Says the same of a teacher that lies on the hub, in the hub's own cache; a folder or a file needs no such word.
+# The same for a teacher from the hub, in the hub's own cache; a folder or a file needs no stamp.
 TEACHER_STAMP = (
     [f"{RESULTS}/weights/teacher.json"] if places.hub_id(CFG.teacher.weights) else []
 )
@@ -113,11 +113,11 @@ TEACHER_STAMP = (
 INDEX = f"{RESULTS}/index/{{source}}.csv"
 BLOCK = f"{RESULTS}/blocks/{{split}}/{{block}}.csv"
 GOLDEN_TABLE = f"{RESULTS}/blocks/golden.csv"
-# Images that look like one of another split: their pairs stand in the shards and in no manifest.
+# Near-duplicates across splits: their pairs are in the shards, but in no manifest.
 DUPLICATES = f"{RESULTS}/blocks/duplicates.excluded.csv"
 GOLDEN_ALONE = f"{RESULTS}/blocks/golden_duplicates.csv"
 BLOCK_TABLES = in_blocks(BLOCK)
-# What was replaced in each block and in the golden set.
+# Images that were replaced in each block and in the golden set.
 REPLACED = [
     f"{RESULTS}/blocks/golden.excluded.csv",
     *in_blocks(f"{RESULTS}/blocks/{{split}}/{{block}}.excluded.csv"),
@@ -132,21 +132,21 @@ SHARD = f"{RESULTS}/shards/{{split}}/{{block}}.tar"
 MANIFEST = f"{RESULTS}/shards/{{split}}.json"
 MANIFESTS = collect(MANIFEST, split=BLOCKS)
 
-# The weights that distillation starts from: a folder that is there, or one that this workflow makes.
+# The start of distillation: an existing folder, or one that this workflow makes.
 START = places.found(CFG.student.start)
 READY = START.is_dir()
 STUDENTS = {
     model: f"{RESULTS}/students/{model}" for model in ("pretrained", *CFG.losses)
 }
-# How a shell names these folders. That of a start may have any name and lie anywhere: rules know it by its bytes.
+# Names of these folders in shell lines. A start may lie anywhere under any name: rules know it by its bytes.
 IN_SHELL = STUDENTS | ({"pretrained": '"$STYLEDISTILL_START"'} if READY else {})
-# The weights that a model's images come from; the teacher's are no file of a run, nor are those of a start.
+# Weight files that a model's images depend on; those of the teacher and of a start are not files of the run.
 MADE_BY = {
     "teacher": TEACHER_STAMP,
     **{model: f"{folder}/student.safetensors" for model, folder in STUDENTS.items()},
     **({"pretrained": []} if READY else {}),
 }
-# By these a rerun knows such weights, wherever they lie and whenever they came there.
+# Reruns recognize such weights by these marks, whatever their place and time.
 MARKS = {
     "teacher": lambda wildcards: places.weights_mark(CFG.teacher.weights),
     "pretrained": lambda wildcards: (

@@ -1,5 +1,5 @@
-# What comes from elsewhere: weight files, into resources/weights, which all runs share, each with a stamp that the run owns;
-# the teacher; and all pictures that a run takes.
+# Downloads: weight files (into resources/weights, shared by all runs; each run keeps a stamp), the teacher, and all images
+# of a run.
 
 BY_HAND = [name for name, wanted in weight_files().items() if wanted.by_hand]
 
@@ -13,7 +13,7 @@ rule weights_file:
         f"{TIMES}/weights/{{weight}}.tsv"
     wildcard_constraints:
         weight=one_of(set(weight_files()) - set(BY_HAND)),
-    # A cluster's nodes often see no network; the machine that Snakemake runs on is the likeliest to see one.
+    # Compute nodes often have no network; the machine that Snakemake runs on most likely has one.
     localrule: True
     conda:
         env("data")
@@ -23,7 +23,7 @@ rule weights_file:
         mem_mb=500,
         runtime=240,
     params:
-        # No fingerprint of the code: a file is what its sha256 says, and a better downloader must not redo a student.
+        # No fingerprint of the code: the sha256 defines the file, and a better downloader must not redo a student.
         sha256=lambda wildcards: weight_files()[wildcards.weight].sha256,
         folder=str(FOLDER),
         stamps=subpath(output[0], parent=True),
@@ -43,7 +43,7 @@ use rule weights_file as weights_by_hand with:
     wildcard_constraints:
         weight=one_of(BY_HAND),
     message:
-        "Look for the weights {wildcards.weight}, which come by hand"
+        "Check the weights {wildcards.weight}, which must be put in place by hand"
 
 
 if TEACHER_STAMP:
@@ -77,8 +77,8 @@ if TEACHER_STAMP:
 
 if LISTED:
 
-    # All that the run takes at once, before the blocks take their part of it: first in line, and alone. No block depends on
-    # it, because it knows how many blocks there are; what it lacks, a block fetches itself.
+    # Fetches all images of the run first and alone, before any block. No block depends on it, because it depends on the
+    # number of blocks; a block fetches by itself what is missing.
     rule download:
         input:
             collect(INDEX, source=LISTED),
@@ -96,17 +96,17 @@ if LISTED:
             image("data")
         threads: 1024
         resources:
-            # A row group of a parquet file is held at once: some hundred pictures.
+            # A row group of a parquet file is held in memory at once: some hundred images.
             mem_mb=3000,
             runtime=600,
         params:
-            # No fingerprint of the code: a better downloader must not redo what is here.
+            # No fingerprint of the code: a better downloader must not fetch again what is here.
             sources=images_of(LISTED),
             golden=settings(CFG.golden),
             blocks=settings(CFG.blocks),
             seed=CFG.seed,
         message:
-            "Fetch the pictures of {input}, unless they are here"
+            "Fetch the images of {input}, unless they are here"
         shell:
             program(
                 "download",

@@ -9,15 +9,15 @@ from styledistill.run import lock, notes, watchdog
 from styledistill.run.configuration import or_exit
 from styledistill.run.summary import summarize, word_of_kills
 
-# Jobs find the scripts (and conda the locks) by these variables and not by text of a shell line: any path will do, and a
-# project that was moved makes nothing anew.
+# Jobs find the scripts (and conda the locks) by these variables, not by text in a shell line: any path works, and moving
+# the project reruns nothing.
 os.environ.update(
     STYLEDISTILL_SRC=str(PROJECT / "src"),
     STYLEDISTILL_ENVS=str(PROJECT / "envs"),
     STYLEDISTILL_START=str(START),
 )
 watchdog.bind_jobs(Path(RESULTS))
-# What jobs in containers must see of this machine; asked on each, since a cluster's nodes parse this as well.
+# Paths that jobs in containers must see, asked on each machine: a cluster's nodes parse this file too.
 if in_containers():
     os.environ.update(or_exit(containers.environment, CFG, PROJECT))
 
@@ -57,7 +57,7 @@ onstart:
 
 
 onsuccess:
-    # A run ends well even where an older file of it is damaged.
+    # A damaged older file must not turn a finished run into a failed one.
     try:
         logger.info(summarize(Path(RESULTS)))
     except (UserError, ValueError) as error:

@@ -1,4 +1,4 @@
-# What jobs are given of the machine: the environment of their packages, GPUs, cores.
+# Resources of jobs: package environments, GPUs, cores.
 
 from snakemake.settings.types import DeploymentMethod
 

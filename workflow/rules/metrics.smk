@@ -3,7 +3,7 @@
 import shlex
 
 STYLE_ACTIVATIONS = f"{RESULTS}/metrics/styles.npz"
-# How render.py is told to load a model.
+# Options by which render.py loads a model.
 OPTIONS = {
     "teacher": f"--teacher {shlex.quote(as_json(CFG.teacher))} --store {STORE} --finished {TEACHER}/val",
     **{model: f"--weights {folder}" for model, folder in IN_SHELL.items()},
@@ -13,7 +13,7 @@ OPTIONS = {
 rule render:
     input:
         golden=GOLDEN_CROPS,
-        # Lists the validation pairs, and is made from their crops and teacher pictures.
+        # Lists the validation pairs; it depends on their crops and teacher images.
         manifest=MANIFESTS[1],
         model=lambda wildcards: MADE_BY[wildcards.model],
     output:
@@ -52,7 +52,7 @@ rule render:
         )
 
 
-# The controls learnt nothing and need no network: one start of Python makes them all.
+# Baselines need no training and no network: one job makes all.
 rule render_controls:
     input:
         golden=GOLDEN_CROPS,
@@ -81,7 +81,7 @@ rule render_controls:
         validation=folder(f"{RESULTS}/validation"),
         code=fingerprint_script("render_controls"),
     message:
-        "Make the controls' pictures of the golden set and the validation pairs"
+        "Make the baselines' images of the golden set and the validation pairs"
     shell:
         step(
             "render_controls",
@@ -90,7 +90,7 @@ rule render_controls:
         )
 
 
-# What no loss touches is scored by one job, which also sees the styles for FID: once, and not for every model.
+# Models that no loss changes are scored by one job. It also computes the styles' activations for FID, once for all.
 rule score_fixed:
     input:
         images=GOLDEN_CROPS,
@@ -125,7 +125,7 @@ rule score_fixed:
         models=" ".join(configuration.FIXED_MODELS),
         code=fingerprint_script("score"),
     message:
-        "Score the teacher, the student before distillation and the controls"
+        "Score the teacher, the student before distillation and the baselines"
     shell:
         step(
             "score",
@@ -199,7 +199,7 @@ rule benchmark:
         env("model")
     container:
         image("model")
-    # All cores, so that nothing else runs beside it and disturbs the times; a cluster's profile keeps its node free.
+    # All cores, so that no other job disturbs the times; on a cluster the profile keeps the node free.
     threads: all_cores
     resources:
         mem_mb=6000,
@@ -215,7 +215,7 @@ rule benchmark:
         device=CFG.device,
         code=fingerprint_script("benchmark"),
     message:
-        "Measure seconds and memory of all models, alone on the machine"
+        "Measure time and memory of all models, alone on the machine"
     shell:
         step(
             "benchmark",

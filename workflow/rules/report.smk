@@ -54,7 +54,7 @@ rule table:
         mem_mb=1000,
         runtime=30,
     params:
-        # The order of rows; that of inputs alone is no reason for Snakemake.
+        # The order of rows; Snakemake does not rerun for a changed order of inputs.
         models=",".join(CFG.models),
         metrics=settings(CFG.metrics),
         seed=CFG.seed,
@@ -69,7 +69,7 @@ rule table:
         )
 
 
-# Models against each other, against the preprint's claims, and, where the protocol is StyleID's, against its table.
+# Compares models with each other, with the preprint's claims, and, for StyleID's protocol, with its published table.
 rule compare:
     input:
         scores=collect(SCORES, model=CFG.models),
@@ -202,7 +202,7 @@ rule report:
     params:
         config=given(CFG.model_dump_json()),
         results=folder(RESULTS),
-        # No input: its path would make the report anew wherever the repository is moved to.
+        # Not an input: its path would rerun the report after the repository is moved.
         template=[
             sha256_file(PROJECT / "src/styledistill/report/page" / name)
             for name in ("page.html.j2", "page.css", "page.js")

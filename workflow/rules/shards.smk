@@ -1,4 +1,4 @@
-# Shards and manifests of the teacher's pairs, and the data card in the form that the Hugging Face hub reads.
+# Shards and manifests of the teacher's pairs, and the data card in the Hugging Face hub's form.
 
 from styledistill.core.files import sha256_file
 
@@ -42,7 +42,7 @@ rule manifest:
         shards=lambda wildcards: collect(
             SHARD, split=wildcards.split, block=BLOCKS[wildcards.split]
         ),
-        # Validation gives way to the golden set alone: more training blocks, and a table made anew, are nothing to it.
+        # Validation pairs are removed only for golden duplicates, so more training blocks must not rerun this manifest.
         duplicates=lambda wildcards: (
             DUPLICATES if wildcards.split == "train" else ancient(DUPLICATES)
         ),
@@ -106,7 +106,7 @@ rule card:
         size=CFG.image_size,
         seed=CFG.seed,
         results=folder(RESULTS),
-        # No input: its path would write the card anew wherever the repository is moved to.
+        # Not an input: its path would rerun the card after the repository is moved.
         template=sha256_file(PROJECT / "src/styledistill/shards/card.md.j2"),
         code=fingerprint_script("card"),
     message:

@@ -1,4 +1,4 @@
-# What each source holds. Those on a server are asked by a local rule, on the machine that Snakemake runs on.
+# Index of each source. A local rule lists sources on a server, on the machine that Snakemake runs on.
 
 
 rule index:
@@ -26,7 +26,7 @@ rule index:
         code=fingerprint_script("index"),
         offline=1,
     message:
-        "List the pictures of source {wildcards.source}"
+        "List the images of source {wildcards.source}"
     shell:
         step(
             "index",

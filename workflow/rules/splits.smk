@@ -1,5 +1,4 @@
-# From sources to square crops: blocks and the golden set. The local rules fetch what lies on a server; all others see no
-# network.
+# From sources to square crops: blocks and the golden set. Local rules fetch from servers; all others need no network.
 
 SPLITS = f"{RESULTS}/splits.csv"
 
@@ -28,7 +27,7 @@ rule select_block:
         seed=CFG.seed,
         code=fingerprint_script("select_block"),
     message:
-        "Choose the pictures of {wildcards.split} block {wildcards.block}"
+        "Choose the images of {wildcards.split} block {wildcards.block}"
     shell:
         step(
             "select_block",
@@ -61,7 +60,7 @@ rule crop:
         out=subpath(output[0], parent=True),
         code=fingerprint_script("crop"),
     message:
-        "Crop the pictures of {wildcards.split} block {wildcards.block}"
+        "Crop the images of {wildcards.split} block {wildcards.block}"
     shell:
         step(
             "crop",
@@ -69,7 +68,7 @@ rule crop:
         )
 
 
-# Knows both the number of blocks and the golden set; so no job of a block waits for it, and it comes first.
+# Depends on the number of blocks and on the golden set, so no block waits for it; its priority makes it run first.
 rule splits:
     input:
         collect(INDEX, source=CFG.sources),
@@ -95,7 +94,7 @@ rule splits:
         seed=CFG.seed,
         code=fingerprint_script("splits"),
     message:
-        "Check that no picture is in two splits"
+        "Check that no image is in two splits"
     shell:
         step(
             "splits",
@@ -128,7 +127,7 @@ rule select_golden:
         seed=CFG.seed,
         code=fingerprint_script("select_golden"),
     message:
-        "Choose the golden pictures"
+        "Choose the golden images"
     shell:
         step(
             "select_golden",
@@ -160,7 +159,7 @@ rule crop_golden:
         out=subpath(output[0], parent=True),
         code=fingerprint_script("crop"),
     message:
-        "Crop the golden pictures"
+        "Crop the golden images"
     shell:
         step(
             "crop",
@@ -168,7 +167,7 @@ rule crop_golden:
         )
 
 
-# Another golden set trains nothing anew: it is looked at as it is when there is another reason to look.
+# `ancient`: a changed golden set alone must not rerun training.
 rule duplicates:
     input:
         golden=ancient(rules.select_golden.output.table),
@@ -193,7 +192,7 @@ rule duplicates:
         images=folder(IMAGES),
         code=fingerprint_script("duplicates"),
     message:
-        "Look for pictures that training, validation and the golden set share"
+        "Find near-duplicates across training, validation and the golden set"
     shell:
         step(
             "duplicates",
@@ -201,7 +200,7 @@ rule duplicates:
         )
 
 
-# A job of its own that only the report waits for: it refuses a golden set chosen later that holds a picture of a block.
+# Only the report waits for this job. It refuses a later golden set that holds an image of a block.
 rule duplicates_golden:
     input:
         splits=SPLITS,
@@ -229,7 +228,7 @@ rule duplicates_golden:
         images=folder(IMAGES),
         code=fingerprint_script("duplicates"),
     message:
-        "Look for golden pictures that the students may have learnt from"
+        "Find golden images that resemble training images"
     shell:
         step(
             "duplicates",

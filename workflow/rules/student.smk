@@ -1,5 +1,4 @@
-# Students: the start before distillation, one distillation per loss, and each as ONNX: usable without torch, in three
-# precisions.
+# Students: the start before distillation, one distillation per loss, and ONNX graphs in three precisions.
 
 TRAINING = "resources/training"
 STUDENT = f"{RESULTS}/students/{{loss}}/student.safetensors"
@@ -135,7 +134,7 @@ rule distill:
         out=subpath(output[0], parent=True),
         code=fingerprint_script("distill"),
     message:
-        "Distil the teacher into student {wildcards.loss}"
+        "Distill the teacher into student {wildcards.loss}"
     shell:
         step(
             "distill",
@@ -145,7 +144,7 @@ rule distill:
         )
 
 
-# Students differ in their weights only, and tracing is what takes long.
+# Students differ only in their weights, and tracing takes long: one job traces for all.
 rule trace_onnx:
     input:
         MADE_BY["pretrained"],

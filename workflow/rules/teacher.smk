@@ -1,4 +1,4 @@
-# The teacher's pictures, block by block.
+# The teacher's images, block by block.
 
 
 rule teach:
@@ -7,7 +7,7 @@ rule teach:
         weights=TEACHER_STAMP,
     output:
         [f"{TEACHER}/{{split}}/{{block}}/{pair}.png" for pair in PAIRS],
-        # What decided the pictures: the teacher's settings, and a hash of its weights.
+        # What decides the images: the teacher's settings and a hash of its weights.
         f"{TEACHER}/{{split}}/{{block}}/teacher.json",
     log:
         f"{LOGS}/teach/{{split}}/{{block}}.log",

@@ -38,4 +38,4 @@ def _purpose(name: str) -> str:
 
 @click.command(cls=Lazy)
 def main() -> None:
-    """Distil a diffusion stylizer into one feed-forward network, and use what came of it."""
+    """Distill a diffusion stylizer into one feed-forward network, and use the result."""

@@ -76,7 +76,7 @@ def distill(
     state_root: Path | str,
     note: Callable[[Row], None] | None = None,
 ) -> Distilled:
-    """Distil the student of folder `start` on the pairs of `manifests` (train, val) with a sum of weighted terms.
+    """Distill the student of folder `start` on the pairs of `manifests` (train, val) with a sum of weighted terms.
 
     The state stands below `state_root` under a hash of all that decides the result: killed and started again, the
     training goes on and ends with the same weights (bit-equal on a CPU). In several processes (of torchrun, or of
