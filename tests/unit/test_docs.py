@@ -12,13 +12,14 @@ from styledistill.commands.stylize import main as stylize
 from styledistill.config import TERMS
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "weights/README.md"])
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("[!.]*/*.md")])
 FENCE = re.compile(r"^```.*?^```", re.M | re.S)
 # Names of files in code: of the repository where they begin with one of its folders, or with one of the library's.
 NAMED = re.compile(r"`((?:src|docs|workflow|tests|envs|containers|profiles|weights|findings)/[\w./-]+)`")
 INSIDE = re.compile(r"`([a-z_]+/[\w/]*\w+\.(?:py|yaml|j2|css|js))`")
 # One names what was, the other the files of a run, which tests/workflow/test_outputs.py looks for.
 OTHER_FILES = {"CHANGELOG.md", "outputs.md"}
+KINDS_OF_CHANGE = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
 LARGEST = 300_000  # bytes of the images in docs/
 
 
@@ -68,6 +69,16 @@ def test_the_readme_is_short():
     lines = (ROOT / "README.md").read_text("utf-8").splitlines()
     assert len(lines) <= 120
     assert [line for line in lines if len(line) > 120] == []
+
+
+def test_the_changelog_keeps_its_form():
+    """That of keepachangelog.com: versions, and in each the same few headings, each once."""
+    _, *versions = re.split(r"^## ", (ROOT / "CHANGELOG.md").read_text("utf-8"), flags=re.M)
+    for number, version in enumerate(versions):
+        form = r"\[Unreleased\]" if not number else r"\[\d+\.\d+\.\d+\] - \d{4}-\d\d-\d\d"
+        assert re.match(form, version), version.splitlines()[0]
+        heads = re.findall(r"^### (.+)$", version, re.M)
+        assert len(heads) == len(set(heads)) and set(heads) <= KINDS_OF_CHANGE
 
 
 def test_the_index_lists_every_page():
