@@ -118,7 +118,7 @@ def _write_differences(root: Path, models: list[str]) -> None:
 
 def _write_ablation(root: Path, variants: list[str]) -> None:
     gammas = dict(zip(variants, (0.5, 0.0, "0.75 to 0.25"), strict=True))
-    per_pair = ("lpips", "cfsd", "gram_distance", "colour_distance")
+    per_pair = ("lpips", "st_lpips", "cfsd", "gram_distance", "colour_distance")
     rows = []
     for number, (name, gamma) in enumerate(gammas.items()):
         row = {"model": name, "gamma": gamma, "temperature": 1.5, "adain": "on", "injection": "on", "pairs": 4}

@@ -212,7 +212,7 @@ def test_a_score_that_is_no_number_is_an_error(bad: float, tmp_path: Path) -> No
     from styledistill.splits.pairs import Pair as Scored
 
     pair = Scored("golden", "c0_s0", "c0", "s0", tmp_path / "c.png", tmp_path / "s.png")
-    instruments = score.Instruments(*[torch.nn.Identity()] * 3, {"a": "b"}, [], CPU)
+    instruments = score.Instruments(*[torch.nn.Identity()] * 4, {"a": "b"}, [], CPU)
     with pytest.raises(UserError, match=r"c0_s0.*lpips"):
         score._rows([pair], {"lpips": broken(torch.ones(1))}, instruments)
 

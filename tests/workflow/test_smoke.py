@@ -83,6 +83,7 @@ def test_losses_start_alike_and_end_apart(smoke):
 def test_rows_made_with_seeded_networks_say_so(smoke):
     run = smoke / "results" / "smoke"
     assert "seeded" in (run / "tables/metrics.md").read_text()
+    assert "ST-LPIPS: bapps alex_shift_tolerant" in (run / "tables/metrics.md").read_text()
     assert "seeded" in (run / "report.html").read_text()
 
 

@@ -16,7 +16,7 @@ from ..cli import Folder, Writable, needs, user_errors
 @click.option("--out", type=Writable, help="CSV to write: one row per picture.")
 @click.option("--lpips", type=click.Choice(["alexnet", "vgg16"]), default="alexnet", show_default=True)
 @click.option("--fid", type=click.Choice(["inception", "art_inception"]), default="inception", show_default=True)
-@click.option("--seeded", is_flag=True, help="Random networks: no download, but scores that compare with none.")
+@click.option("--seeded", is_flag=True, help="Random networks, but for ST-LPIPS: no download, no scores that compare.")
 @click.option("--batch", type=click.IntRange(1), default=16, show_default=True, help="Pictures per forward.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 def main(
@@ -32,7 +32,7 @@ def main(
     batch: int,
     device: str,
 ) -> None:
-    """Print LPIPS, FID, ArtFID, CFSD and the other measures of the pictures in a folder.
+    """Print LPIPS, ST-LPIPS, FID, ArtFID, CFSD and the other measures of the pictures in a folder.
 
     StyleID's own protocol is --fid art_inception --size 512 on its 20 contents and 40 styles. Pairs with an image that
     cannot be read are left out and named at the end, and the exit code is 1.

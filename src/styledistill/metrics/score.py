@@ -24,15 +24,19 @@ from ..splits.pairs import Pair
 from . import image_measures
 from .cfsd import cfsd
 from .fid import activations, artfid, frechet_distance
+from .st_lpips import NETWORK as SHIFT_TOLERANT
+from .st_lpips import ShiftTolerantLpips, st_lpips
 
 MEASURES = (
     "lpips",
+    "st_lpips",
     "cfsd",
     "cfsd_mean",
     "teacher_mse",
     "teacher_psnr",
     "teacher_ssim",
     "teacher_lpips",
+    "teacher_st_lpips",
     "teacher_artefacts",
     "gram_distance",
     "colour_distance",
@@ -51,9 +55,10 @@ class Instruments:
     """The fixed networks that measure, on one device, and how rows name their weights."""
 
     lpips: nn.Module
+    st_lpips: ShiftTolerantLpips
     features: nn.Module  # of structure and Gram distance
     inception: nn.Module
-    labels: dict[str, str]  # by network: of LPIPS, of structure and Gram, of FID, in this order
+    labels: dict[str, str]  # by network: of LPIPS, of ST-LPIPS, of structure and Gram, of FID, in this order
     seeded: list[str]  # those with random weights, whose numbers do not compare with published ones
     device: torch.device
 
@@ -61,10 +66,12 @@ class Instruments:
 def load_instruments(metrics: Metrics, networks: Networks, device: torch.device) -> Instruments:
     """The metric networks of the configuration. Raises UserError when weights are missing."""
     seed = networks.seed
-    sources = {name: getattr(networks, name) for name in (metrics.lpips, networks.features, metrics.fid)}
+    used = (metrics.lpips, SHIFT_TOLERANT, networks.features, metrics.fid)
+    sources = {name: getattr(networks, name) for name in used}
     inception = {"inception": perceptual.inception, "art_inception": perceptual.art_inception}[metrics.fid]
     return Instruments(
         lpips=perceptual.lpips(sources[metrics.lpips], seed, metrics.lpips).to(device),
+        st_lpips=st_lpips(sources[SHIFT_TOLERANT], seed).to(device),
         features=perceptual.features(networks).to(device),
         inception=inception(sources[metrics.fid], seed).to(device),
         labels={name: perceptual.label(name, source, seed) for name, source in sources.items()},
@@ -104,12 +111,15 @@ def score_set(
     for content_file, chunks in _by_content(pairs, batch):
         content = load_pictures([content_file]).to(instruments.device)
         structure = feature_maps(instruments.features, content)[STRUCTURE]
+        content_seen = instruments.st_lpips.features(content)
         for chunk in chunks:
             output = _pictures(stylized, chunk, instruments)
             features = feature_maps(instruments.features, output)
+            goal = _pictures(teacher, chunk, instruments) if teacher else None
             columns = {
                 **_to_content(output, content, features[STRUCTURE], structure, instruments),
-                **(_to_teacher(output, _pictures(teacher, chunk, instruments), instruments) if teacher else {}),
+                **({} if goal is None else _to_teacher(output, goal, instruments)),
+                **_st_lpips(output, content_seen, goal, instruments.st_lpips),
                 **grams.distances(output, features, chunk),
                 **_alone(output),
             }
@@ -211,6 +221,20 @@ def _to_teacher(output: Tensor, goal: Tensor, instruments: Instruments) -> dict[
     }
 
 
+def _st_lpips(
+    output: Tensor, content: list[Tensor], goal: Tensor | None, network: ShiftTolerantLpips
+) -> dict[str, Tensor]:
+    """content: `network.features` of it. One image at a time: the first layer keeps 64 channels of every pixel."""
+    rows = []
+    for place, image in enumerate(output):
+        seen = network.features(image[None])
+        row = {"st_lpips": network.distance(seen, content)}
+        if goal is not None:
+            row["teacher_st_lpips"] = network.distance(seen, network.features(goal[place : place + 1]))
+        rows.append(row)
+    return {name: torch.cat([row[name] for row in rows]) for name in rows[0]}
+
+
 def _alone(output: Tensor) -> dict[str, Tensor]:
     return {
         "laplacian_energy": image_measures.laplacian_energy(output),
@@ -225,7 +249,7 @@ def _rows(pairs: list[Pair], columns: dict[str, Tensor], instruments: Instrument
         for pair, value in zip(pairs, column, strict=True):
             if not math.isfinite(value) and (name != "teacher_psnr" or value != math.inf):  # of equal pictures
                 raise UserError(f"{pair.name}: its {name} is not finite. Are the weights of the networks whole?")
-    networks = "; ".join(f"{name} {weights}" for name, weights in list(instruments.labels.items())[:2])
+    networks = "; ".join(f"{name} {weights}" for name, weights in list(instruments.labels.items())[:3])
     return {
         pair.name: {
             "set": pair.set,

@@ -386,7 +386,7 @@ def test_rows_stand_in_the_order_of_the_pairs(scores):
 
 
 def test_the_content_control_has_no_distance_to_the_content(scores):
-    for name in ("lpips", "cfsd", "cfsd_mean"):
+    for name in ("lpips", "st_lpips", "cfsd", "cfsd_mean"):
         assert max(column(scores["content"], name)) < 1e-5 * min(column(scores["style"], name))
 
 
@@ -400,6 +400,8 @@ def test_the_style_control_has_no_distance_to_the_style(scores):
 def test_the_teacher_has_no_distance_to_itself(scores):
     assert column(scores["teacher"], "teacher_mse") == [0] * 4
     assert column(scores["teacher"], "teacher_lpips") == [0] * 4
+    assert column(scores["teacher"], "teacher_st_lpips") == [0] * 4
+    assert min(column(scores["content"], "teacher_st_lpips")) > 1e-3
     assert column(scores["teacher"], "teacher_ssim") == [1] * 4
     assert min(column(scores["content"], "teacher_mse")) > 1e-4
 
@@ -429,7 +431,8 @@ def test_rows_and_summary_name_the_networks_and_that_they_are_seeded(tmp_path, s
     write_scores("teacher", {"golden": scores["teacher"]}, instruments, tmp_path / "t.csv", tmp_path / "t.json")
     rows, facts = pd.read_csv(tmp_path / "t.csv"), json.loads((tmp_path / "t.json").read_text())
     assert tuple(rows.columns) == COLUMNS
-    assert rows["networks"].str.contains("seeded").all()
+    named = "alexnet seeded-1 (random); shift_tolerant_alexnet bapps alex_shift_tolerant; vgg19 seeded-1 (random)"
+    assert set(rows["networks"]) == {named}
     assert facts["seeded"] == ["alexnet", "vgg19", "inception"]
     assert facts["sets"]["golden"]["fid"] > 0
 
@@ -465,8 +468,9 @@ def test_without_the_teachers_pictures_distances_to_it_are_missing(tmp_path, run
     alone = score_set(pairs, run / "style", None, styles, instruments, 16)
     write_scores("style", {"golden": alone}, instruments, tmp_path / "t.csv", tmp_path / "t.json")
     rows = pd.read_csv(tmp_path / "t.csv")
-    assert rows["teacher_ssim"].isna().all() and rows["teacher_mse"].isna().all()
-    assert rows["lpips"].notna().all()
+    for name in ("teacher_ssim", "teacher_mse", "teacher_st_lpips"):
+        assert rows[name].isna().all()
+    assert rows["lpips"].notna().all() and rows["st_lpips"].notna().all()
 
 
 def test_validation_pairs_follow_the_manifest(tmp_path):

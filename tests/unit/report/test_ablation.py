@@ -122,7 +122,7 @@ def test_the_table_says_what_each_variant_is(table):
     assert "| default | 0.4 | 1.5 | on | on | **0." in text
     assert "| cosine | 0.75 to 0.25 | 1.5 | on | on | 2." in text
     assert "| bare | 0.4 | 1.5 | off | on |" in text
-    assert text.count("**") == 2 * 4  # LPIPS, CFSD, Gram and colour distance; FID of so few pairs does not compete
+    assert text.count("**") == 2 * 5  # all but FID and ArtFID, which do not compete on so few pairs
     assert "(20.0)" in text and "fewer than 200 pairs" in text
     assert r"\textcolor{gray}{(20.0)}" in formats.latex(document)
 

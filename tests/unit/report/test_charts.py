@@ -55,6 +55,9 @@ def test_the_rate_is_marked_in_every_panel_at_its_epoch():
         assert [text.get_text() for text in axes.texts] == ["rate 5e-05", "rate 2.5e-05"]
 
 
+THREE = {"teacher_lpips": 0.1, "teacher_st_lpips": 0.1, "teacher_mse": 0.2}
+
+
 @pytest.mark.parametrize(
     ("columns", "measure"),
     [
@@ -62,9 +65,12 @@ def test_the_rate_is_marked_in_every_panel_at_its_epoch():
         ({"teacher_lpips": 0.1, "teacher_mse": 0.2, "seeded": "vgg19"}, "teacher_lpips"),
         ({"teacher_lpips": 0.1, "teacher_mse": 0.2, "seeded": "alexnet vgg19"}, "teacher_mse"),
         ({"teacher_mse": 0.2, "seeded": np.nan}, "teacher_mse"),
+        ({**THREE, "seeded": ""}, "teacher_lpips"),
+        ({**THREE, "seeded": "alexnet"}, "teacher_st_lpips"),
+        ({**THREE, "seeded": "vgg16 shift_tolerant_alexnet"}, "teacher_mse"),
     ],
 )
-def test_figures_go_by_lpips_unless_its_network_is_seeded(columns, measure):
+def test_figures_go_by_the_first_distance_of_trained_weights(columns, measure):
     assert distance_measure(pd.DataFrame([columns])) == measure
 
 

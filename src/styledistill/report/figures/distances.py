@@ -11,20 +11,25 @@ import pandas as pd
 from ...core.errors import UserError
 from ...splits.pairs import Pair, validation_pairs
 
-DISTANCES = {"teacher_lpips": "LPIPS to the teacher", "teacher_mse": "MSE to the teacher"}
+# The first that was measured with trained weights is the one that figures go by.
+DISTANCES = {
+    "teacher_lpips": "LPIPS to the teacher",
+    "teacher_st_lpips": "ST-LPIPS to the teacher",
+    "teacher_mse": "MSE to the teacher",
+}
+_NETWORKS = {"teacher_lpips": {"alexnet", "vgg16"}, "teacher_st_lpips": {"shift_tolerant_alexnet"}}
 
 
 def distance_measure(metrics: pd.DataFrame) -> str:
-    """The column that figures go by: LPIPS to the teacher; MSE where LPIPS's network is seeded or was not run.
+    """The column that figures go by: LPIPS to the teacher; ST-LPIPS where LPIPS's network is seeded; else MSE.
 
-    metrics: rows of tables/metrics.csv. Raises UserError when neither column is there.
+    metrics: rows of tables/metrics.csv. Raises UserError when none of these columns is there.
     """
     seeded = " ".join(metrics["seeded"].fillna("").astype(str)).split() if "seeded" in metrics else []
-    if "teacher_lpips" in metrics and not {"alexnet", "vgg16"} & set(seeded):
-        return "teacher_lpips"
-    if "teacher_mse" not in metrics:
-        raise UserError("tables/metrics.csv: no distance to the teacher; run the score stage")
-    return "teacher_mse"
+    for measure in DISTANCES:
+        if measure in metrics and not _NETWORKS.get(measure, set()) & set(seeded):
+            return measure
+    raise UserError("tables/metrics.csv: no distance to the teacher; run the score stage")
 
 
 def golden_distances(results: Path, models: Sequence[str], measure: str) -> dict[str, pd.DataFrame]:

@@ -311,7 +311,8 @@ def _curves_words(histories: dict[str, pd.DataFrame]) -> str:
 
 
 # The measures shown beneath an enlarged picture, and their titles.
-_PAIR_NUMBERS = {m.name: m.title for m in MEASURES if m.name in ("teacher_mse", "teacher_lpips", "lpips")}
+_SHOWN = ("teacher_mse", "teacher_lpips", "teacher_st_lpips", "lpips", "st_lpips")
+_PAIR_NUMBERS = {m.name: m.title for m in MEASURES if m.name in _SHOWN}
 
 
 def _pair_scores(results: Path, config: Config) -> dict[str, dict[str, dict[str, float]]]:

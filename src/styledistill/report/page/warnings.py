@@ -34,7 +34,7 @@ def cautions(
     what the stages wrote about themselves.
     """
     said = []
-    used = (config.networks.features, config.metrics.lpips, config.metrics.fid)
+    used = (config.networks.features, config.metrics.lpips, "shift_tolerant_alexnet", config.metrics.fid)
     seeded = [name for name in used if getattr(config.networks, name) == "seeded"]
     if seeded:
         text = (

@@ -14,7 +14,7 @@ from .model import Column, Table, words
 
 SETTINGS = ("gamma", "temperature", "adain", "injection")
 SETTING_TITLES = ("Gamma", "Temperature", "AdaIN", "Injection")
-_SHOWN = ("lpips", "fid", "artfid", "cfsd", "gram_distance", "colour_distance")
+_SHOWN = ("lpips", "st_lpips", "fid", "artfid", "cfsd", "gram_distance", "colour_distance")
 SHOWN = [measure for measure in MEASURES if measure.name in _SHOWN]
 
 

@@ -18,11 +18,11 @@ from .model import Cell, Column, Table, measured, words
 # Measures whose differences are shown. A distance to the teacher is no difference to it, so it stands there alone.
 AGAINST = {
     "teacher": (
-        *("lpips", "cfsd", "gram_distance", "colour_distance"),
+        *("lpips", "st_lpips", "cfsd", "gram_distance", "colour_distance"),
         *("laplacian_energy", "saturation", "brightness"),
     ),
     "pretrained": (
-        *("lpips", "cfsd", "teacher_mse", "teacher_ssim", "teacher_lpips"),
+        *("lpips", "st_lpips", "cfsd", "teacher_mse", "teacher_ssim", "teacher_lpips", "teacher_st_lpips"),
         *("teacher_artefacts", "gram_distance", "colour_distance"),
     ),
 }

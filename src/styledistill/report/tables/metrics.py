@@ -19,6 +19,7 @@ from .model import Cell, Column, Table, measured, words
 NETWORKS = {
     "alexnet": "LPIPS",
     "vgg16": "LPIPS",
+    "shift_tolerant_alexnet": "ST-LPIPS",
     "vgg19": "CFSD and Gram distance",
     "efficientnet_lite0": "CFSD and Gram distance",
     "inception": "FID",
@@ -38,6 +39,7 @@ class Measure:
 
 MEASURES = (
     Measure("lpips", "LPIPS", "min"),
+    Measure("st_lpips", "ST-LPIPS", "min"),
     Measure("fid", "FID", "min", per_pair=False),
     Measure("artfid", "ArtFID", "min", per_pair=False),
     Measure("cfsd", "CFSD (sum)", "min"),
@@ -46,6 +48,7 @@ MEASURES = (
     Measure("teacher_psnr", "PSNR to teacher, dB", "max"),
     Measure("teacher_ssim", "SSIM to teacher", "max"),
     Measure("teacher_lpips", "LPIPS to teacher", "min"),
+    Measure("teacher_st_lpips", "ST-LPIPS to teacher", "min"),
     Measure("teacher_artefacts", "Artefacts beyond teacher", "min"),
     Measure("gram_distance", "Gram distance", "min"),
     Measure("colour_distance", "Colour distance", "min"),
