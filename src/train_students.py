@@ -82,7 +82,7 @@ def train(work: Path, architecture: str, photographs: Path, paintings: Path, sta
 def export(work: Path, architecture: str, out: Path) -> None:
     """Write a trained student in fp16, with recipe, history and sha256."""
     with user_errors():
-        student = Student.from_pretrained(work / architecture)
+        student = Student.from_pretrained(kept(work / architecture, "train"))
         state = student.network.state_dict()
         half = {name: (v.half() if v.is_floating_point() else v).contiguous() for name, v in state.items()}
         finite_weights(half, str(out / WEIGHTS_FILE))  # fp16 ends at 65504

@@ -88,7 +88,7 @@ def test_a_size_that_cannot_be_scored(value: str, home: Path) -> None:
     "where", ["drawn:", "drawn:x", "drawn:0", "drawn:-3", "nowhere", "nowhere/*.png", "[", "{0..3}"]
 )
 def test_pictures_to_pretrain_on_that_are_none(where: str, home: Path) -> None:
-    with pytest.raises(UserError, match=r"no number of pictures|no pictures there"):
+    with pytest.raises(UserError, match=r"no number of pictures|no images there"):
         pretrain.pictures(where, lambda *_: np.zeros(0), 1, 32)
 
 
