@@ -166,13 +166,19 @@ class Sessions:
         self._open: OrderedDict[str, onnxruntime.InferenceSession] = OrderedDict()
 
     def run(self, name: str, **inputs: np.ndarray) -> list[np.ndarray]:
-        """The outputs of a graph."""
-        return self._session(name).run(None, inputs)
+        """The outputs of a graph. Raises MemoryError where memory does not suffice."""
+        return self.run_named(name, **inputs)[1]
 
     def run_named(self, name: str, **inputs: np.ndarray) -> tuple[list[str], list[np.ndarray]]:
         """The names of a graph's outputs, and the outputs."""
         session = self._session(name)
-        return [output.name for output in session.get_outputs()], session.run(None, inputs)
+        try:
+            made = session.run(None, inputs)
+        except Exception as error:  # onnxruntime raises types of its own, and none of them tells of memory
+            if "allocate memory" in str(error) or "bad_alloc" in str(error):
+                raise MemoryError("onnxruntime cannot allocate memory") from error
+            raise
+        return [output.name for output in session.get_outputs()], made
 
     def names(self, name: str) -> list[str]:
         """The names of a graph's inputs."""

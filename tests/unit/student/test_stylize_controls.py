@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -182,6 +185,28 @@ def test_a_slip_is_one_line_before_any_engine_is_loaded(
     before = sorted(here.rglob("*"))
     assert said in only_error(run(*words, *([] if "-o" in words else ["-o", "out.png"])))
     assert sorted(here.rglob("*")) == before
+
+
+def test_memory_that_does_not_suffice_is_one_line(here: Path) -> None:
+    """onnxruntime's own error for it is none of Python's; a process of its own, for the limit stays."""
+    Image.new("RGB", (1400, 1400)).save("large.png")
+    code = """
+import resource
+import numpy
+from styledistill.commands import stylize
+from styledistill.student import engines
+student = engines.load(stylize.EMBEDDED, "cpu")
+engines.load = lambda *_, **__: student
+image = numpy.ones((1, 3, 64, 64), numpy.float32)
+student.stylize(image, image)  # what it needs to begin
+used = int(open("/proc/self/statm").read().split()[0]) * 4096
+resource.setrlimit(resource.RLIMIT_AS, (used + 180_000_000,) * 2)
+stylize.main(["large.png", "a.png", "-o", "out.png"])
+"""
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1, done.stderr
+    assert "large.png: too large for the memory of this device" in done.stderr
 
 
 def test_a_turned_content_takes_a_mask_as_people_see_it(here: Path) -> None:
