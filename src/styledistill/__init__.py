@@ -9,12 +9,16 @@ put_up()
 
 
 def __getattr__(name: str) -> Any:
-    """`Student`, imported on first use, and by name: no fingerprint of code follows it, for no job imports it here."""
+    """`Student`, imported on first use: that of torch where torch is installed, else that of onnxruntime.
+
+    By name, so that no fingerprint of code follows it: no job imports it here.
+    """
     if name != "Student":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    students = import_module(".student", __name__)
     try:
-        return import_module(".student", __name__).Student
+        return students.Student
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise
-        raise ImportError("students need torch, which is not installed: pip install 'styledistill[train]'") from None
+        return students.OnnxStudent

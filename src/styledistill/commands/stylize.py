@@ -76,7 +76,7 @@ def main(
             from ..student.engines import load
             from ..student.stylize_files import stylize_files
 
-        student = load(model, device, revision, mixing=len(styles) > 1 or strength < 1, pixels=pixels)
+            student = load(model, device, revision, mixing=len(styles) > 1 or strength < 1, pixels=pixels)
         made = stylize_files(student, jobs, options)
         click.echo(f"{out}: {made} picture{'s' * (made != 1)}")
         if made < len(jobs):

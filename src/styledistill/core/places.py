@@ -15,6 +15,7 @@ import braceexpand
 
 from .files import at_home, canonical_json, sha256_bytes, sha256_file
 
+_PACKAGE = Path(__file__).parents[1]
 # The folder that holds the workflow, its scripts and the embedded weights.
 PROJECT = next((folder for folder in Path(__file__).parents if (folder / "Snakefile").is_file()), Path.cwd())
 
@@ -29,14 +30,21 @@ _LARGE = 1 << 28  # bytes; of weights beyond, names and sizes are looked at, for
 
 
 def found(path: Path | str) -> Path:
-    """A path of the working directory or, where nothing is there, of the project, as `weights/tiny_teacher`."""
+    """A path of the working directory or, where nothing is there, of the project, as `weights/tiny_teacher`.
+
+    Or of the package, where that was installed: it carries `weights/micro`.
+    """
     place = Path(at_home(str(path)))
-    return PROJECT / place if not place.exists() and (PROJECT / place).exists() else place
+    if place.exists():
+        return place
+    if (PROJECT / place).exists():
+        return PROJECT / place
+    return _PACKAGE / place if place.parts[:1] == ("weights",) and (_PACKAGE / place).exists() else place
 
 
 def embedded(name: str) -> Path:
-    """The folder of embedded weights, of the package (which carries `micro`) or, in a checkout, of the project."""
-    inside = Path(__file__).parents[1] / "weights" / name
+    """The folder of embedded weights, of the package where it carries them, else of the project."""
+    inside = _PACKAGE / "weights" / name
     return inside if inside.is_dir() else PROJECT / "weights" / name
 
 
