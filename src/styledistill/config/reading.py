@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -35,14 +36,29 @@ class _Once(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The same of an object in JSON."""
+    keys = [key for key, _ in pairs]
+    if twice := next((key for key in keys if keys.count(key) > 1), None):
+        raise UserError(f"{shown(twice)} stands twice; keep one of them")
+    return dict(pairs)
+
+
 def read(path: Path | str) -> Any:
-    """The plain values of a YAML file in UTF-8. Raises UserError for what is none, and for a key that stands twice."""
+    """The plain values of a YAML or JSON file in UTF-8. Raises UserError for others, and for a key that stands twice.
+
+    Snakemake reads what is called .json as JSON, which YAML does not hold whole.
+    """
     try:
-        return yaml.load(Path(path).read_text("utf-8-sig"), _Once)
+        text = Path(path).read_text("utf-8-sig")
+        if Path(path).suffix == ".json":
+            return json.loads(text, object_pairs_hook=_once)
+        return yaml.load(text, _Once)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        raise UserError(f"{path}: cannot be read as YAML ({' '.join(str(error).split())[:200]})") from error
+    except (yaml.YAMLError, ValueError, OSError) as error:
+        form = "JSON" if Path(path).suffix == ".json" else "YAML"
+        raise UserError(f"{path}: cannot be read as {form} ({' '.join(str(error).split())[:200]})") from error
 
 
 def validate(values: dict[str, Any]) -> Config:

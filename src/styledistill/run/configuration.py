@@ -41,7 +41,7 @@ def _chosen(config: dict[str, Any], workflow: Workflow, project: Path) -> Config
     if workflow.modifier.is_main_snakefile():
         files = workflow.config_settings.configfiles
         # Once more, for Snakemake says nothing of keys that stand twice.
-        for file in (file for file in files if Path(file).suffix != ".json"):
+        for file in files:
             read(file)
         if not files:
             values = read(project / "config.yaml")

@@ -52,6 +52,22 @@ def test_a_key_stands_once(text: str, said: str, tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"run": "x", "losses": {}, "run": "y"}', "run stands twice"),
+        ('{"losses": {"a": {"pixel": 1}, "a": {"gram": 1}}}', "a stands twice"),
+        ('{"run": ', "cannot be read as JSON"),
+    ],
+)
+def test_a_key_stands_once_in_json_too(text: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "c.json").write_text(text, "utf-8")
+    with pytest.raises(UserError, match=rf"c\.json: .*{said}"):
+        config.read(tmp_path / "c.json")
+    (tmp_path / "c.json").write_text('{"a":\t{"x": 1e-4}, "b": {"x": null}}', "utf-8")
+    assert config.read(tmp_path / "c.json") == {"a": {"x": 1e-4}, "b": {"x": None}}
+
+
 def test_equal_keys_of_other_sections_and_anchors_are_none(tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text("\ufeffa: &a {x: 1}\nb: {<<: *a, x: 2}\nc: {x: 1}\n1: x\n'1': y\n", "utf-8")
     assert config.read(tmp_path / "c.yaml")["b"] == {"x": 2}
