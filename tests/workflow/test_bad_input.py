@@ -126,3 +126,18 @@ def test_no_space_on_the_disk(tmp_path, small_disk):
     sources = {name: {"kind": "procedural", "pictures": name, "count": 99} for name in ("scenes", "faces", "styles")}
     _preset(tmp_path, sources=sources, image_size=256, blocks=blocks, golden=golden, pairs={"train": 4, "val": 4})
     _fails(tmp_path, "error: results/smoke/", "no space left on the disk", arguments=("--until", "crop"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("distill={micro_batch: null, batch: 3}", ""),  # numbers in a mapping come as text
+        ("networks={vgg19: null}", "error: configuration: networks.vgg19: Input should be a valid string (got None)"),
+        ("losses={mse: {pixel: nan}}", "error: configuration: losses.mse.pixel: "),
+    ],
+)
+def test_null_and_numbers_inside_mappings_of_a_command_line(words, said, tmp_path):
+    done = run_workflow(tmp_path, "-n", "--quiet", "all", "--configfile", str(SMOKE), "--config", words)
+    assert (done.returncode != 0) == bool(said), done.stdout + done.stderr
+    assert said in done.stdout + done.stderr and "Traceback" not in done.stdout + done.stderr
