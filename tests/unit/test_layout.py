@@ -41,7 +41,7 @@ FLOORS = (
 INNER_FLOORS = {"report": ("tables", "figures", "page"), "procedural": ("scenes", "faces", "styles", "draw")}
 # Of no chapter: where the project is, what rules share and jobs are given, a run's start and end, and a study.
 ACROSS = {"project", "common", "machine", "lifecycle", "ablation"}
-FOR_PEOPLE = {"stylize", "score", "verify", "explain", "resume", "download", "weights"}
+FOR_PEOPLE = {"stylize", "augment", "score", "verify", "explain", "resume", "download", "weights"}
 FOR_PEOPLE |= {"train_tiny_teacher", "train_students"}
 RULE = re.compile(r"^ *rule (\w+):\n(.*?)(?=^ *(?:use )?rule |\Z)", re.M | re.S)
 

@@ -1,0 +1,57 @@
+"""Draw every image of a data set in several styles, to train others on."""
+
+from pathlib import Path
+
+import click
+
+from ..cli import SEED, Number, needs, user_errors
+from ..core.errors import UserError
+from ..core.places import embedded
+from ..student.augment_jobs import MAP, plan
+from ..student.stylize_jobs import Options
+
+Folder = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("images", type=Folder)
+@click.argument("styles", type=Folder)
+@click.option("-o", "--out", type=Folder, required=True, help="Folder for the results and augment.csv.")
+@click.option("--styles-per-image", type=click.IntRange(1), default=1, show_default=True, help="Drawn without repeats.")
+@click.option("--seed", type=SEED, default=1, show_default=True, help="Decides which image meets which styles.")
+@click.option("--model", default=str(embedded("micro")), help="Folder of a student, or its hub id. Default: micro.")
+@click.option("--revision", default="main", show_default=True, help="Branch, tag or commit of a hub id.")
+@click.option("--size", type=click.IntRange(1), help="Scale the shorter sides to so many pixels. Default: their own.")
+@click.option("--strength", type=Number(0, 1), default=1.0, show_default=True, help="How much of the style.")
+@click.option("--preserve-color", is_flag=True, help="Keep the content's colors: only light and dark are stylized.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+def main(
+    images: Path,
+    styles: Path,
+    out: Path,
+    styles_per_image: int,
+    seed: int,
+    model: str,
+    revision: str,
+    size: int | None,
+    strength: float,
+    preserve_color: bool,
+    device: str,
+) -> None:
+    """Draw every image below IMAGES in styles of those below STYLES.
+
+    Folders are kept; augment.csv says what was drawn with what. The same command again goes on where it ended.
+    """
+    with user_errors():
+        jobs = plan(images, styles, out, styles_per_image, seed)
+        made = 0
+        if jobs:
+            with needs():
+                from ..student.engines import load
+                from ..student.stylize_files import stylize_files
+
+            options = Options(size=size, strength=strength, preserve_color=preserve_color)
+            made = stylize_files(load(model, device, revision, mixing=strength < 1), jobs, options)
+        click.echo(f"{out / MAP}: {made} image{'s' * (made != 1)} made")
+        if made < len(jobs):
+            raise UserError(f"{len(jobs) - made} of {len(jobs)} images could not be made; the reasons stand above.")
