@@ -66,6 +66,7 @@ def test_the_seed_decides(here: Path) -> None:
     met = [[job.styles for job in plan(Path("images"), Path("styles"), Path(f"out{n}"), 1, n)] for n in range(6)]
     assert met[0] == [job.styles for job in plan(Path("images"), Path("styles"), Path("again"), 1, 0)]
     assert len({tuple(styles) for styles in met}) > 1
+    assert any(len(set(styles)) > 1 for styles in met)  # and the image's name
 
 
 def test_a_bad_image_ends_nothing(here: Path) -> None:
