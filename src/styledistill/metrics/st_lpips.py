@@ -80,6 +80,7 @@ class ShiftTolerantLpips(nn.Module):
         """
         shift, scale = (images.new_tensor(values)[:, None, None] for values in (SHIFT, SCALE))
         x, found = (2 * images - 1 - shift) / scale, []
+        x = x.contiguous(memory_format=torch.channels_last)  # a sixth less time on a CPU
         for depth in self.depths:
             x = depth(x)
             found.append(x / (x.square().sum(1, keepdim=True).sqrt() + EPSILON))
