@@ -121,3 +121,15 @@ def quoted() -> list[str]:
 def test_every_message_of_the_page_is_one_of_the_code(message):
     for part in filter(None, (part.strip() for part in message.split("..."))):
         assert part in messages(), part
+
+
+def test_every_direct_dependency_is_explained_under_its_environment():
+    text = (ROOT / "docs/dependencies.md").read_text("utf-8")
+    for file in sorted(ROOT.glob("envs/*.in")):
+        lines = [line for line in file.read_text("utf-8").split("\n") if line and not line.startswith("-r ")]
+        named = {re.split(r"[=<>]", line)[0] for line in lines}
+        section = text.partition(f"`envs/{file.name}`)")[2].partition("\n## ")[0]
+        explained = {
+            name for row in re.findall(r"^\| (`.*?) \|", section, re.M) for name in re.findall(r"`(.+?)`", row)
+        }
+        assert named == explained, file.name
