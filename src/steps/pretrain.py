@@ -1,8 +1,8 @@
 """Train a student before distillation by STTR's own objective: no teacher and no pairs are needed.
 
-The embedded students were not made by it, but by `src/train_students.py`. The tiny STTR that one of them started from
-was, in two stages (41 and 22 minutes on one core): where the backbones were never trained, detail comes fastest by
-reproducing images alone; the objective, and taking colors from a style, follow.
+The embedded students were not made by it, but by `styledistill.embedded.train_students`. The tiny STTR that one of them
+started from was, in two stages (41 and 22 minutes on one core): where the backbones were never trained, detail comes
+fastest by reproducing images alone; the objective, and taking colors from a style, follow.
 
     python src/steps/pretrain.py --size tiny --image-size 128 --contents drawn:2000 --styles drawn:2000 --seed 1 \\
         --networks '{"vgg19": "seeded"}' --out STAGE1 --settings '{"steps": 14000, "batch": 0, "identity_batch": 16,

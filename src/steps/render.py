@@ -9,8 +9,8 @@ import click
 from styledistill.config import Teacher
 from styledistill.core.provenance import run_record
 from styledistill.core.runtime import pick_device, seed_everything, use_threads
+from styledistill.metrics.stylizers import CHUNK, Wanted, copy_finished, load_stylizer, render
 from styledistill.splits.pairs import golden_pairs, validation_pairs
-from styledistill.stylizers import CHUNK, Wanted, copy_finished, load_stylizer, render
 
 
 @click.command()

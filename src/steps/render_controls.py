@@ -10,8 +10,8 @@ import torch
 from styledistill.config import CONTROLS
 from styledistill.core.provenance import run_record
 from styledistill.core.runtime import use_threads
+from styledistill.metrics.stylizers import Wanted, load_stylizer, render
 from styledistill.splits.pairs import golden_pairs, validation_pairs
-from styledistill.stylizers import Wanted, load_stylizer, render
 
 
 @click.command()

@@ -10,8 +10,8 @@ from styledistill.config import Teacher
 from styledistill.core.files import write_json
 from styledistill.core.provenance import run_record
 from styledistill.core.runtime import pick_device, use_threads
+from styledistill.metrics.stylizers import StoredTeacher, render
 from styledistill.splits.pairs import block_pairs
-from styledistill.stylizers import StoredTeacher, render
 
 
 @click.command()

@@ -39,9 +39,9 @@ from parts.table import Row, keep, show
 
 from styledistill.config import Teacher
 from styledistill.metrics import benchmark_model as cost
+from styledistill.metrics.stylizers import Stylizer, Wanted, load_stylizer, networks_of
 from styledistill.student.model import Student
 from styledistill.student.onnx_export import PRECISIONS, export, trace
-from styledistill.stylizers import Stylizer, Wanted, load_stylizer, networks_of
 
 THREADS, TURNS = 2, 5
 CPU = torch.device("cpu")

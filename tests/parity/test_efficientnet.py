@@ -9,8 +9,8 @@ import pytest
 import torch
 from fill import seeded_image
 
-from styledistill.efficientnet import CHANNELS
 from styledistill.perceptual import efficientnet_lite0
+from styledistill.perceptual.efficientnet import CHANNELS
 
 SIZES = {"even": (64, 96), "odd": (71, 50)}
 

@@ -16,10 +16,9 @@ from PIL import Image
 
 import score
 import stylize
-import train_students
-import train_tiny_teacher
 from styledistill import config
 from styledistill.core.errors import UserError
+from styledistill.embedded import train_students, train_tiny_teacher
 from styledistill.run.notes import notes
 from styledistill.run.preflight import missing_weights
 from styledistill.student.stylize_jobs import plan

@@ -24,17 +24,15 @@ FLOORS = (
     "downloads",
     "sources",
     "splits",
-    "efficientnet",
     "perceptual",
     "teacher",
     "shards",
     "student",
-    "stylizers",
     "metrics",
     "report",
-    "embedded",
     "run",
     "cli",
+    "embedded",
     "commands",
 )
 # Within a package that has packages of its own.
@@ -42,7 +40,6 @@ INNER_FLOORS = {"report": ("tables", "figures", "page"), "procedural": ("scenes"
 # Of no chapter: where the project is, what rules share and jobs are given, a run's start and end, and a study.
 ACROSS = {"project", "common", "machine", "lifecycle", "ablation"}
 FOR_PEOPLE = {"stylize", "augment", "score", "verify", "explain", "resume", "download", "weights"}
-FOR_PEOPLE |= {"train_tiny_teacher", "train_students"}
 RULE = re.compile(r"^ *rule (\w+):\n(.*?)(?=^ *(?:use )?rule |\Z)", re.M | re.S)
 
 

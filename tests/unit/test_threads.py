@@ -8,7 +8,7 @@ import torch
 
 from styledistill.config import Teacher
 from styledistill.core.tensors import to_uint8
-from styledistill.stylizers import Wanted, load_stylizer
+from styledistill.metrics.stylizers import Wanted, load_stylizer
 
 WEIGHTS = Path(__file__).parents[2] / "weights"
 TEACHER = Teacher(weights=str(WEIGHTS / "tiny_teacher"), convention="diffusers", steps=4, gamma=0.4)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import sys
 
 MOVED = {
+    "styledistill.stylizers": "styledistill.metrics.stylizers",
+    "styledistill.efficientnet": "styledistill.perceptual.efficientnet",
     "styledistill.evaluation": "styledistill.splits.pairs",
     "styledistill.fingerprint": "styledistill.core.fingerprint",
     "styledistill.loss_terms": "styledistill.config.terms",

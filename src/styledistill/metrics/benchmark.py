@@ -45,8 +45,8 @@ def measure_each(models: dict[str, Path | None], wanted: Measurement) -> Iterato
 
 def _measure(name: str, weights: Path | None, wanted: Measurement) -> tuple[dict[str, str | float], float]:
     from ..core.runtime import pick_device
-    from ..stylizers import Wanted
     from .benchmark_model import measure
+    from .stylizers import Wanted
 
     model = Wanted(name, pick_device(wanted.device), weights, wanted.teacher)
     row = measure(model, wanted.content, wanted.style, wanted.size, wanted.repeats)

@@ -17,7 +17,7 @@ from torch import Tensor
 from ..core.images import open_rgb, square_crop
 from ..core.runtime import use_threads
 from ..core.tensors import from_uint8
-from ..stylizers import Stylizer, Wanted, load_stylizer, networks_of
+from .stylizers import Stylizer, Wanted, load_stylizer, networks_of
 
 _SMALL = 64  # pixels; Stable Diffusion takes no smaller pictures
 

@@ -17,8 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..efficientnet import CHANNELS, EfficientNetLite0
 from ..perceptual import efficientnet_lite0
+from ..perceptual.efficientnet import CHANNELS, EfficientNetLite0
 from .style_statistics import EPSILON, LEVELS, PROJECTIONS
 
 DEPTHS = 4  # of EfficientNet-Lite0's features: strides 2, 2, 4 and 8

@@ -11,9 +11,9 @@ import torch
 from click.testing import CliRunner
 from torch import Tensor
 
-import train_students
 from styledistill.config import Networks
 from styledistill.core.errors import UserError
+from styledistill.embedded import train_students
 from styledistill.perceptual import features
 from styledistill.sources.crops import Group, crop
 from styledistill.student import Student, practice

@@ -12,8 +12,7 @@ from styledistill.core.images import load_array, save_png
 from styledistill.core.tensors import to_uint8
 from styledistill.metrics.benchmark import COLUMNS, Measurement, measure_each
 from styledistill.metrics.benchmark_model import measure
-from styledistill.splits.pairs import Pair, golden_pairs
-from styledistill.stylizers import (
+from styledistill.metrics.stylizers import (
     Control,
     Wanted,
     content,
@@ -24,6 +23,7 @@ from styledistill.stylizers import (
     render,
     style,
 )
+from styledistill.splits.pairs import Pair, golden_pairs
 
 CPU = torch.device("cpu")
 
@@ -205,7 +205,7 @@ class Hungry(torch.nn.Module):
 
 
 def test_the_peak_is_what_one_picture_takes_above_the_loaded_model(images, monkeypatch):
-    from styledistill import stylizers
+    from styledistill.metrics import stylizers
 
     monkeypatch.setitem(stylizers.LOADERS, "hungry", lambda wanted: Hungry())
     row = measure(Wanted("hungry", CPU), images / "golden/c0.png", images / "golden/s0.png", 32, repeats=3)

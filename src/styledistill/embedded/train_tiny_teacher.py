@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from styledistill.cli import SEED, Folder, user_errors  # sets OpenMP's wait policy, so it stands before torch
-
 import click
 import numpy as np
 import torch
 from safetensors.torch import load_file
 
-from styledistill.core.files import atomic_path, sha256_file, write_json, write_text
-from styledistill.core.runtime import use_threads
-from styledistill.embedded import tiny_teacher
-from styledistill.embedded.pool import mixed_pool
-from styledistill.embedded.steps import kept
-from styledistill.sources.crops import HELD_OUT, Group, crops, opened
+from ..cli import SEED, Folder, user_errors  # sets OpenMP's wait policy, so it stands before torch
+from ..core.files import atomic_path, sha256_file, write_json, write_text
+from ..core.runtime import use_threads
+from ..sources.crops import HELD_OUT, Group, crops, opened
+from . import tiny_teacher
+from .pool import mixed_pool
+from .steps import kept
 
 AUTOENCODER = tiny_teacher.Schedule(steps=2_400, batch=8, learning_rate=5e-4)
 COARSE = 1_000  # the first UNet steps on quarter-size latents: layout of textures is learnt four times faster there
@@ -139,7 +138,7 @@ def recipe(work: Path, out: Path, unet_steps: int, psnr: float) -> dict[str, obj
     """What a reader needs to make the weights again, and to know them."""
     weights = sorted(out.rglob("*.safetensors"))
     return {
-        "made_by": "src/train_tiny_teacher.py (pictures, autoencoder, unet, export)",
+        "made_by": "styledistill.embedded.train_tiny_teacher (pictures, autoencoder, unet, export)",
         "pictures": int(np.load(kept(work / "train.npy", "pictures"), mmap_mode="r").shape[0]),
         "seeds": {"pictures": 1, "autoencoder": 1, "unet": 3},
         "autoencoder": vars(AUTOENCODER),

@@ -5,26 +5,25 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from styledistill.cli import Folder, user_errors  # sets OpenMP's wait policy, so it stands before torch
-
 import click
 import numpy as np
 import torch
 
-from styledistill.config import Networks
-from styledistill.core.files import atomic_path, read_json, sha256_file, write_bytes, write_json
-from styledistill.core.runtime import use_threads
-from styledistill.core.tensors import finite_weights
-from styledistill.embedded.pool import content_pool, style_pool
-from styledistill.embedded.steps import kept
-from styledistill.perceptual import features
-from styledistill.sources.crops import HELD_OUT, Group, opened
-from styledistill.student.architectures import architecture_of
-from styledistill.student.model import CONFIG_FILE, WEIGHTS_FILE, Student, write_student
-from styledistill.student.modulation import load_features
-from styledistill.student.practice import PairsByChance, Practice, Recipe, Weights, state_file
-from styledistill.student.sttr import STTR
-from styledistill.student.training import write_history
+from ..cli import Folder, user_errors  # sets OpenMP's wait policy, so it stands before torch
+from ..config import Networks
+from ..core.files import atomic_path, read_json, sha256_file, write_bytes, write_json
+from ..core.runtime import use_threads
+from ..core.tensors import finite_weights
+from ..perceptual import features
+from ..sources.crops import HELD_OUT, Group, opened
+from ..student.architectures import architecture_of
+from ..student.model import CONFIG_FILE, WEIGHTS_FILE, Student, write_student
+from ..student.modulation import load_features
+from ..student.practice import PairsByChance, Practice, Recipe, Weights, state_file
+from ..student.sttr import STTR
+from ..student.training import write_history
+from .pool import content_pool, style_pool
+from .steps import kept
 
 RECIPES = {
     "micro": Recipe(steps=12_500),
@@ -90,7 +89,7 @@ def export(work: Path, architecture: str, out: Path) -> None:
         write_student(out, half, read_json(work / architecture / CONFIG_FILE))
         write_bytes(out / "history.csv", history)
         recipe = {
-            "made_by": "src/train_students.py (pictures, train, export); weights then rounded to fp16",
+            "made_by": "styledistill.embedded.train_students (pictures, train, export); weights then rounded to fp16",
             "architecture": architecture_of(student.network),
             "recipe": dataclasses.asdict(RECIPES[architecture]),
             "seeds": SEEDS,

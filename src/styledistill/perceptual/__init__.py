@@ -20,10 +20,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .config import Networks
-from .core.errors import UserError
-from .core.files import sha256_file
-from .downloads import registry
+from ..config import Networks
+from ..core.errors import UserError
+from ..core.files import sha256_file
+from ..downloads import registry
 from .efficientnet import EfficientNetLite0
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)

@@ -15,14 +15,14 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from . import config
-from .core.errors import UserError
-from .core.files import write_bytes
-from .core.images import save_png
-from .core.places import found, hub_id
-from .core.progress import Meter, progress
-from .core.tensors import load_pictures, recolor, to_uint8
-from .splits.pairs import Pair
+from .. import config
+from ..core.errors import UserError
+from ..core.files import write_bytes
+from ..core.images import save_png
+from ..core.places import found, hub_id
+from ..core.progress import Meter, progress
+from ..core.tensors import load_pictures, recolor, to_uint8
+from ..splits.pairs import Pair
 
 # Pictures per forward. Fixed, because outputs at different batch sizes are not bit-equal.
 CHUNK = 8
@@ -66,8 +66,8 @@ class StoredTeacher:
     """The teacher, with its finished pairs kept below `store` (nowhere when None) and its progress shown."""
 
     def __init__(self, settings: config.Teacher, device: torch.device, store: Path | None) -> None:
-        from .teacher.load import load_teacher
-        from .teacher.pair_cache import PairStore
+        from ..teacher.load import load_teacher
+        from ..teacher.pair_cache import PairStore
 
         self._teacher = load_teacher(settings, device)
         self._store = PairStore(store, self._teacher.key) if store else None
@@ -104,7 +104,7 @@ def _student(wanted: Wanted) -> Stylizer:
     if wanted.weights is None:
         known = ", ".join(LOADERS)
         raise UserError(f"{wanted.name}: a student needs the folder of its weights (without one: {known})")
-    from .student.model import Student
+    from ..student.model import Student
 
     student = Student.from_pretrained(wanted.weights).to(wanted.device)
     student.working_pixels = sys.maxsize  # what is measured is the network itself
