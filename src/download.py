@@ -1,4 +1,4 @@
-"""Fetch the pictures that a run takes, or say which data sets and weights there are."""
+"""Fetch the images that a run takes, or say which data sets and weights there are."""
 
 from styledistill.commands.download import main
 

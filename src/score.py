@@ -1,4 +1,4 @@
-"""Score stylized pictures in any folders, without a run."""
+"""Score stylized images in any folders, without a run."""
 
 from styledistill.commands.score import main
 

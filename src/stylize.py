@@ -1,4 +1,4 @@
-"""Draw pictures in the style of others with a distilled student."""
+"""Draw images in the style of others with a distilled student."""
 
 from styledistill.commands.stylize import main
 

@@ -1,4 +1,4 @@
-"""Measure seconds and memory per picture of all models on one device."""
+"""Measure seconds and memory per image of all models on one device."""
 
 from pathlib import Path
 
@@ -16,9 +16,9 @@ from styledistill.metrics.benchmark import COLUMNS, Measurement, measure_each
 
 @click.command()
 @click.option("--model", "models", multiple=True, required=True, help="teacher, recolor, or NAME=FOLDER of a student.")
-@click.option("--content", type=Readable, required=True, help="The content picture (images/golden/c0.png).")
-@click.option("--style", type=Readable, required=True, help="The style picture (images/golden/s0.png).")
-@click.option("--size", type=click.IntRange(32), required=True, help="Side of the pictures in pixels.")
+@click.option("--content", type=Readable, required=True, help="The content image (images/golden/c0.png).")
+@click.option("--style", type=Readable, required=True, help="The style image (images/golden/s0.png).")
+@click.option("--size", type=click.IntRange(32), required=True, help="Side of the images in pixels.")
 @click.option("--settings", type=Settings(Benchmark), required=True, help="The benchmark section, as JSON.")
 @click.option("--teacher", type=Settings(Teacher), required=True, help="The teacher section, as JSON.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
@@ -33,7 +33,7 @@ def main(
     device: str,
     table: Path,
 ) -> None:
-    """Measure each model alone: parameters, megabytes, seconds and peak memory for one picture."""
+    """Measure each model alone: parameters, megabytes, seconds and peak memory for one image."""
     facts_of = {"benchmark": settings.model_dump(), "size": size, "teacher": teacher.model_dump(mode="json")}
     with user_errors(), run_record(table.with_suffix(".run.json"), "benchmark", facts_of) as facts:
         wanted = Measurement(content, style, size, settings.repeats, device, teacher)

@@ -15,7 +15,7 @@ from styledistill.shards.card import card
 @click.command()
 @click.option("--results", type=Folder, required=True, help="Folder of the run (results/default).")
 @click.option("--sources", type=Settings(dict[str, config.Source]), required=True, help="Those of the blocks, as JSON.")
-@click.option("--size", type=int, required=True, help="Side of the pictures in pixels.")
+@click.option("--size", type=int, required=True, help="Side of the images in pixels.")
 @click.option("--seed", type=SEED, required=True, help="Seed of the sources' order.")
 @click.option("--out", type=Writable, required=True, help="The card (shards/README.md).")
 def main(results: Path, sources: dict[str, config.Source], size: int, seed: int, out: Path) -> None:

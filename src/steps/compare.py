@@ -37,7 +37,7 @@ def main(
         answers, against = claims.answer(losses, sets, pd.read_csv(benchmark)), claims.evidence(losses, sets)
         claims.document(answers, against).write(out / "claims")
         if golden is not None:
-            table = published.published_table(pd.read_csv(metrics), *protocol.evaluation_pictures(golden))
+            table = published.published_table(pd.read_csv(metrics), *protocol.evaluation_images(golden))
             published.document(table).write(out / "published")
 
 

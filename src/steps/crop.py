@@ -1,4 +1,4 @@
-"""Crop the pictures of one block to squares."""
+"""Crop the images of one block to squares."""
 
 from pathlib import Path
 
@@ -20,10 +20,10 @@ from styledistill.splits import tables
 @click.option("--size", type=int, required=True, help="Side of the crops in pixels.")
 @click.option("--out", type=Folder, required=True, help="Folder for <name>.png.")
 def main(block: Path, sources: dict[str, config.Source], size: int, out: Path) -> None:
-    """Crop the pictures of one block to squares."""
+    """Crop the images of one block to squares."""
     with user_errors(), run_record(out / "crop.run.json", "crop", {"size": size}):
-        for row in progress(tables.read(block, tables.BlockRow), unit="picture", label=f"crop {block.stem}"):
-            crop = registry.crop(sources[row.source], row.picture, size, row.sha256)
+        for row in progress(tables.read(block, tables.BlockRow), unit="image", label=f"crop {block.stem}"):
+            crop = registry.crop(sources[row.source], row.image, size, row.sha256)
             save_png(crop, out / f"{row.name}.png")
 
 

@@ -11,14 +11,14 @@ from styledistill.config import Teacher
 from styledistill.core.files import write_text
 from styledistill.core.provenance import run_record
 from styledistill.core.runtime import pick_device, use_threads
-from styledistill.core.tensors import load_pictures
+from styledistill.core.tensors import load_images
 from styledistill.teacher.load import load_teacher
 from styledistill.teacher.logit_deviation import attention_deviation
 
 
 @click.command()
-@click.option("--content", "contents", type=Readable, multiple=True, required=True, help="A content picture.")
-@click.option("--style", "styles", type=Readable, multiple=True, required=True, help="A style picture.")
+@click.option("--content", "contents", type=Readable, multiple=True, required=True, help="A content image.")
+@click.option("--style", "styles", type=Readable, multiple=True, required=True, help="A style image.")
 @click.option("--teacher", type=Settings(Teacher), required=True, help="The teacher section, as JSON.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 @click.option("--table", type=Writable, required=True, help="CSV to write: timestep, layer, kind, deviation.")
@@ -29,7 +29,7 @@ def main(contents: tuple[Path, ...], styles: tuple[Path, ...], teacher: Teacher,
         use_threads()
         where = pick_device(device)
         facts["device"] = str(where)
-        rows = attention_deviation(load_teacher(settings, where), load_pictures(contents), load_pictures(styles))
+        rows = attention_deviation(load_teacher(settings, where), load_images(contents), load_images(styles))
         write_text(table, pd.DataFrame(rows).to_csv(index=False, float_format="%.7g"))
 
 

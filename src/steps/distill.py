@@ -1,4 +1,4 @@
-"""Distill the teacher's pictures into the student, with one loss."""
+"""Distill the teacher's images into the student, with one loss."""
 
 from contextlib import nullcontext
 from pathlib import Path
@@ -43,7 +43,7 @@ def main(
     state: Path,
     out: Path,
 ) -> None:
-    """Distill the teacher's pictures into the student, with one loss; killed and started again it goes on.
+    """Distill the teacher's images into the student, with one loss; killed and started again it goes on.
 
     Writes student.safetensors and config.json (the epoch of the lowest validation loss), last.safetensors and
     history.csv.

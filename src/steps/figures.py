@@ -38,7 +38,7 @@ def main(results: Path, golden_contents: int, golden_styles: int, models: list[s
         golden, measure = metrics[metrics["set"] == "golden"], distance_measure(metrics)
         charts.save_chart(charts.quality_cost(golden, benchmark, models, measure), out / "cost")
         distances = golden_distances(results, ["recolor", "pretrained", *losses], measure)
-        charts.save_chart(charts.by_picture(distances, measure, results / "images" / "golden"), out / "breakdown")
+        charts.save_chart(charts.by_image(distances, measure, results / "images" / "golden"), out / "breakdown")
         found = {loss: extremes(results, loss, measure) for loss in losses}
         sheets.save_sheet(sheets.extreme_pairs(results, found, measure), out / "pairs")
 

@@ -1,4 +1,4 @@
-"""List the pictures of one source."""
+"""List the images of one source."""
 
 from pathlib import Path
 
@@ -19,18 +19,18 @@ from styledistill.splits.select import shown
 @click.option(
     "--source", type=Settings(config.Source), required=True, help="Its section of the configuration, as JSON."
 )
-@click.option("--out", type=Writable, required=True, help="CSV: picture, width, height, sha256.")
-@click.option("--excluded", type=Writable, required=True, help="CSV: picture, reason; what is left out.")
+@click.option("--out", type=Writable, required=True, help="CSV: image, width, height, sha256.")
+@click.option("--excluded", type=Writable, required=True, help="CSV: image, reason; what is left out.")
 def main(name: str, source: config.Source, out: Path, excluded: Path) -> None:
-    """List the pictures of one source; files are decoded, so that only good pictures enter the blocks."""
+    """List the images of one source; files are decoded, so that only good images enter the blocks."""
     facts_of = source.model_dump(mode="json")
     with user_errors(f"sources.{name}"), run_record(out.with_suffix(".run.json"), "index", facts_of):
         names = registry.names(source)
         listed = registry.index(source, names)
-        found = list(progress(listed, unit="picture", total=len(names), label=f"index {name}"))
+        found = list(progress(listed, unit="image", total=len(names), label=f"index {name}"))
         bad = [*registry.left_out(source), *(entry for entry in found if isinstance(entry, registry.Excluded))]
         for entry in bad:
-            announce(f"excluded from {name}: {shown(entry.picture)}: {entry.reason}")
+            announce(f"excluded from {name}: {shown(entry.image)}: {entry.reason}")
         tables.write(excluded, registry.Excluded._fields, bad)
         tables.write(out, registry.Entry._fields, [entry for entry in found if isinstance(entry, registry.Entry)])
 

@@ -16,7 +16,7 @@ from styledistill.splits.duplicates import Duplicate
 @click.argument("shards", type=Readable, nargs=-1, required=True)
 @click.option("--split", required=True, help="Name of the split (train).")
 @click.option("--pairs", type=click.IntRange(min=1), required=True, help="How many pairs to take, from the first on.")
-@click.option("--duplicates", type=Readable, help="CSV of pictures whose pairs are passed over.")
+@click.option("--duplicates", type=Readable, help="CSV of images whose pairs are passed over.")
 @click.option("--out", type=Writable, required=True, help="The manifest (shards/train.json), above the shards.")
 def main(shards: tuple[Path, ...], split: str, pairs: int, duplicates: Path | None, out: Path) -> None:
     """List the first pairs of SHARDS, in the order given, with the shards' sha256."""

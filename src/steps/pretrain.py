@@ -35,15 +35,15 @@ from styledistill.student.architectures import ARCHITECTURES
 from styledistill.student.pretrain import Pools, pretrain
 from styledistill.student.training import write_history
 
-ROOM = 1.25  # side of the pictures over the side of their random crops
+ROOM = 1.25  # side of the images over the side of their random crops
 
 
-def pictures(where: str, draw: Callable[[int, int, int], np.ndarray], seed: int, side: int) -> np.ndarray:
-    """uint8 (N, side, side, 3): N drawn pictures for `drawn:N`, else the centre squares of a folder's or glob's."""
+def images(where: str, draw: Callable[[int, int, int], np.ndarray], seed: int, side: int) -> np.ndarray:
+    """uint8 (N, side, side, 3): N drawn images for `drawn:N`, else the center squares of a folder's or glob's."""
     if where.startswith("drawn:"):
         count = where.removeprefix("drawn:")
         if not (count.isdecimal() and int(count)):
-            raise UserError(f"{where}: {count!r} is no number of pictures, as in drawn:2000.")
+            raise UserError(f"{where}: {count!r} is no number of images, as in drawn:2000.")
         return draw(seed, int(count), side)
     files = [file for place in meant(where) for file in _images(place)]
     if not files:
@@ -54,7 +54,7 @@ def pictures(where: str, draw: Callable[[int, int, int], np.ndarray], seed: int,
 def _images(place: Path) -> list[Path]:
     """Those below a folder; a file itself, and none where there is nothing."""
     if place.is_dir():
-        return [place / name for name in image_files.find(place).pictures]
+        return [place / name for name in image_files.find(place).images]
     return [place] if place.is_file() else []
 
 
@@ -64,7 +64,7 @@ def _images(place: Path) -> list[Path]:
 )
 @click.option("--size", type=click.Choice(["tiny", "full"]), required=True, help="Size of the student.")
 @click.option("--start", type=Folder, help="Student to go on from, instead of random weights.")
-@click.option("--contents", required=True, help="Folder of pictures, glob, or drawn:N for N drawn ones.")
+@click.option("--contents", required=True, help="Folder of images, glob, or drawn:N for N drawn ones.")
 @click.option("--styles", required=True, help="The same for styles.")
 @click.option("--image-size", type=click.IntRange(32, 4096), required=True, help="Side of the random crops in pixels.")
 @click.option("--settings", type=Settings(config.Pretrain), required=True, help="The pretrain section, as JSON.")
@@ -92,7 +92,7 @@ def main(
         use_threads()
         seed_everything(seed)
         side = round(ROOM * image_size)
-        pools = (pictures(contents, content_pool, seed, side), pictures(styles, style_pool, seed, side))
+        pools = (images(contents, content_pool, seed, side), images(styles, style_pool, seed, side))
         where = pick_device(device)
         student, rows = pretrain(
             architecture, size, Pools(*pools, image_size), settings, networks, seed, where, state, start

@@ -18,7 +18,7 @@ from styledistill.splits.pairs import golden_pairs, validation_pairs
 @click.option("--weights", type=Folder, help="Folder of a student (student.safetensors, config.json).")
 @click.option("--teacher", type=Settings(Teacher), help="The teacher section, as JSON; for the model `teacher`.")
 @click.option("--store", type=Folder, help="Finished pairs (resources/pairs); for the model `teacher`.")
-@click.option("--finished", type=Folder, help="Validation pictures that exist (teacher/val) and are copied.")
+@click.option("--finished", type=Folder, help="Validation images that exist (teacher/val) and are copied.")
 @click.option("--images", type=Folder, required=True, help="Crops of the run (results/<run>/images).")
 @click.option("--manifest", type=Readable, help="Manifest of the validation pairs (shards/val.json), if wanted.")
 @click.option("--golden-contents", type=click.IntRange(1), required=True, help="How many golden contents there are.")
@@ -40,7 +40,7 @@ def main(
     out_validation: Path | None,
     device: str,
 ) -> None:
-    """Write one picture per golden pair and, with a manifest, per validation pair, made by one model."""
+    """Write one image per golden pair and, with a manifest, per validation pair, made by one model."""
     settings = {"model": model, "teacher": teacher.model_dump(mode="json") if teacher else None}
     with user_errors(), run_record(out_golden / "render.run.json", "render", settings) as facts:
         use_threads()
@@ -50,13 +50,13 @@ def main(
         golden = golden_pairs(images, golden_contents, golden_styles)
         validation = validation_pairs(images, manifest) if manifest else []
         stylizer = load_stylizer(Wanted(model, where, weights, teacher, store))
-        # The teacher inverts each picture once for all pairs that it is handed, so it gets them together.
+        # The teacher inverts each image once for all pairs that it is handed, so it gets them together.
         render(stylizer, golden, out_golden, where, len(golden) if model == "teacher" else CHUNK)
         if finished:
             copy_finished(validation, finished, out_validation)
         elif validation:
             render(stylizer, validation, out_validation, where)
-        facts["pictures"] = len(golden) + len(validation)
+        facts["images"] = len(golden) + len(validation)
 
 
 if __name__ == "__main__":

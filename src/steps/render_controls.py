@@ -1,4 +1,4 @@
-"""Stylize the golden set and the validation pairs with the controls, which learnt nothing."""
+"""Stylize the golden set and the validation pairs with the controls, which learned nothing."""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def main(
     out_golden: Path,
     out_validation: Path,
 ) -> None:
-    """Write one picture per golden pair, per validation pair and per control (content, style, recolor); on the CPU."""
+    """Write one image per golden pair, per validation pair and per control (content, style, recolor); on the CPU."""
     with user_errors(), run_record(out_golden / "controls.run.json", "render", {"models": CONTROLS}) as facts:
         use_threads()
         cpu = torch.device("cpu")
@@ -39,7 +39,7 @@ def main(
             stylizer = load_stylizer(Wanted(control, cpu))
             render(stylizer, golden, out_golden / control, cpu)
             render(stylizer, validation, out_validation / control, cpu)
-        facts["pictures"] = len(CONTROLS) * (len(golden) + len(validation))
+        facts["images"] = len(CONTROLS) * (len(golden) + len(validation))
 
 
 if __name__ == "__main__":

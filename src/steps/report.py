@@ -22,7 +22,7 @@ def _config(ctx: click.Context, param: click.Parameter, value: str) -> Config:
 @click.option("--config", callback=_config, required=True, help="The configuration: a YAML file, or JSON.")
 @click.option("--out", type=Writable, required=True, help="The page to write (results/<run>/report.html).")
 def main(results: Path, config: Config, out: Path) -> None:
-    """Write one HTML page with the pictures, tables, curves, costs and the configuration of a run."""
+    """Write one HTML page with the images, tables, curves, costs and the configuration of a run."""
     with user_errors(), run_record(out.with_suffix(".run.json"), "report", {"run": config.run}):
         write_page(results, config, out)
 

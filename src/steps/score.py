@@ -1,4 +1,4 @@
-"""Score the pictures of models of a run: distances to content, style and teacher."""
+"""Score the images of models of a run: distances to content, style and teacher."""
 
 from itertools import chain
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Score the golden pictures of the teacher's variants."""
+"""Score the golden folder of the teacher's variants."""
 
 from pathlib import Path
 
@@ -14,12 +14,12 @@ from styledistill.splits.pairs import golden_pairs
 
 @click.command()
 @click.argument("variants", nargs=-1, required=True)
-@click.option("--pictures", type=Folder, required=True, help="Where their folders lie (results/<run>/ablation).")
+@click.option("--folder", type=Folder, required=True, help="Where their folders lie (results/<run>/ablation).")
 @click.option("--images", type=Folder, required=True, help="Crops of the run (results/<run>/images).")
 @scoring_options
 def main(
     variants: tuple[str, ...],
-    pictures: Path,
+    folder: Path,
     images: Path,
     golden_contents: int,
     golden_styles: int,
@@ -27,17 +27,15 @@ def main(
     networks: Networks,
     device: str,
 ) -> None:
-    """Write PICTURES/<variant>.csv and .json for VARIANTS; distances to the teacher are distances to the first one."""
+    """Write FOLDER/<variant>.csv and .json for VARIANTS; distances to the teacher are distances to the first one."""
     with scoring(
-        pictures / "score.run.json", "score_variants", {"variants": variants}, settings, networks, device
+        folder / "score.run.json", "score_variants", {"variants": variants}, settings, networks, device
     ) as instruments:
         pairs = golden_pairs(images, golden_contents, golden_styles)
         styles = score.style_activations(pairs, instruments, settings.batch)
         for variant in variants:
-            found = score.score_set(
-                pairs, pictures / variant, pictures / variants[0], styles, instruments, settings.batch
-            )
-            table = pictures / f"{variant}.csv"
+            found = score.score_set(pairs, folder / variant, folder / variants[0], styles, instruments, settings.batch)
+            table = folder / f"{variant}.csv"
             score.write_scores(variant, {"golden": found}, instruments, table, table.with_suffix(".json"))
 
 

@@ -12,7 +12,7 @@ from styledistill.cli import Settings, user_errors
 import click
 
 from styledistill.config import Metrics, Networks
-from styledistill.core.errors import BadPicture, UserError
+from styledistill.core.errors import BadImage, UserError
 from styledistill.core.images import open_rgb
 from styledistill.core.progress import announce
 from styledistill.core.provenance import run_record
@@ -56,7 +56,7 @@ def naming_all_bad(results: Path, files: Iterable[Path]) -> Iterator[None]:
     """Where one image of a run cannot be read, all of `files` are tried, so that one job names every bad one."""
     try:
         yield
-    except BadPicture as error:
+    except BadImage as error:
         bad = [reason for file in files if (reason := _unreadable(file))]
         for reason in bad:
             announce(reason)
@@ -70,6 +70,6 @@ def _unreadable(file: Path) -> str:
     """Why an image cannot be read; empty where it can."""
     try:
         open_rgb(file)
-    except BadPicture as error:
+    except BadImage as error:
         return str(error)
     return ""

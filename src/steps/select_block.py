@@ -1,4 +1,4 @@
-"""Choose the pictures of one block."""
+"""Choose the images of one block."""
 
 from pathlib import Path
 
@@ -18,8 +18,8 @@ from styledistill.splits import select, tables, windows
 @click.option("--seed", type=SEED, required=True, help="Seed of the sources' order.")
 @click.option("--split", type=click.Choice(windows.SPLITS), required=True)
 @click.option("--block", type=int, required=True)
-@click.option("--out", type=Writable, required=True, help="CSV: name, role, source, picture, sha256.")
-@click.option("--excluded", type=Writable, required=True, help="CSV: source, picture, reason; what was replaced.")
+@click.option("--out", type=Writable, required=True, help="CSV: name, role, source, image, sha256.")
+@click.option("--excluded", type=Writable, required=True, help="CSV: source, image, reason; what was replaced.")
 def main(
     indexes: tuple[Path, ...],
     sources: dict[str, config.Source],
@@ -30,9 +30,9 @@ def main(
     out: Path,
     excluded: Path,
 ) -> None:
-    """Choose the pictures of one block from INDEXES (index/<source>.csv), by its window of each source's order.
+    """Choose the images of one block from INDEXES (index/<source>.csv), by its window of each source's order.
 
-    What a source only listed is opened now; a bad picture is replaced by a spare one of the block's own window.
+    What a source only listed is opened now; a bad image is replaced by a spare one of the block's own window.
     """
     facts_of = blocks.model_dump(mode="json")
     with user_errors(), run_record(out.with_suffix(".run.json"), "fetch", facts_of, seed):

@@ -1,4 +1,4 @@
-"""Choose the golden pictures."""
+"""Choose the golden images."""
 
 from pathlib import Path
 
@@ -16,8 +16,8 @@ from styledistill.splits import select, tables, windows
 @click.option("--sources", type=Settings(dict[str, config.Source]), required=True, help="The sources section, as JSON.")
 @click.option("--golden", type=Settings(config.Golden), required=True, help="The golden section, as JSON.")
 @click.option("--seed", type=SEED, required=True, help="Seed of the sources' order.")
-@click.option("--out", type=Writable, required=True, help="CSV: name, role, source, picture, sha256.")
-@click.option("--excluded", type=Writable, required=True, help="CSV: source, picture, reason; what was replaced.")
+@click.option("--out", type=Writable, required=True, help="CSV: name, role, source, image, sha256.")
+@click.option("--excluded", type=Writable, required=True, help="CSV: source, image, reason; what was replaced.")
 def main(
     indexes: tuple[Path, ...],
     sources: dict[str, config.Source],
@@ -26,7 +26,7 @@ def main(
     out: Path,
     excluded: Path,
 ) -> None:
-    """Choose the golden pictures from INDEXES."""
+    """Choose the golden images from INDEXES."""
     facts_of = golden.model_dump(mode="json")
     with user_errors(), run_record(out.with_suffix(".run.json"), "golden", facts_of, seed):
         entries = tables.read_indexes(indexes)

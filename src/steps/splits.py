@@ -1,4 +1,4 @@
-"""Check that no picture is in two splits."""
+"""Check that no image is in two splits."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from styledistill.splits import tables, windows
 @click.option("--golden", type=Settings(config.Golden), required=True, help="The golden section, as JSON.")
 @click.option("--blocks", type=Settings(config.Blocks), required=True, help="The blocks section, as JSON.")
 @click.option("--seed", type=SEED, required=True, help="Seed of the sources' order.")
-@click.option("--out", type=Writable, required=True, help="CSV: source, listed, taken, free; pictures of each source.")
+@click.option("--out", type=Writable, required=True, help="CSV: source, listed, taken, free; images of each source.")
 def main(
     indexes: tuple[Path, ...],
     sources: dict[str, config.Source],
@@ -26,7 +26,7 @@ def main(
     seed: int,
     out: Path,
 ) -> None:
-    """Refuse windows of INDEXES that meet: a picture in two blocks, or in a block and in the golden set."""
+    """Refuse windows of INDEXES that meet: an image in two blocks, or in a block and in the golden set."""
     with user_errors(), run_record(out.with_suffix(".run.json"), "splits", blocks.model_dump(mode="json"), seed):
         entries = tables.read_indexes(indexes)
         orders = {source: windows.order(list(rows), seed) for source, rows in entries.items()}

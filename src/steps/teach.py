@@ -29,9 +29,9 @@ def main(images: Path, shape: tuple[int, int], teacher: Teacher, store: Path, de
         facts["device"] = str(where)
         pairs = block_pairs(images, *shape)
         stylizer = StoredTeacher(teacher, where, store)
-        # The teacher inverts each picture once for all pairs that it is handed, so it gets the block together.
+        # The teacher inverts each image once for all pairs that it is handed, so it gets the block together.
         render(stylizer, pairs, out, where, chunk=len(pairs))
-        facts["pictures"] = len(pairs)
+        facts["images"] = len(pairs)
         write_json(out / "teacher.json", stylizer.facts)
 
 

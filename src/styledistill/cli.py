@@ -129,7 +129,7 @@ def _of_the_system(error: BaseException) -> str | None:
         return f"error: {error.filename or 'system'}: {ADVICE[error.errno]}"
     if isinstance(error, RuntimeError) and _NO_READER in str(error):
         return (
-            "error: a process that reads pictures was killed, as for want of memory: run again, "
+            "error: a process that reads images was killed, as for want of memory: run again, "
             "should it happen twice with more memory (/dev/shm too) or fewer distill.workers"
         )
     words = isinstance(error, RuntimeError | ImportError) and any(one in str(error) for one in _NO_MEMORY)

@@ -3,8 +3,8 @@
     python tests/bench/data.py
 
 Zips with as many names as COCO 2014, WikiArt and Human Faces are listed, and the paper's windows chosen from them;
-photographs of 640 x 480 are cropped to 512 x 512 as the crop job does; pictures of that size are packed as the pack job
-does, beside a plain copy of the same bytes. Seconds are those that one core works: the time that a disk or a neighbour
+photographs of 640 x 480 are cropped to 512 x 512 as the crop job does; images of that size are packed as the pack job
+does, beside a plain copy of the same bytes. Seconds are those that one core works: the time that a disk or a neighbor
 lets it wait is not among them. Memory is the peak above the start, at two sizes. Prints a table, keeps it in
 results/bench/data.json, and exits with 1 when a limit is missed. About a minute.
 """
@@ -42,7 +42,7 @@ from styledistill.splits import tables, windows
 NAMES = {"coco": 82_783, "wikiart": 81_446, "faces": 7_219}
 BLOCKS = Blocks(train=82, val=10, contents={"coco": 10, "faces": 2}, styles={"wikiart": 8})
 GOLDEN = Golden(contents={"coco": 5, "faces": 2}, styles={"wikiart": 6})
-PICTURES, PAIRS, TURNS = 60, 48, 3
+IMAGES, PAIRS, TURNS = 60, 48, 3
 MEMORY = "MB of memory more for {} times as many {}"
 
 
@@ -57,7 +57,7 @@ def main() -> None:
     rows = [
         Row("seconds to list all names and choose all windows", listing + blocks, 10),
         Row("seconds of these to choose all windows", blocks),
-        Row("ms to crop a picture of 640 x 480 to 512 x 512", 1000 * crop, 1000 / 60),
+        Row("ms to crop an image of 640 x 480 to 512 x 512", 1000 * crop, 1000 / 60),
         Row("ms to pack a MB", 1000 * pack, 1000 / 200),
         Row("ms to copy a MB", 1000 * plain),
         Row(MEMORY.format(4, "crops"), crop_memory, 20),
@@ -90,10 +90,10 @@ def index_seconds(folder: Path) -> tuple[float, float]:
 
 
 def cropping(folder: Path) -> tuple[float, float]:
-    """Seconds per picture, and MB that four times as many take more."""
+    """Seconds per image, and MB that four times as many take more."""
     photographs = folder / "photographs"
     photographs.mkdir()
-    for number in range(PICTURES):
+    for number in range(IMAGES):
         photograph(number).save(photographs / f"{number:03d}.jpg", quality=90)
     source = FolderSource(kind="folder", path=str(photographs))
     entries = [entry for entry in registry.index(source) if isinstance(entry, registry.Entry)]
@@ -101,10 +101,10 @@ def cropping(folder: Path) -> tuple[float, float]:
     def crop(times: int) -> None:
         for _ in range(times):
             for entry in entries:
-                cropped = registry.crop(source, entry.picture, 512, entry.sha256)
-                save_png(cropped, folder / "crops" / f"{entry.picture}.png")
+                cropped = registry.crop(source, entry.image, 512, entry.sha256)
+                save_png(cropped, folder / "crops" / f"{entry.image}.png")
 
-    return seconds(lambda: crop(1)) / PICTURES, growth(lambda: crop(1), lambda: crop(4))
+    return seconds(lambda: crop(1)) / IMAGES, growth(lambda: crop(1), lambda: crop(4))
 
 
 def photograph(number: int) -> Image.Image:
@@ -119,15 +119,15 @@ def photograph(number: int) -> Image.Image:
 
 def packing(folder: Path) -> tuple[float, float, float]:
     """Seconds per MB to pack, to copy the same bytes, and MB that four times as many pairs take more."""
-    pictures = [encode_png(photograph(number).resize((512, 512))) for number in range(9)]
+    images = [encode_png(photograph(number).resize((512, 512))) for number in range(9)]
 
     def pairs(count: int) -> list[Pair]:
         return [
-            Pair(f"train_0000_c{n:02d}_s00", *(pictures[(n + k) % 9] for k in range(3)), {}, {}) for n in range(count)
+            Pair(f"train_0000_c{n:02d}_s00", *(images[(n + k) % 9] for k in range(3)), {}, {}) for n in range(count)
         ]
 
-    size = sum(len(picture) for pair in pairs(PAIRS) for picture in (pair.content, pair.style, pair.target)) / 1e6
-    data = b"".join(pictures) * (PAIRS // 3)
+    size = sum(len(image) for pair in pairs(PAIRS) for image in (pair.content, pair.style, pair.target)) / 1e6
+    data = b"".join(images) * (PAIRS // 3)
 
     def plainly() -> None:
         with (folder / "plain").open("wb") as file:

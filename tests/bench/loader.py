@@ -2,7 +2,7 @@
 
     python tests/bench/loader.py
 
-Pairs of drawn pictures are packed into a shard and read back by the training's own loader, in one process and from the
+Pairs of drawn images are packed into a shard and read back by the training's own loader, in one process and from the
 file cache. Training is one step after the other on pairs in memory with the pixel loss, the fastest, so the hardest to
 keep up with. Both take turns; a ratio is the median of those of the turns. Prints a table, keeps it in
 results/bench/loader.json, and exits with 1 when the loader is less than 3 times as fast. Under 2 minutes on two cores.
@@ -45,7 +45,7 @@ THREADS = 2
 
 @dataclass(frozen=True)
 class Case:
-    """A student at its pictures' size: so many pairs of side x side in a shard, in batches, so many turns."""
+    """A student at its images' size: so many pairs of side x side in a shard, in batches, so many turns."""
 
     student: Literal["tiny", "full"]
     side: int
@@ -92,7 +92,7 @@ def measured(case: Case, folder: Path) -> tuple[float, dict[str, Any]]:
 
 
 def distillation(case: Case, folder: Path) -> Distillation:
-    """A distillation of an untrained student, ready for its first step, on a shard of drawn pictures."""
+    """A distillation of an untrained student, ready for its first step, on a shard of drawn images."""
     write_shard(folder / "0000.tar", (drawn(number, case.side) for number in range(case.pairs)))
     write_manifest(folder / "train.json", "train", case.pairs, [folder / "0000.tar"])
     pairs = PairDataset(folder / "train.json")
@@ -104,9 +104,9 @@ def distillation(case: Case, folder: Path) -> Distillation:
 
 
 def drawn(number: int, side: int) -> Pair:
-    """A pair of drawn pictures; what the teacher would paint costs as much to decode as a style."""
-    pictures = draw("scenes", number, side), draw("styles", number, side), draw("styles", 1000 + number, side)
-    return Pair(f"train_{number}", *map(encode_png, pictures), {}, {})
+    """A pair of drawn images; what the teacher would paint costs as much to decode as a style."""
+    images = draw("scenes", number, side), draw("styles", number, side), draw("styles", 1000 + number, side)
+    return Pair(f"train_{number}", *map(encode_png, images), {}, {})
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ def main() -> None:
         Row("CFSD: relative difference of both forms", abs(values["chunked"] / values["plain"] - 1), 1e-4),
         Row("CFSD, plain: MB above the features", peaks["plain"]),
         *(Row(f"CFSD, {name}: seconds", median(t[name][0] for t in turns)) for name in ("chunked", "plain")),
-        Row("a score job: processor seconds before the first picture", median(startup() for _ in range(TURNS))),
+        Row("a score job: processor seconds before the first image", median(startup() for _ in range(TURNS))),
     ]
     show(rows)
     keep(ROOT / "results" / "bench" / "metrics.json", rows, {"turns": turns})

@@ -105,11 +105,11 @@ def noise(side: int) -> tuple[Tensor, Tensor]:
 def compared(build: Callable[[str], Stylizer], names: tuple[str, str], side: int) -> tuple[list[Model], float]:
     """What two models cost, and the first's seconds over the second's."""
     pair = [build(name) for name in names]
-    pictures = noise(side)
-    outputs = [model.stylize(*pictures) for model in pair]  # warm-up
+    images = noise(side)
+    outputs = [model.stylize(*images) for model in pair]  # warm-up
     if build is full_student:
-        torch.testing.assert_close(*outputs, msg="fused and plain must draw the same picture")
-    turns = [[seconds(model, pictures) for model in pair] for _ in range(TURNS)]
+        torch.testing.assert_close(*outputs, msg="fused and plain must draw the same image")
+    turns = [[seconds(model, images) for model in pair] for _ in range(TURNS)]
     del pair, outputs
     costs = [
         {**alone(build, name, side), "seconds": median(taken)}
@@ -119,14 +119,14 @@ def compared(build: Callable[[str], Stylizer], names: tuple[str, str], side: int
 
 
 def onnx_graphs(side: int) -> list[Model]:
-    """The tiny student's graphs in each precision: MB, error, and seconds of a picture over torch's."""
+    """The tiny student's graphs in each precision: MB, error, and seconds of an image over torch's."""
     student = tiny_model("student")
     with tempfile.TemporaryDirectory() as folder:
         trace(student, Path(folder) / "traced")
         facts = export(student, Path(folder) / "traced", Path(folder))["precisions"]
         graphs = {name: Graphs(Path(folder), suffix) for name, (suffix, _) in PRECISIONS.items()}
-    pictures = noise(side)
-    turns = [[seconds(model, pictures) for model in (student, *graphs.values())] for _ in range(TURNS + 1)][1:]
+    images = noise(side)
+    turns = [[seconds(model, images) for model in (student, *graphs.values())] for _ in range(TURNS + 1)][1:]
     return [
         {
             "graphs": f"tiny student, {name}",
@@ -153,16 +153,16 @@ class Graphs:
         )
 
     def stylize(self, contents: Tensor, styles: Tensor) -> Tensor:
-        """Pictures (N, 3, H, W) in [0, 1] of contents in styles."""
+        """Images (N, 3, H, W) in [0, 1] of contents in styles."""
         keys, values = self.encoder.run(None, {"styles": styles.numpy()})
         inputs = {"contents": contents.numpy(), "keys": keys, "values": values}
         return torch.from_numpy(self.decoder.run(None, inputs)[0])
 
 
-def seconds(model: Stylizer, pictures: tuple[Tensor, Tensor]) -> float:
-    """How long a picture takes."""
+def seconds(model: Stylizer, images: tuple[Tensor, Tensor]) -> float:
+    """How long an image takes."""
     start = time.perf_counter()
-    model.stylize(*pictures)
+    model.stylize(*images)
     return time.perf_counter() - start
 
 
@@ -175,7 +175,7 @@ def alone(build: Callable[[str], Stylizer], name: str, side: int) -> Model:
 
 
 def memory(build: Callable[[str], Stylizer], name: str, side: int) -> tuple[int, float, float]:
-    """Parameters; MB that the first picture takes above the loaded model; MB resident in all at that moment."""
+    """Parameters; MB that the first image takes above the loaded model; MB resident in all at that moment."""
     torch.set_num_threads(THREADS)
     model = build(name)
     peak = cost._peak_memory_mb(model, list(noise(side)), CPU)

@@ -140,7 +140,7 @@ def on_cpu(effort: Effort | None) -> tuple[list[Row], dict[str, Any]]:
 
 
 def on_gpu() -> tuple[list[Row], dict[str, Any]]:
-    """A block of Stable Diffusion 1.4's plan as the paper's preset makes it: float16, forwards of 48 pictures."""
+    """A block of Stable Diffusion 1.4's plan as the paper's preset makes it: float16, forwards of 48 images."""
     subject = sd14(torch.device("cuda"), torch.float16)
     block = Block(CONTENTS, STYLES, subject.side)
     with told("SD 1.4: injected forwards"):
@@ -193,7 +193,7 @@ def plain_rows(of: Fixture) -> list[Row]:
 
 
 def forward_rows(tiny: Subject, contents: int, styles: int) -> list[Row]:
-    """What the engine counts at 50 steps, on very small pictures, and what it holds at any number of steps."""
+    """What the engine counts at 50 steps, on very small images, and what it holds at any number of steps."""
     small = Block(contents, styles, 16)
     ways = product(("cache", "recompute"), ddim.CONVENTIONS)
     counts = {way: count_forwards(tiny, small, *way) for way in ways}

@@ -20,13 +20,13 @@ from pathlib import Path
 
 import pytest
 from running import ROOT, run_workflow
-from small import LOCAL, PATIENCE, PICTURES, small_config
+from small import IMAGES, LOCAL, PATIENCE, small_config
 
 from styledistill.core.files import sha256_bytes
 from styledistill.run import containers
 
 HERE = Path(__file__).parent
-IMAGES = ROOT / "containers"
+CONTAINERS = ROOT / "containers"
 # The fixture that needs them, what they are, and how they are got.
 PROGRAMS = {
     "apptainer": (("apptainer",), "Apptainer: as root on Debian 12, tests/hpc/install_apptainer.sh"),
@@ -60,13 +60,13 @@ def _alone(file: Path) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """results/small of a small run up to the pictures of all models, without SLURM and without containers."""
+    """results/small of a small run up to the images of all models, without SLURM and without containers."""
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "plain"
     with _alone(folder.with_suffix(".lock")):
         if not folder.exists():
             folder.mkdir()
-            done = run_workflow(folder, *PICTURES, *LOCAL, str(small_config(folder)), timeout=PATIENCE)
+            done = run_workflow(folder, *IMAGES, *LOCAL, str(small_config(folder)), timeout=PATIENCE)
             assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
             (folder / "done").touch()
         assert (folder / "done").exists(), "the plain run has failed in another process of pytest"
@@ -81,24 +81,24 @@ def apptainer() -> None:
 @pytest.fixture(scope="session")
 def images(apptainer: None) -> None:
     """All images in containers/, built with `make containers` unless a test has built them before on this machine."""
-    recipes = sha256_bytes(b"".join(path.read_bytes() for path in sorted(IMAGES.glob("*.def"))))[:12]
+    recipes = sha256_bytes(b"".join(path.read_bytes() for path in sorted(CONTAINERS.glob("*.def"))))[:12]
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "styledistill" / "containers" / recipes
     cache.mkdir(parents=True, exist_ok=True)
     with _alone(cache / "lock"):
         of_other_recipes = set(cache.parent.iterdir()) - {cache}
-        for image in IMAGES.glob("*.sif"):
+        for image in CONTAINERS.glob("*.sif"):
             if image.is_symlink() and image.readlink().parent in of_other_recipes:
                 image.unlink()
         for image in cache.glob("*.sif"):
-            if not (IMAGES / image.name).exists():
-                (IMAGES / image.name).unlink(missing_ok=True)  # a link to what is no more
-                (IMAGES / image.name).symlink_to(image)
-        here = set(IMAGES.glob("*.sif"))
+            if not (CONTAINERS / image.name).exists():
+                (CONTAINERS / image.name).unlink(missing_ok=True)  # a link to what is no more
+                (CONTAINERS / image.name).symlink_to(image)
+        here = set(CONTAINERS.glob("*.sif"))
         built = _run("make", "--no-print-directory", "-C", str(ROOT), "containers", "BASE=debian")
         if built.returncode:
             _skip_where_none_can_be_built(built)
         assert built.returncode == 0, built.stdout[-3000:] + built.stderr[-3000:]
-        for image in set(IMAGES.glob("*.sif")) - here:
+        for image in set(CONTAINERS.glob("*.sif")) - here:
             image.symlink_to(shutil.move(image, cache / image.name))
     started = _run("apptainer", "exec", "--userns", containers.image(ROOT, "data"), "true")
     if started.returncode:
@@ -106,7 +106,7 @@ def images(apptainer: None) -> None:
 
 
 def _skip_where_none_can_be_built(built: subprocess.CompletedProcess) -> None:
-    if not (IMAGES / "base.sif").exists():  # no mirror of Debian's, or no right to build
+    if not (CONTAINERS / "base.sif").exists():  # no mirror of Debian's, or no right to build
         pytest.skip(f"needs images, and not even a bare Debian can be built here: {_last(built)}")
     package = next(line.split()[0] for line in (ROOT / "envs/data.lock").read_text().splitlines() if "==" in line)
     with tempfile.TemporaryDirectory() as folder:

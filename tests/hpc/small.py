@@ -9,8 +9,8 @@ from running import ROOT, SMOKE
 
 # Seconds for a whole run on a machine that has other work to do; two minutes on an idle one.
 PATIENCE = 1200
-# The target of runs whose pictures and weights are compared.
-PICTURES = ("--until", "render", "render_controls")
+# The target of runs whose images and weights are compared.
+IMAGES = ("--until", "render", "render_controls")
 LOCAL = ("--cores", "2", "--configfile")
 
 
@@ -30,5 +30,5 @@ def made(run: Path, *parts: str) -> dict[str, bytes]:
     """Everything below `parts` (all, if none are named) that is promised to be equal bytes wherever it is made."""
     parts = parts or ("images", "teacher", "golden", "validation", "shards", "students")
     files = (path for part in parts for path in (run / part).rglob("*"))
-    kinds = (".png", ".tar", ".safetensors")  # pictures, shards, weights
+    kinds = (".png", ".tar", ".safetensors")  # images, shards, weights
     return {str(path.relative_to(run)): path.read_bytes() for path in sorted(files) if path.suffix in kinds}

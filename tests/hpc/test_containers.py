@@ -12,7 +12,7 @@ import pytest
 import yaml
 from PIL import Image
 from running import ROOT, planned, run_workflow
-from small import LOCAL, PATIENCE, PICTURES, made, small_config
+from small import IMAGES, LOCAL, PATIENCE, made, small_config
 
 from styledistill.run import containers
 
@@ -30,7 +30,7 @@ def _inside(name: str, *command: str) -> subprocess.CompletedProcess:
     return subprocess.run(["apptainer", "exec", image, *command], capture_output=True, text=True, check=False)
 
 
-def test_a_run_in_containers_makes_the_same_pictures_and_weights(contained, plain, tmp_path):
+def test_a_run_in_containers_makes_the_same_images_and_weights(contained, plain, tmp_path):
     config = str(small_config(tmp_path))
     done = run_workflow(tmp_path, "--use-singularity", *LOCAL, config, timeout=PATIENCE)
     said = done.stdout + done.stderr
@@ -49,7 +49,7 @@ def test_a_run_in_containers_makes_the_same_pictures_and_weights(contained, plai
 
 def test_containers_switched_on_after_a_plain_run_and_new_images_redo_nothing(apptainer, plain, project):
     def switched_on(*triggers: str) -> set[str]:
-        words = ("--use-singularity", *triggers, *PICTURES)
+        words = ("--use-singularity", *triggers, *IMAGES)
         return planned(plain.parents[1], plain.parents[1] / "small.yaml", *words, repository=project)
 
     assert switched_on() == set()
@@ -64,18 +64,18 @@ def test_what_lies_outside_the_project_is_seen_also_through_links_and_from_anoth
 ):
     monkeypatch.setenv("APPTAINER_NO_MOUNT", "tmp")  # pytest's folders lie there, and it would be seen anyway
     work, disk, outside = tmp_path / "work", tmp_path / "disk", tmp_path / "outside"
-    for folder in (work, disk / "resources", disk / "pictures", outside):
+    for folder in (work, disk / "resources", disk / "images", outside):
         folder.mkdir(parents=True)
     for number in range(20):
-        Image.new("RGB", (80, 70), (12 * number, 90, 200)).save(disk / "pictures" / f"{number:02d}.png")
+        Image.new("RGB", (80, 70), (12 * number, 90, 200)).save(disk / "images" / f"{number:02d}.png")
     with zipfile.ZipFile(outside / "faces.zip", "w") as archive:
-        for path in (disk / "pictures").iterdir():
+        for path in (disk / "images").iterdir():
             archive.write(path, path.name)
-    # As on clusters: finished pairs and results lie on another disk, and pictures below a link to one.
+    # As on clusters: finished pairs and results lie on another disk, and images below a link to one.
     (work / "resources").symlink_to(disk / "resources")
     (tmp_path / "scratch").symlink_to(disk)
     config = yaml.safe_load(small_config(tmp_path).read_text())
-    config["sources"]["paintings"] = {"kind": "folder", "path": str(tmp_path / "scratch" / "pictures")}
+    config["sources"]["paintings"] = {"kind": "folder", "path": str(tmp_path / "scratch" / "images")}
     config["sources"]["faces"] = {"kind": "archive", "address": str(outside / "faces.zip")}
     (tmp_path / "outside.yaml").write_text(yaml.safe_dump(config))
     target = "results/small/teacher/val/0000/c00_s00.png"

@@ -1,4 +1,4 @@
-"""The rule by which the reference programs' weights and pictures were filled (fixtures/fill_rule.json)."""
+"""The rule by which the reference programs' weights and images were filled (fixtures/fill_rule.json)."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def fill(module: torch.nn.Module, gain: float = 1.0, prefix: str = "") -> torch.
 
 
 def seeded_image(key: str, height: int, width: int, count: int = 1) -> Tensor:
-    """Pictures (count, 3, height, width) in [0, 1]: coarse tiles of 8 x 8 and fine noise."""
+    """Images (count, 3, height, width) in [0, 1]: coarse tiles of 8 x 8 and fine noise."""
     coarse = unit(f"{key}/coarse", (count, 3, -(-height // 8), -(-width // 8)))
     coarse = coarse.repeat(8, axis=2).repeat(8, axis=3)[:, :, :height, :width]
     fine = unit(f"{key}/fine", (count, 3, height, width))

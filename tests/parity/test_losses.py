@@ -44,8 +44,8 @@ def load(fixtures: Path, name: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return tensors, json.loads((fixtures / f"{name}.json").read_text())["values"]
 
 
-def first(pictures: Tensor, batch: str) -> Tensor:
-    return pictures[: int(batch[-1])].clone()
+def first(images: Tensor, batch: str) -> Tensor:
+    return images[: int(batch[-1])].clone()
 
 
 def relative(ours: Tensor, theirs: Tensor) -> float:
@@ -105,7 +105,7 @@ def test_l1_l2_l3(fixtures: Path, vgg: nn.Module, batch: str, kind: str) -> None
     wanted = values[batch][kind]
     prediction, target = (first(arrays[f"image_{name}"], batch) for name in ("prediction", "target"))
     prediction.requires_grad_(True)
-    settings = LossSettings(vgg, gram_per_picture=GRAMS[kind])
+    settings = LossSettings(vgg, gram_per_image=GRAMS[kind])
     shown = denormalize(prediction), denormalize(target)
     terms = distillation_terms(shown[0], shown[1], shown[1], shown[1], ("pixel", "gram"), settings)
     (gram_gradient,) = torch.autograd.grad(terms["gram"], prediction, retain_graph=True)
@@ -124,7 +124,7 @@ def test_l1_l2_l3(fixtures: Path, vgg: nn.Module, batch: str, kind: str) -> None
 def test_gram_matrices(fixtures: Path, vgg: nn.Module, kind: str) -> None:
     arrays, values = load(fixtures, "losses")
     slices = vgg_slices(vgg, arrays["image_prediction"])
-    matrices = [gram(features, per_picture=GRAMS[kind]) for features in slices]
+    matrices = [gram(features, per_image=GRAMS[kind]) for features in slices]
     assert [list(matrix.shape) for matrix in matrices] == values["batch2"][kind]["gram_shape"]
     assert relative(matrices[0], arrays[f"gram_slice1_{kind}_prediction"]) < 1e-5
 
@@ -139,18 +139,18 @@ def test_each_slice_of_the_gram_loss(fixtures: Path, vgg: nn.Module) -> None:
 # --- conventions --------------------------------------------------------------------------------------------------
 
 
-def test_gram_per_picture_of_a_batch_is_that_of_its_pictures_and_folded_is_not() -> None:
+def test_gram_per_image_of_a_batch_is_that_of_its_images_and_folded_is_not() -> None:
     features = torch.randn(3, 4, 5, 6, generator=torch.Generator().manual_seed(0))
     singles = torch.cat([gram(one[None]) for one in features])
     torch.testing.assert_close(gram(features), singles)
-    torch.testing.assert_close(gram(features, per_picture=False)[:4, :4], singles[0] / 3)
-    assert gram(features, per_picture=False)[:4, 4:].abs().max() > 0
+    torch.testing.assert_close(gram(features, per_image=False)[:4, :4], singles[0] / 3)
+    assert gram(features, per_image=False)[:4, 4:].abs().max() > 0
 
 
-@pytest.mark.parametrize("per_picture", (True, False))
-def test_hw_is_chw_times_the_channels(per_picture: bool) -> None:
+@pytest.mark.parametrize("per_image", (True, False))
+def test_hw_is_chw_times_the_channels(per_image: bool) -> None:
     features = torch.rand(2, 4, 5, 6, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(gram(features, "hw", per_picture), 4 * gram(features, "chw", per_picture))
+    torch.testing.assert_close(gram(features, "hw", per_image), 4 * gram(features, "chw", per_image))
 
 
 def test_matched_constant_makes_both_gradients_equal(fixtures: Path, vgg: nn.Module) -> None:
@@ -174,7 +174,7 @@ def test_matched_constant_weighs_all_batches(fixtures: Path, vgg: nn.Module) -> 
     assert min(constants) < both < max(constants)
 
 
-def test_pixel_l1_is_the_mean_absolute_error_in_normalised_space(fixtures: Path, vgg: nn.Module) -> None:
+def test_pixel_l1_is_the_mean_absolute_error_in_normalized_space(fixtures: Path, vgg: nn.Module) -> None:
     arrays, _ = load(fixtures, "losses")
     prediction, target = arrays["image_prediction"], arrays["image_target"]
     shown = denormalize(prediction), denormalize(target)

@@ -56,10 +56,10 @@ def test_features_equal_the_stored_ones(vgg, reference):
 @pytest.mark.parametrize("swapped", [False, True])
 def test_cfsd_equals_the_authors(vgg, reference, size, swapped):
     facts, arrays = reference
-    pictures = [features(vgg, arrays[f"cfsd_{role}_{size}"]) for role in ("stylized", "content")]
+    images = [features(vgg, arrays[f"cfsd_{role}_{size}"]) for role in ("stylized", "content")]
     name = "PatchSimi(content, stylized)" if swapped else "PatchSimi(stylized, content)"
     expected = facts["cfsd"]["gain 2.500000"][str(size)][name]
-    found = cfsd(*(reversed(pictures) if swapped else pictures))
+    found = cfsd(*(reversed(images) if swapped else images))
     assert found.item() == pytest.approx(expected, rel=1e-4)
 
 

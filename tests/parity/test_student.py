@@ -105,7 +105,7 @@ def test_fill_rule_gives_the_published_checks(fixtures: Path) -> None:
         assert ours == pytest.approx(wanted["first4"], rel=1e-6)
 
 
-def test_inputs_follow_the_rule_of_pictures(fixtures: Path) -> None:
+def test_inputs_follow_the_rule_of_images(fixtures: Path) -> None:
     with np.load(fixtures / "sttr_tiny.npz") as arrays:
         stored = torch.from_numpy(arrays["input_c96"])
     mean, std = (torch.tensor(v)[:, None, None] for v in (IMAGENET_MEAN, IMAGENET_STD))

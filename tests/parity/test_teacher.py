@@ -92,7 +92,7 @@ def by_ldm(fixtures: Path) -> Original:
 
 
 def inverted(from_: Original) -> tuple[Inverted, Inverted]:
-    """Both pictures inverted once, with the features of layers 6..11; every case takes the layers that it injects."""
+    """Both images inverted once, with the features of layers 6..11; every case takes the layers that it injects."""
     teacher = from_.teacher(layers="auto")
     assert teacher.layers == [6, 7, 8, 9, 10, 11]
     content = teacher.invert(from_.arrays["content_latent"], "content", keep_features=True)
@@ -241,7 +241,7 @@ def test_ldm_final_latents(by_ldm, ldm_inverted, case):
 
 
 @torch.no_grad()
-def test_pictures_to_latents_and_back(fixtures: Path):
+def test_images_to_latents_and_back(fixtures: Path):
     arrays, _ = read(fixtures, "styleid_diffusers_tiny")
     vae = vae_of(fixtures)
     latent = styleid.encode(vae, from_uint8(arrays["vae_image_u8"].numpy()))

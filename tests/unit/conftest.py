@@ -14,7 +14,7 @@ from styledistill.report.tables.formats import csv
 _CONFIG = {
     "run": "trial",
     "image_size": 32,
-    "sources": {"photos": {"kind": "skimage"}, "drawn": {"kind": "procedural", "pictures": "styles", "count": 9}},
+    "sources": {"photos": {"kind": "skimage"}, "drawn": {"kind": "procedural", "images": "styles", "count": 9}},
     "blocks": {"train": 1, "val": 1, "contents": {"photos": 2}, "styles": {"drawn": 2}},
     "pairs": {"train": 4, "val": 4},
     "golden": {"contents": {"photos": 2}, "styles": {"drawn": ["p7", "p8"]}},
@@ -38,9 +38,9 @@ def trial_config() -> configuration.Config:
 
 @pytest.fixture(scope="session")
 def trial(tmp_path_factory, trial_config) -> Path:
-    """Its folder, results/trial: random pictures and numbers. A test that changes files works on a copy."""
+    """Its folder, results/trial: random images and numbers. A test that changes files works on a copy."""
     root = tmp_path_factory.mktemp("run") / "trial"
-    _write_pictures(root, trial_config.models)
+    _write_images(root, trial_config.models)
     _write_scores(root, trial_config.models)
     costs = [{"model": m, "parameters": 1000, "megabytes": 4.5, "seconds": 1.5} for m in ("teacher", "mse", "gram50")]
     _write_csv(root / "tables" / "benchmark.csv", [{**cost, "device": "cpu"} for cost in costs])
@@ -50,7 +50,7 @@ def trial(tmp_path_factory, trial_config) -> Path:
         _write_student(root / "students" / loss, _SHARES[loss])
     roles = [{"name": f"{role[0]}{n:02d}", "role": role} for role in ("content", "style") for n in range(2)]
     _write_csv(root / "blocks" / "train" / "0000.csv", roles)
-    _write_csv(root / "index" / "photos.excluded.csv", [{"picture": "a</script>.jpg", "reason": "too <small>"}])
+    _write_csv(root / "index" / "photos.excluded.csv", [{"image": "a</script>.jpg", "reason": "too <small>"}])
     for number in range(2):
         record = {"stage": "teach", "seconds": 30.0 + number, "started": f"2026-01-0{number + 1}", "device": "cpu"}
         facts = {"peak_memory_mb": 500.0 + number, "versions": {"python": "3.11.7", "torch": "2.15.0"}}
@@ -61,7 +61,7 @@ def trial(tmp_path_factory, trial_config) -> Path:
     return root
 
 
-def _write_pictures(root: Path, models: list[str]) -> None:
+def _write_images(root: Path, models: list[str]) -> None:
     for number in range(2):
         for role, seed in (("c", 0), ("s", 5)):
             _draw(seed + number, root / "images" / "golden" / f"{role}{number}.png")
@@ -94,7 +94,7 @@ def _write_scores(root: Path, models: list[str]) -> None:
             for measure in ("lpips", "teacher_mse", "teacher_psnr", "laplacian_energy"):
                 value = psnr if measure == "teacher_psnr" else round(float(draws.uniform(0.1, 0.9)), 6)
                 row |= {measure: value, f"{measure}_low": value * 0.9, f"{measure}_high": value * 1.1}
-            fid = {"fid": 12.5, "artfid": 15.0, "fid_greyed": count < 200}
+            fid = {"fid": 12.5, "artfid": 15.0, "fid_grayed": count < 200}
             means.append(row | fid | _NETWORKS | {"seeded": "alexnet vgg19 inception"})
     _write_csv(root / "tables" / "metrics.csv", means)
     claim = {"claim": "L1 is brighter than L3", "set": "golden", "measure": "brightness", "networks": "vgg19 x"}
@@ -118,13 +118,13 @@ def _write_differences(root: Path, models: list[str]) -> None:
 
 def _write_ablation(root: Path, variants: list[str]) -> None:
     gammas = dict(zip(variants, (0.5, 0.0, "0.75 to 0.25"), strict=True))
-    per_pair = ("lpips", "st_lpips", "cfsd", "gram_distance", "colour_distance")
+    per_pair = ("lpips", "st_lpips", "cfsd", "gram_distance", "color_distance")
     rows = []
     for number, (name, gamma) in enumerate(gammas.items()):
         row = {"model": name, "gamma": gamma, "temperature": 1.5, "adain": "on", "injection": "on", "pairs": 4}
         for measure in per_pair:
             row |= {measure: (3 - number) / 10, f"{measure}_low": 0.1, f"{measure}_high": 0.4}
-        rows.append(row | {"fid": 20.0 + number, "artfid": 30.0, "fid_greyed": True, "seeded": "alexnet"})
+        rows.append(row | {"fid": 20.0 + number, "artfid": 30.0, "fid_grayed": True, "seeded": "alexnet"})
         for c, s in _PAIRS:
             _draw(700 + 10 * number + 2 * c + s, root / "ablation" / name / f"c{c}_s{s}.png")
     _write_csv(root / "tables" / "ablation.csv", rows)
@@ -147,7 +147,7 @@ def _write_student(folder: Path, shares: dict[str, float]) -> None:
                "mean_error": 1e-4 / size}
         for name, size in (("fp16", 2.0), ("fp32", 4.0), ("int8", 1.0))
     }  # fmt: skip
-    write_json(folder / "onnx" / "export.json", {"compared_on": "drawn pictures", "precisions": precisions})
+    write_json(folder / "onnx" / "export.json", {"compared_on": "drawn images", "precisions": precisions})
 
 
 def _write_csv(path: Path, rows: list[dict]) -> None:

@@ -86,15 +86,15 @@ def test_a_size_that_cannot_be_scored(value: str, home: Path) -> None:
 @pytest.mark.parametrize(
     "where", ["drawn:", "drawn:x", "drawn:0", "drawn:-3", "nowhere", "nowhere/*.png", "[", "{0..3}"]
 )
-def test_pictures_to_pretrain_on_that_are_none(where: str, home: Path) -> None:
-    with pytest.raises(UserError, match=r"no number of pictures|no images there"):
-        pretrain.pictures(where, lambda *_: np.zeros(0), 1, 32)
+def test_images_to_pretrain_on_that_are_none(where: str, home: Path) -> None:
+    with pytest.raises(UserError, match=r"no number of images|no images there"):
+        pretrain.images(where, lambda *_: np.zeros(0), 1, 32)
 
 
-def test_pictures_to_pretrain_on(home: Path) -> None:
+def test_images_to_pretrain_on(home: Path) -> None:
     image(home / "[a] {b}" / "1.png"), image(home / "[a] {b}" / ".hidden.png"), image(home / "[a] {b}" / "x" / "2.webp")
-    assert pretrain.pictures("~/[a] {b}", lambda *_: np.zeros(0), 1, 32).shape == (2, 32, 32, 3)
-    assert pretrain.pictures("~/[a] {b}/1.png", lambda *_: np.zeros(0), 1, 32).shape == (1, 32, 32, 3)
+    assert pretrain.images("~/[a] {b}", lambda *_: np.zeros(0), 1, 32).shape == (2, 32, 32, 3)
+    assert pretrain.images("~/[a] {b}/1.png", lambda *_: np.zeros(0), 1, 32).shape == (1, 32, 32, 3)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_pictures_to_pretrain_on(home: Path) -> None:
         (train_students, ["train", "work", "micro", "--photographs", "p", "--paintings", "p"]),
         (train_students, ["train", "work", "micro", "--photographs", "nowhere", "--paintings", "p"]),
         (train_students, ["export", "work", "micro", "out"]),
-        (train_tiny_teacher, ["pictures", "work", "--photographs", "nowhere", "--paintings", "nowhere"]),
+        (train_tiny_teacher, ["images", "work", "--photographs", "nowhere", "--paintings", "nowhere"]),
         (train_tiny_teacher, ["autoencoder", "work"]),
         (train_tiny_teacher, ["unet", "work"]),
         (train_tiny_teacher, ["export", "work", "out"]),

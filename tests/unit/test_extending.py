@@ -76,7 +76,7 @@ bound = containers.environment(config, Path.cwd(), {})["APPTAINER_BIND"].split("
 print(json.dumps({
     "missing": missing,
     "noticed": marks[0] != marks[1] and all(marks),
-    "names": [entry.picture for entry in entries],
+    "names": [entry.image for entry in entries],
     "pixel": crop.getpixel((0, 0)),
     "network": registry.needs_network(letters),
     "bound": str(Path("font.ttf").resolve()) in bound,

@@ -149,7 +149,7 @@ def test_a_script_bears_the_name_of_its_rule():
     assert other == {}
 
 
-def test_the_picture_of_the_architecture_shows_rules():
+def test_the_image_of_the_architecture_shows_rules():
     page = (ROOT / "docs/architecture.md").read_text("utf-8")
     arrows = [line for line in page.split("```mermaid")[1].split("```")[0].splitlines() if "-->" in line]
     shown = {name.strip() for line in arrows for name in line.split("-->")}

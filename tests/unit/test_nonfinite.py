@@ -1,4 +1,4 @@
-"""Nothing that is not finite reaches a file: settings, options, pictures, weights, scores, records."""
+"""Nothing that is not finite reaches a file: settings, options, images, weights, scores, records."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def picture(seed: int, size: int = 32) -> np.ndarray:
+def image(seed: int, size: int = 32) -> np.ndarray:
     coarse = np.random.default_rng(seed).integers(0, 256, (4, 4, 3))
     return np.uint8(coarse.repeat(size // 4, 0).repeat(size // 4, 1))
 
 
 def saved(path: Path, seed: int) -> Path:
-    Image.fromarray(picture(seed)).save(path)
+    Image.fromarray(image(seed)).save(path)
     return path
 
 
@@ -115,15 +115,15 @@ def test_weights_of_terms_are_numbers(bad: str, tmp_path: Path) -> None:
     assert result.exit_code == 2 and "pixel" in result.stderr, result.output
 
 
-# --- pictures -----------------------------------------------------------------------------------------------------
+# --- images -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("bad", BAD)
-def test_no_picture_is_made_of_what_is_no_number(bad: float) -> None:
-    pictures = torch.full((1, 3, 4, 4), 0.5)
-    pictures[0, 1, 2, 3] = bad
+def test_no_image_is_made_of_what_is_no_number(bad: float) -> None:
+    images = torch.full((1, 3, 4, 4), 0.5)
+    images[0, 1, 2, 3] = bad
     with pytest.raises(UserError, match="not finite"):
-        to_uint8(pictures)
+        to_uint8(images)
 
 
 def ruined(folder: Path, value: float) -> Path:
@@ -164,7 +164,7 @@ def test_a_ruined_student_is_not_saved(bad: float, tmp_path: Path) -> None:
 
 def test_a_last_step_that_ruins_the_weights_is_told(tmp_path: Path) -> None:
     settings = config.Pretrain(steps=1, batch=0, identity_batch=2, identity_weight=1.0, learning_rate=1e30)
-    pool = np.stack([picture(1), picture(2)])
+    pool = np.stack([image(1), image(2)])
     with pytest.raises(UserError, match=r"not finite.*learning_rate"):
         pretrain("sttr", "tiny", Pools(pool, pool, 32), settings, SEEDED, 1, CPU, tmp_path)[0].save(tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -175,7 +175,7 @@ def manifests(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("pairs")
     for split, first in (("train", 0), ("val", 50)):
         pairs = [
-            Pair(f"{split}_{n}", *map(encode_png, (picture(n), picture(n + 9), picture(n + 18))), {}, {})
+            Pair(f"{split}_{n}", *map(encode_png, (image(n), image(n + 9), image(n + 18))), {}, {})
             for n in range(first, first + 2)
         ]
         write_shard(folder / split / "0000.tar", pairs)
@@ -218,7 +218,7 @@ def test_a_score_that_is_no_number_is_an_error(bad: float, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(("written", "value"), [("", float("nan")), ("inf", float("inf")), ("0.25", 0.25)])
-def test_tables_know_what_was_not_measured_and_equal_pictures(written: str, value: float, tmp_path: Path) -> None:
+def test_tables_know_what_was_not_measured_and_equal_images(written: str, value: float, tmp_path: Path) -> None:
     write_rows([row(teacher_psnr=value)], tmp_path / "t.csv")
     cells = (tmp_path / "t.csv").read_text(encoding="utf-8").splitlines()[1].split(",")
     assert cells[COLUMNS.index("teacher_psnr")] == written

@@ -20,7 +20,7 @@ import torch
 from PIL import Image
 
 from styledistill import config
-from styledistill.core.errors import BadPicture, UserError
+from styledistill.core.errors import BadImage, UserError
 from styledistill.core.image_files import LeftOut, find, told
 from styledistill.core.images import MAX_PIXELS, open_rgb
 from styledistill.downloads.http_ranges import LocalPieces
@@ -49,9 +49,9 @@ def large_head() -> bytes:
     return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + head + struct.pack(">I", zlib.crc32(head)) + end
 
 
-def pictures(folder: Path) -> None:
+def images(folder: Path) -> None:
     assert MAX_PIXELS < 20_000**2
-    with pytest.raises(BadPicture, match="pixels"):
+    with pytest.raises(BadImage, match="pixels"):
         open_rgb(large_head())
 
 
@@ -67,7 +67,7 @@ def long_text(folder: Path) -> None:
 def other_programs(folder: Path) -> None:
     (folder / "a.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n")
     (folder / "b.eps").write_bytes((folder / "a.png").read_bytes())
-    with pytest.raises(BadPicture, match="of no known format"):
+    with pytest.raises(BadImage, match="of no known format"):
         open_rgb(folder / "a.png")
     assert [left.name for left in find(folder).left_out] == ["b.eps"]
 
@@ -81,7 +81,7 @@ def rings(folder: Path) -> None:
     (folder / "a").mkdir()
     (folder / "a" / "up").symlink_to(folder)
     Image.new("RGB", (4, 4)).save(folder / "a" / "x.png")
-    assert find(folder).pictures == ["a/x.png"]
+    assert find(folder).images == ["a/x.png"]
 
 
 def zips(folder: Path) -> None:
@@ -93,7 +93,7 @@ def zips(folder: Path) -> None:
         ((_, data),) = archive_formats.extract_zip(
             LocalPieces(folder / "a.zip"), [member._replace(facts=facts)], remote=False
         )
-        assert isinstance(data, BadPicture)
+        assert isinstance(data, BadImage)
 
 
 def tars(folder: Path) -> None:
@@ -104,7 +104,7 @@ def tars(folder: Path) -> None:
         file.truncate(512 + info.size + 1024)
     listed = archive_formats.list_tar(folder / "a.tar").members
     ((_, data),) = archive_formats.extract_tar(folder / "a.tar", listed)
-    assert isinstance(data, BadPicture) and "over 268,435,456" in str(data)
+    assert isinstance(data, BadImage) and "over 268,435,456" in str(data)
 
 
 def climbing(folder: Path) -> None:
@@ -162,7 +162,7 @@ def unprintable(folder: Path) -> None:
 
 # How each row of docs/refused.md begins, in their order; the page's own test stands below.
 ROWS = {
-    "an image of more than 120 million pixels": pictures,
+    "an image of more than 120 million pixels": images,
     "a PNG whose text": long_text,
     "an image that needs another program": other_programs,
     "a pipe, a socket": pipes,
@@ -194,6 +194,6 @@ def test_foreign_text_on_the_page_is_no_markup(trial: Path, trial_config: config
     copy = shutil.copytree(trial, tmp_path / "trial")
     name = "<img src=x onerror=alert(1)>&amp;\"'.png"
     row = '"' + name.replace('"', '""') + '",<b>bad</b>\n'
-    (copy / "index" / "photos.excluded.csv").write_text(f"picture,reason\n{row}", "utf-8")
+    (copy / "index" / "photos.excluded.csv").write_text(f"image,reason\n{row}", "utf-8")
     html = page.render(page.page_context(copy, trial_config))
     assert "&lt;img src=x onerror=alert(1)&gt;" in html and "<img src=x" not in html and "<b>bad" not in html

@@ -1,4 +1,4 @@
-"""How many threads compute changes no picture by more than one level."""
+"""How many threads compute changes no image by more than one level."""
 
 from pathlib import Path
 
@@ -24,15 +24,15 @@ def threads():
 
 @pytest.mark.parametrize("name", ["teacher", "pretrained"])
 @torch.no_grad()
-def test_one_and_two_threads_give_the_same_pictures(threads, name):
+def test_one_and_two_threads_give_the_same_images(threads, name):
     numbers = torch.Generator().manual_seed(1)
     contents, styles = (
         torch.nn.functional.interpolate(torch.rand(4, 3, 8, 8, generator=numbers), 64) for _ in range(2)
     )
-    pictures = []
+    images = []
     for count in (1, 2):
         threads(count)
         stylizer = load_stylizer(Wanted(name, CPU, WEIGHTS / "tiny_student", TEACHER))
-        pictures.append(to_uint8(stylizer.stylize(contents, styles)).astype(int))
-    assert np.abs(pictures[0] - pictures[1]).max() <= 1
-    assert pictures[0].std() > 5
+        images.append(to_uint8(stylizer.stylize(contents, styles)).astype(int))
+    assert np.abs(images[0] - images[1]).max() <= 1
+    assert images[0].std() > 5

@@ -30,7 +30,7 @@ def repository(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return copy
 
 
-def pictures(folder: Path, count: int = 12) -> Path:
+def images(folder: Path, count: int = 12) -> Path:
     folder.mkdir(parents=True)
     for number in range(count):
         pixels = np.random.default_rng(number).integers(0, 256, (40, 50, 3), dtype=np.uint8)
@@ -57,7 +57,7 @@ def test_a_repository_anywhere(repository: Path, tmp_path: Path) -> None:
 def test_sources_a_student_and_a_teacher_anywhere(name: str, tmp_path: Path) -> None:
     """All their jobs run: what a rule reads, and what a shell is told."""
     place = tmp_path / name
-    pictures(place / "photographs")
+    images(place / "photographs")
     shutil.copytree(ROOT / "weights" / "tiny_student", place / "student")
     student = {"size": "tiny", "start": str(place / "student")}
     values = yaml.safe_load(SMOKE.read_text("utf-8"))
@@ -86,7 +86,7 @@ def test_a_student_with_every_odd_letter_is_distilled_from(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("name", ["[d]*?.tar", "{00..01}.tar", "a, b {c}.tar"])
 def test_an_archive_that_is_there_is_no_pattern(name: str, tmp_path: Path) -> None:
-    pictures(tmp_path / "in")
+    images(tmp_path / "in")
     with tarfile.open(tmp_path / name, "w") as archive:
         archive.add(tmp_path / "in", ".")
     config = with_photographs(tmp_path / "c.yaml", {"kind": "archive", "address": str(tmp_path / name)})
@@ -108,7 +108,7 @@ def test_what_containers_cannot_do_is_said_in_one_line(where: str, tmp_path: Pat
     folder.mkdir()
     config = SMOKE
     if where == "source":
-        path = pictures(tmp_path / names[where])
+        path = images(tmp_path / names[where])
         config = with_photographs(tmp_path / "c.yaml", {"kind": "folder", "path": str(path)})
     arguments = ["-n", "--use-singularity", "--cores", "1", "--configfile", str(config)]
     done = run_workflow(folder, *arguments, repository=repository if where == "repository" else ROOT)

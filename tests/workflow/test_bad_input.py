@@ -19,7 +19,7 @@ def _preset(folder: Path, **changes) -> Path:
     return path
 
 
-def _pictures(folder: Path, count: int) -> Path:
+def _images(folder: Path, count: int) -> Path:
     folder.mkdir(parents=True)
     for number in range(count):
         level = np.full((80, 70, 3), 20 * number % 255, np.uint8)
@@ -42,10 +42,10 @@ def _fails(folder: Path, *words: str, arguments: tuple[str, ...] = ()) -> None:
     assert [path for path in folder.rglob("*") if path.name.endswith(".part")] == []
 
 
-def test_a_folder_without_pictures(tmp_path):
+def test_a_folder_without_images(tmp_path):
     (tmp_path / "empty").mkdir()
     _preset(tmp_path, sources=_sources(tmp_path / "empty"))
-    _fails(tmp_path, "error: sources.scenes", "no pictures here")
+    _fails(tmp_path, "error: sources.scenes", "no images here")
 
 
 def test_a_folder_that_is_not_there(tmp_path):
@@ -53,14 +53,14 @@ def test_a_folder_that_is_not_there(tmp_path):
     _fails(tmp_path, "error: sources.scenes.path", "no folder", "nowhere")
 
 
-def test_a_folder_with_too_few_pictures(tmp_path):
-    _preset(tmp_path, sources=_sources(_pictures(tmp_path / "few", 2)))
+def test_a_folder_with_too_few_images(tmp_path):
+    _preset(tmp_path, sources=_sources(_images(tmp_path / "few", 2)))
     _fails(tmp_path, "error: ", "scenes", "few")
 
 
-def test_a_file_that_is_no_picture_is_named_and_left_out(tmp_path):
-    folder = _pictures(tmp_path / "pictures", 9)
-    (folder / "broken.png").write_bytes(b"not a picture")
+def test_a_file_that_is_no_image_is_named_and_left_out(tmp_path):
+    folder = _images(tmp_path / "images", 9)
+    (folder / "broken.png").write_bytes(b"not an image")
     config = _preset(tmp_path, sources=_sources(folder))
     done = run_workflow(tmp_path, "--cores", "2", "--configfile", str(config), "--until", "index")
     said = done.stdout + done.stderr
@@ -70,25 +70,25 @@ def test_a_file_that_is_no_picture_is_named_and_left_out(tmp_path):
     assert "broken.png" not in (tmp_path / "results/smoke/index/scenes.csv").read_text()
 
 
-def test_broken_files_that_leave_too_few_pictures_stop_the_block(tmp_path):
-    folder = _pictures(tmp_path / "pictures", 2)
+def test_broken_files_that_leave_too_few_images_stop_the_block(tmp_path):
+    folder = _images(tmp_path / "images", 2)
     for number in range(4):
-        (folder / f"broken{number}.png").write_bytes(b"not a picture")
+        (folder / f"broken{number}.png").write_bytes(b"not an image")
     _preset(tmp_path, sources=_sources(folder))
     words = ("error: blocks.contents.scenes", "in train block 0001 and in val block 0000", "none of the 2 is free")
     _fails(tmp_path, *words, arguments=("--until", "select_block", "splits"))
 
 
-def test_a_golden_picture_that_is_also_in_a_block(tmp_path):
+def test_a_golden_image_that_is_also_in_a_block(tmp_path):
     golden = {"contents": {"photographs": ["grass"]}, "styles": {"paintings": 2}}
     blocks = {"train": 13, "val": 1, "contents": {"photographs": 1}, "styles": {"paintings": 2}}
     _preset(tmp_path, golden=golden, blocks=blocks, pairs={"train": 4, "val": 2})
     _fails(tmp_path, "error: golden.contents.photographs: grass would be in", "and in the golden set")
 
 
-def test_one_picture_under_two_sources(tmp_path):
+def test_one_image_under_two_sources(tmp_path):
     """The same file in a training folder and, copied, in the golden folder."""
-    train = _pictures(tmp_path / "train", 3)
+    train = _images(tmp_path / "train", 3)
     golden = tmp_path / "golden"
     shutil.copytree(train, golden)
     sources = {**_sources(train), "own": {"kind": "folder", "path": str(golden)}}
@@ -123,7 +123,7 @@ def test_no_space_on_the_disk(tmp_path, small_disk):
     (tmp_path / "results").symlink_to(small_disk)
     blocks = {"train": 12, "val": 1, "contents": {"scenes": 2}, "styles": {"styles": 2}}
     golden = {"contents": {"faces": 1}, "styles": {"styles": 2}}
-    sources = {name: {"kind": "procedural", "pictures": name, "count": 99} for name in ("scenes", "faces", "styles")}
+    sources = {name: {"kind": "procedural", "images": name, "count": 99} for name in ("scenes", "faces", "styles")}
     _preset(tmp_path, sources=sources, image_size=256, blocks=blocks, golden=golden, pairs={"train": 4, "val": 4})
     _fails(tmp_path, "error: results/smoke/", "no space left on the disk", arguments=("--until", "crop"))
 

@@ -92,7 +92,7 @@ def awaited(process: subprocess.Popen, program: str) -> psutil.Process:
     raise AssertionError(f"{program} was not started")
 
 
-def test_a_killed_reader_of_pictures(smoke, tmp_path):
+def test_a_killed_reader_of_images(smoke, tmp_path):
     """As the kernel kills one where memory is short; workers decide no byte of the student."""
     words = [
         sys.executable,
@@ -104,7 +104,7 @@ def test_a_killed_reader_of_pictures(smoke, tmp_path):
         awaited(training, "distill.py").kill()
         said = training.communicate()[1]
     line = only_line(subprocess.CompletedProcess(words, training.returncode, stderr=said))
-    assert line.startswith("error: a process that reads pictures was killed") and line.endswith("distill.workers")
+    assert line.startswith("error: a process that reads images was killed") and line.endswith("distill.workers")
     assert not (tmp_path / "out").exists()
     subprocess.run(words, **options, check=True)
     made, expected = tmp_path / "out/student.safetensors", smoke / RUN / "students/mse/student.safetensors"
@@ -194,7 +194,7 @@ def test_a_stale_lock_is_explained_and_resume_goes_on(smoke_copy, tmp_path):
 
 # One output of every stage, each made from those before it.
 STAGES = {
-    "pictures": [
+    "images": [
         "index/scenes.csv",
         "blocks/val/0000.csv",
         "images/val/0000/c00.png",

@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 import yaml
-from archived import hub, parquet, picture, pictures, tarred, zipped
+from archived import hub, image, images, parquet, tarred, zipped
 from PIL import Image
 from running import SMOKE, run_workflow
 from serving import serving
 
 BLOCKS = {"train": 2, "val": 1, "contents": {"photos": 3, "faces": 1}, "styles": {"art": 2}}
-BAD = {f"photos/9{n}.jpg": (b"", b"no picture", picture(n)[:200])[n % 3] for n in range(5)}
+BAD = {f"photos/9{n}.jpg": (b"", b"no image", image(n)[:200])[n % 3] for n in range(5)}
 
 
 def _config(folder: Path, address: str, **changes) -> str:
     if not (folder / "faces.tar").exists():  # written again, it would count as replaced
-        (folder / "faces.tar").write_bytes(tarred(pictures(9, "face {:02d}.jpg")))
+        (folder / "faces.tar").write_bytes(tarred(images(9, "face {:02d}.jpg")))
     values = yaml.safe_load(SMOKE.read_text())
     sources = {
         "photos": {"kind": "archive", "address": f"{address}/zips/photos.zip", "spares": 1.0},
@@ -32,8 +32,8 @@ def _config(folder: Path, address: str, **changes) -> str:
 
 
 def _served() -> dict[str, bytes]:
-    cells = [picture(200 + number) for number in range(24)]
-    photos = zipped({**pictures(36), **BAD})
+    cells = [image(200 + number) for number in range(24)]
+    photos = zipped({**images(36), **BAD})
     return {"/zips/photos.zip": photos, **hub("own/art", {"data/a.parquet": parquet(cells, 4)})}
 
 
@@ -48,7 +48,7 @@ def quiet(monkeypatch):
         monkeypatch.delenv(name, raising=False)
 
 
-def test_a_fetched_run_crops_with_the_server_off_and_bad_pictures_are_replaced_from_their_own_window(
+def test_a_fetched_run_crops_with_the_server_off_and_bad_images_are_replaced_from_their_own_window(
     tmp_path, monkeypatch, quiet
 ):
     with serving(_served(), script=["right", "cut"]) as server:
@@ -57,16 +57,14 @@ def test_a_fetched_run_crops_with_the_server_off_and_bad_pictures_are_replaced_f
         done = run_workflow(tmp_path, "fetch", "--cores", "2", "--configfile", config)
         said = done.stdout + done.stderr
         assert done.returncode == 0, said[-6000:]
-    assert "pictures are not here; " in said and "MB to fetch" in said
+    assert "images are not here; " in said and "MB to fetch" in said
     results = tmp_path / "results/smoke"
     tables = {path: path.read_bytes() for path in sorted((results / "blocks").rglob("*.csv"))}
     rows = [row for path in tables if "excluded" not in path.name for row in _rows(path)]
-    assert len({(row["source"], row["picture"]) for row in rows}) == len(rows) == 3 * 6 + 2
-    assert all(len(row["sha256"]) == 64 for row in rows) and not {row["picture"] for row in rows} & set(BAD)
+    assert len({(row["source"], row["image"]) for row in rows}) == len(rows) == 3 * 6 + 2
+    assert all(len(row["sha256"]) == 64 for row in rows) and not {row["image"] for row in rows} & set(BAD)
     excluded = [row for path in tables if "excluded" in path.name for row in _rows(path)]
-    assert excluded and all(
-        row["picture"] in BAD and "cannot be read as a picture" in row["reason"] for row in excluded
-    )
+    assert excluded and all(row["image"] in BAD and "cannot be read as an image" in row["reason"] for row in excluded)
 
     cropped = run_workflow(tmp_path, "--cores", "2", "--configfile", config, "--until", "crop", "crop_golden")
     assert cropped.returncode == 0, (cropped.stdout + cropped.stderr)[-6000:]
@@ -135,7 +133,7 @@ def test_passwords_and_tokens_of_addresses_are_sent_and_nowhere_written(tmp_path
         assert ("/zips/photos.zip?token=GEHEIM-2", "Basic dXNlcjpHRUhFSU0tMQ==") in zip(
             [path for path, _ in server.asked], server.tokens, strict=True
         )
-        # The blocks' own pictures again, from a mirror that wants a password too.
+        # The blocks' own images again, from a mirror that wants a password too.
         monkeypatch.setenv("STYLEDISTILL_MIRROR", f"{with_secrets(server)}/zips/?key=GEHEIM-3")
         values["seed"] = 5
         config.write_text(yaml.safe_dump(values))

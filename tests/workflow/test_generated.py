@@ -70,13 +70,13 @@ def test_presets_whose_addresses_hold_braces_are_planned(tmp_path, name):
 
 
 def test_names_that_a_shell_would_run_are_only_names(tmp_path):
-    folder = tmp_path / "pictures $(touch ran-folder) `touch ran-ticks`; touch ran-semicolon; 'a\" b"
+    folder = tmp_path / "images $(touch ran-folder) `touch ran-ticks`; touch ran-semicolon; 'a\" b"
     folder.mkdir()
     names = ["$(touch ran).png", "`touch ran`.png", "; touch ran;.png", "a' b\".png", "--out.png", "$HOME.png", "&.png"]
     for number, name in enumerate([*names, "new\nline.png", "{wildcards.block}.png"]):
-        picture = np.full((80, 70, 3), 20 * number, np.uint8)
-        picture[::7] = 255 - picture[::7]
-        Image.fromarray(picture).save(folder / name)
+        image = np.full((80, 70, 3), 20 * number, np.uint8)
+        image[::7] = 255 - image[::7]
+        Image.fromarray(image).save(folder / name)
     sources = {**yaml.safe_load(SMOKE.read_text())["sources"], "scenes": {"kind": "folder", "path": str(folder)}}
     golden = {"contents": {"scenes": ["$(touch ran).png"]}, "styles": {"paintings": 1}}
     blocks = {"train": 1, "val": 1, "contents": {"scenes": 2}, "styles": {"paintings": 1}}

@@ -75,4 +75,4 @@ def test_verify_checks_the_store_beside_the_run(smoke_copy: Path, tmp_path: Path
     stored.write_bytes(stored.read_bytes() + b"x")
     command = [sys.executable, str(ROOT / "src" / "verify.py"), str(smoke_copy / "results" / "smoke")]
     done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
-    assert done.returncode == 1 and f"damaged: {stored}: not the picture that was stored" in done.stdout
+    assert done.returncode == 1 and f"damaged: {stored}: not the image that was stored" in done.stdout

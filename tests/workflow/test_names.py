@@ -1,4 +1,4 @@
-"""Any legal names, drawn at random: no traceback, and no picture with another's name."""
+"""Any legal names, drawn at random: no traceback, and no image with another's name."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ RUNS = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,12}", fullmatch=True)
 SOURCES = st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True).filter(lambda name: name not in ("scenes", "paintings"))
 
 
-def picture(path: Path, number: int) -> None:
+def image(path: Path, number: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     pixels = np.random.default_rng(number).integers(0, 256, (20, 24, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(path, format="PNG")
 
 
-def dry_run(repository: str, work: str, folder: str, source: str, run: str, pictures: list[str]) -> None:
+def dry_run(repository: str, work: str, folder: str, source: str, run: str, images: list[str]) -> None:
     with tempfile.TemporaryDirectory() as root:
         place = Path(root) / "r" / repository
         place.parent.mkdir()
         place.symlink_to(ROOT)
         here = Path(root) / "w" / work
         here.mkdir(parents=True)
-        for number, name in enumerate(pictures):
-            picture(here / folder / f"{name}.png", number)
+        for number, name in enumerate(images):
+            image(here / folder / f"{name}.png", number)
         values = yaml.safe_load(SMOKE.read_text("utf-8"))
         sources = {**values["sources"], source: {"kind": "folder", "path": folder}}
         golden = {**values["golden"], "contents": {source: 1}}
@@ -75,7 +75,7 @@ def test_what_is_made_is_scored_with_its_own_pair_or_refused(contents: list[str]
         folders = {role: Path(root) / role for role in ("c", "s", "out")}
         for role, names in (("c", contents), ("s", styles)):
             for number, name in enumerate(names):
-                picture(folders[role] / f"{name}.png", number)
+                image(folders[role] / f"{name}.png", number)
         try:
             jobs = plan(folders["c"], folders["s"], folders["out"])
         except UserError as error:
@@ -84,7 +84,7 @@ def test_what_is_made_is_scored_with_its_own_pair_or_refused(contents: list[str]
         made = {job.out.name: (job.content, job.style) for job in jobs}
         assert len(made) == 4
         for number, job in enumerate(jobs):
-            picture(job.out, number)
+            image(job.out, number)
         try:
             pairs = find_pairs(folders["out"], folders["c"], folders["s"])
         except UserError as error:

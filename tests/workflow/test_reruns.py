@@ -46,7 +46,7 @@ def section(name: str, **changes: object) -> Callable[[dict], dict]:
 
 
 def _rights(values: dict) -> dict:
-    return {"sources": {name: {**source, "licence": "cc0-1.0"} for name, source in values["sources"].items()}}
+    return {"sources": {name: {**source, "license": "cc0-1.0"} for name, source in values["sources"].items()}}
 
 
 CHANGES: dict[str, tuple[Callable[[dict], dict], set[str]]] = {
@@ -63,7 +63,7 @@ CHANGES: dict[str, tuple[Callable[[dict], dict], set[str]]] = {
         lambda values: {"blocks": {**values["blocks"], "train": 4}, "pairs": {"train": 36, "val": 6}},
         block("train 0002", "train 0003") | SPLITS | DUPLICATES | {"manifest train", "card"} | DISTILLED,
     ),
-    "a new golden picture": (
+    "a new golden image": (
         section("golden", styles={"paintings": 3}),
         GOLDEN | SPLITS | {"duplicates_golden", "benchmark", "card"} | shown(*FIXED, *LOSSES) | TABLES,
     ),
@@ -72,7 +72,7 @@ CHANGES: dict[str, tuple[Callable[[dict], dict], set[str]]] = {
     "learning rate": (section("distill", learning_rate=2e-4), DISTILLED),
     "a word on rights": (_rights, {"card", "report"}),
     "a renamed run": (lambda values: {"run": "renamed"}, ALL),
-    "size of the pictures": (
+    "size of the images": (
         lambda values: {"image_size": 96},
         of("crop", *BLOCKS) | DUPLICATES | {"crop_golden"} | TAUGHT,
     ),
@@ -229,7 +229,7 @@ def test_from_one_block_to_three_the_first_is_not_touched(tmp_path):
     assert len(old) > 3 * 9 and not _changed(before, _state(tmp_path)) & old
 
 
-def test_a_lost_teacher_picture_comes_back_from_the_store(smoke_copy):
+def test_a_lost_teacher_image_comes_back_from_the_store(smoke_copy):
     before = _state(smoke_copy)
     lost = smoke_copy / "results/smoke/teacher/train/0001/c01_s02.png"
     bytes_before = lost.read_bytes()
@@ -242,25 +242,25 @@ def test_a_lost_teacher_picture_comes_back_from_the_store(smoke_copy):
     assert {Path(name).parent.as_posix() for name in _changed(before, _state(smoke_copy))} == {"teacher/train/0001"}
 
 
-def test_a_picture_removed_from_a_source_folder(tmp_path):
+def test_an_image_removed_from_a_source_folder(tmp_path):
     """A folder is listed again when its files change, and only then; blocks that follow from it are planned."""
-    pictures = tmp_path / "pictures"
-    pictures.mkdir()
+    images = tmp_path / "images"
+    images.mkdir()
     for number in range(9):
-        Image.new("RGB", (80, 70), (20 * number, 40, 90)).save(pictures / f"{number}.png")
+        Image.new("RGB", (80, 70), (20 * number, 40, 90)).save(images / f"{number}.png")
     sources = yaml.safe_load(SMOKE.read_text())["sources"]
-    config = preset(tmp_path / "config.yaml", sources={**sources, "scenes": {"kind": "folder", "path": str(pictures)}})
+    config = preset(tmp_path / "config.yaml", sources={**sources, "scenes": {"kind": "folder", "path": str(images)}})
     done = run_workflow(tmp_path, "--cores", "2", "--configfile", str(config), "--until", "index")
     assert done.returncode == 0, done.stderr[-3000:]
     assert not planned(tmp_path, config) & of("index", *SOURCES)
-    (pictures / "4.png").unlink()
+    (images / "4.png").unlink()
     jobs = planned(tmp_path, config)
     assert jobs & of("index", *SOURCES) == {"index scenes"}
     assert jobs >= block(*BLOCKS) | GOLDEN | SPLITS
 
 
 def test_a_source_folder_that_only_moved_in_time(tmp_path):
-    """Touching a picture counts as a change, as it does for every input of Snakemake."""
+    """Touching an image counts as a change, as it does for every input of Snakemake."""
     (tmp_path / "one.png").write_bytes(b"one")
     source = FolderSource(kind="folder", path=str(tmp_path))
     before = listing(source)

@@ -49,16 +49,16 @@ def test_everything_that_the_design_names_is_there(smoke):
     assert [name for name in wanted if not (run / name).is_file()] == []
 
 
-def test_teacher_pictures_are_neither_content_nor_noise(smoke):
+def test_teacher_images_are_neither_content_nor_noise(smoke):
     run = smoke / "results" / "smoke"
-    content, picture = _pixels(run / "images/golden/c0.png"), _pixels(run / "golden/teacher/c0_s0.png")
-    assert picture.shape == content.shape == (64, 64, 3)
-    assert np.abs(picture - content).mean() > 3
+    content, image = _pixels(run / "images/golden/c0.png"), _pixels(run / "golden/teacher/c0_s0.png")
+    assert image.shape == content.shape == (64, 64, 3)
+    assert np.abs(image - content).mean() > 3
     # Light and dark stay where they were: the layout is the content's.
-    assert np.corrcoef(content.mean(2).ravel(), picture.mean(2).ravel())[0, 1] > 0.3
+    assert np.corrcoef(content.mean(2).ravel(), image.mean(2).ravel())[0, 1] > 0.3
 
 
-def test_shards_hold_the_pictures_of_the_run(smoke):
+def test_shards_hold_the_images_of_the_run(smoke):
     run = smoke / "results" / "smoke"
     manifest = json.loads((run / "shards/train.json").read_text())
     assert manifest["pairs"] == sum(len(shard["pairs"]) for shard in manifest["shards"]) == 16
@@ -67,11 +67,11 @@ def test_shards_hold_the_pictures_of_the_run(smoke):
     assert target == (run / "teacher/train/0001/c02_s01.png").read_bytes()
 
 
-def test_no_picture_is_in_two_places(smoke):
+def test_no_image_is_in_two_places(smoke):
     blocks = smoke / "results" / "smoke" / "blocks"
     rows = [row for path in blocks.rglob("*.csv") for row in csv.DictReader(path.open())]
-    pictures = [(row["source"], row["picture"]) for row in rows]
-    assert len(pictures) == len(set(pictures)) == 3 * 6 + 4
+    images = [(row["source"], row["image"]) for row in rows]
+    assert len(images) == len(set(images)) == 3 * 6 + 4
 
 
 def test_losses_start_alike_and_end_apart(smoke):
@@ -87,13 +87,13 @@ def test_rows_made_with_seeded_networks_say_so(smoke):
     assert "seeded" in (run / "report.html").read_text()
 
 
-def test_size_is_the_only_claim_that_so_few_pictures_can_answer(smoke):
+def test_size_is_the_only_claim_that_so_few_images_can_answer(smoke):
     table = list(csv.DictReader((smoke / "results/smoke/tables/claims.csv").open()))
     answers = {row["claim"]: row["answer"] for row in table}
     assert answers.pop("The students are 10 times smaller than the teacher") == "does not hold"
     assert set(answers.values()) == {"cannot be told"}
     assert "10 times smaller" in (smoke / "results/smoke/report.html").read_text()
-    # A published score has no place beside pictures and networks that are not StyleID's.
+    # A published score has no place beside images and networks that are not StyleID's.
     assert not list((smoke / "results/smoke/tables").glob("published*"))
 
 
@@ -119,11 +119,11 @@ def test_the_ablation_scores_each_variant_and_measures_the_logits(smoke_copy, tm
     assert [(name, row["gamma"], row["injection"]) for name, row in rows.items()] == [
         ("default", "0.4", "on"), ("flat", "0", "on"), ("bare", "0.4", "off"),
     ]  # fmt: skip
-    # The default is the teacher: its variant's pictures are those of the golden set, the others' are not.
+    # The default is the teacher: its variant's images are those of the golden set, the others' are not.
     golden = {path.name: path.read_bytes() for path in (run / "golden/teacher").glob("*.png")}
     for name in rows:
-        pictures = {path.name: path.read_bytes() for path in (run / "ablation" / name).glob("*.png")}
-        assert pictures.keys() == golden.keys() and (pictures == golden) == (name == "default")
+        images = {path.name: path.read_bytes() for path in (run / "ablation" / name).glob("*.png")}
+        assert images.keys() == golden.keys() and (images == golden) == (name == "default")
     # Without injection the content's structure stays.
     assert float(rows["bare"]["lpips"]) < float(rows["flat"]["lpips"])
     kinds = [row["kind"] for row in csv.DictReader((run / "ablation/deviation.csv").open())]

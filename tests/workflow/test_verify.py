@@ -75,7 +75,7 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path):
 
 @pytest.mark.long
 def test_what_is_damaged_is_remade_and_nothing_that_was_made_from_it(smoke_copy):
-    """The student is larger than what Snakemake compares by its bytes, and the validation pictures are a folder."""
+    """The student is larger than what Snakemake compares by its bytes, and the validation images are a folder."""
     run = smoke_copy / RUN
     files = [
         "images/train/0000/c01.png",
@@ -199,7 +199,7 @@ def test_a_damaged_stored_pair_is_removed(smoke_copy):
     flip(stored)
     done = verified(smoke_copy, "--repair")
     assert done.exit_code == 0
-    assert f"damaged: {stored}: not the picture that was stored" in done.stdout
+    assert f"damaged: {stored}: not the image that was stored" in done.stdout
     assert not stored.exists()
 
 

@@ -39,7 +39,7 @@ def test_what_is_downloaded_is_waited_for_by_the_jobs_that_use_it_and_nothing_el
     assert waits == scores | {"Distill the teacher into student gram50": {"vgg19"}}
 
 
-def test_weights_come_without_the_pictures_and_another_file_stops_the_run_in_one_line(tmp_path, monkeypatch):
+def test_weights_come_without_the_images_and_another_file_stops_the_run_in_one_line(tmp_path, monkeypatch):
     config = Path(_preset(tmp_path, vgg19="seeded", alexnet="download", inception="seeded"))
     values = yaml.safe_load(config.read_text())
     values["sources"]["scenes"] = {"kind": "folder", "path": "nowhere"}

@@ -1,7 +1,7 @@
 # Variants of the teacher on the golden set: the effect of each part and setting.
 
 VARIANTS = list(CFG.variants)
-VARIANT_PICTURES = [
+VARIANT_IMAGES = [
     f"{RESULTS}/ablation/{{variant}}/{pair}.png"
     for pair in called.grid(GOLDEN_CONTENTS, GOLDEN_STYLES)
 ]
@@ -15,7 +15,7 @@ rule render_variant:
         images=GOLDEN_CROPS,
         weights=TEACHER_STAMP,
     output:
-        VARIANT_PICTURES,
+        VARIANT_IMAGES,
     log:
         f"{LOGS}/ablation/{{variant}}.log",
     benchmark:
@@ -52,7 +52,7 @@ rule render_variant:
 rule score_variants:
     input:
         images=GOLDEN_CROPS,
-        pictures=collect(VARIANT_PICTURES, variant=VARIANTS),
+        stylized=collect(VARIANT_IMAGES, variant=VARIANTS),
         weights=collect(STAMP, weight=requirements.for_scores(CFG)),
     output:
         tables=collect(f"{RESULTS}/ablation/{{variant}}.csv", variant=VARIANTS),
@@ -75,7 +75,7 @@ rule score_variants:
         networks=settings(CFG.networks),
         golden=GOLDEN_COUNTS,
         images=folder(IMAGES),
-        pictures=subpath(output[0], parent=True),
+        stylized=subpath(output[0], parent=True),
         device=CFG.device,
         code=fingerprint_script("score_variants"),
     message:
@@ -83,7 +83,7 @@ rule score_variants:
     shell:
         step(
             "score_variants",
-            "{params.variants} --pictures {params.pictures} --images {params.images} {params.golden}"
+            "{params.variants} --folder {params.stylized} --images {params.images} {params.golden}"
             " --settings {params.metrics:q} --networks {params.networks:q} --device {params.device}",
         )
 

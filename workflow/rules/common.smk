@@ -154,7 +154,7 @@ MARKS = {
     ),
 }
 
-GOLDEN_PICTURES = [
+GOLDEN_STYLIZED = [
     f"{RESULTS}/golden/{{model}}/{pair}.png"
     for pair in called.grid(GOLDEN_CONTENTS, GOLDEN_STYLES)
 ]

@@ -17,7 +17,7 @@ rule render:
         manifest=MANIFESTS[1],
         model=lambda wildcards: MADE_BY[wildcards.model],
     output:
-        golden=GOLDEN_PICTURES,
+        golden=GOLDEN_STYLIZED,
         validation=directory(VALIDATION),
     log:
         f"{LOGS}/render/{{model}}.log",
@@ -58,7 +58,7 @@ rule render_controls:
         golden=GOLDEN_CROPS,
         manifest=MANIFESTS[1],
     output:
-        golden=collect(GOLDEN_PICTURES, model=configuration.CONTROLS),
+        golden=collect(GOLDEN_STYLIZED, model=configuration.CONTROLS),
         validation=[
             directory(VALIDATION.format(model=model))
             for model in configuration.CONTROLS
@@ -95,7 +95,7 @@ rule score_fixed:
     input:
         images=GOLDEN_CROPS,
         manifest=MANIFESTS[1],
-        pictures=collect(GOLDEN_PICTURES, model=configuration.FIXED_MODELS),
+        stylized=collect(GOLDEN_STYLIZED, model=configuration.FIXED_MODELS),
         validation=collect(VALIDATION, model=configuration.FIXED_MODELS),
         weights=collect(STAMP, weight=requirements.for_scores(CFG)),
     output:
@@ -138,9 +138,9 @@ rule score:
     input:
         images=GOLDEN_CROPS,
         manifest=MANIFESTS[1],
-        pictures=GOLDEN_PICTURES,
+        stylized=GOLDEN_STYLIZED,
         validation=VALIDATION,
-        teacher=[path.format(model="teacher") for path in GOLDEN_PICTURES],
+        teacher=[path.format(model="teacher") for path in GOLDEN_STYLIZED],
         teacher_validation=VALIDATION.format(model="teacher"),
         styles=STYLE_ACTIVATIONS,
         weights=collect(STAMP, weight=requirements.for_scores(CFG)),

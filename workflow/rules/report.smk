@@ -123,7 +123,7 @@ rule figures:
         golden=GOLDEN_CROPS,
         samples=[f"{IMAGES}/train/0000/{name}.png" for name in CONTENTS + STYLES],
         teacher=[f"{TEACHER}/train/0000/{pair}.png" for pair in PAIRS],
-        pictures=collect(GOLDEN_PICTURES, model=CFG.models),
+        stylized=collect(GOLDEN_STYLIZED, model=CFG.models),
         validation=collect(VALIDATION, model=["teacher", *CFG.losses]),
         manifest=MANIFESTS[1],
         histories=collect(f"{RESULTS}/students/{{loss}}/history.csv", loss=CFG.losses),

@@ -171,7 +171,7 @@ rule crop_golden:
 rule duplicates:
     input:
         golden=ancient(rules.select_golden.output.table),
-        pictures=ancient(GOLDEN_CROPS[0]),  # one job makes all; their number must not matter here
+        images=ancient(GOLDEN_CROPS[0]),  # one job makes all; their number must not matter here
         blocks=BLOCK_TABLES,
         crops=[crop for pattern in CROPS for crop in in_blocks(pattern)],
     output:
@@ -206,7 +206,7 @@ rule duplicates_golden:
         splits=SPLITS,
         known=DUPLICATES,
         golden=rules.select_golden.output.table,
-        pictures=GOLDEN_CROPS,
+        images=GOLDEN_CROPS,
         blocks=BLOCK_TABLES,
         crops=[crop for pattern in CROPS for crop in in_blocks(pattern)],
     output:

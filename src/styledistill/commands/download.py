@@ -1,4 +1,4 @@
-"""Fetch the pictures that a run takes, or say which data sets and weights there are."""
+"""Fetch the images that a run takes, or say which data sets and weights there are."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from ..core.provenance import run_record
 @click.option("--blocks", type=Settings(config.Blocks), help="The blocks section, as JSON.")
 @click.option("--golden", type=Settings(config.Golden), help="The golden section, as JSON.")
 @click.option("--seed", type=SEED, help="Seed of the sources' order.")
-@click.option("--out", type=Writable, help="JSON: by source, how many pictures the run takes, spares included.")
+@click.option("--out", type=Writable, help="JSON: by source, how many images the run takes, spares included.")
 def main(
     indexes: tuple[Path, ...],
     listed: bool,
@@ -27,7 +27,7 @@ def main(
     seed: int | None,
     out: Path | None,
 ) -> None:
-    """Fetch all pictures that blocks and golden set take from INDEXES (index/<source>.csv), unless they are here."""
+    """Fetch all images that blocks and golden set take from INDEXES (index/<source>.csv), unless they are here."""
     if listed:
         with needs():
             from ..downloads import hub_models
@@ -43,6 +43,6 @@ def main(
         entries = tables.read_indexes(indexes)
         orders = {source: windows.order(list(rows), seed) for source, rows in entries.items()}
         wanted = windows.taken(blocks, golden, orders, windows.shares(sources))
-        for source, pictures in sorted(wanted.items()):
-            registry.bring(sources[source], pictures, label=source)
-        write_json(out, {source: len(pictures) for source, pictures in wanted.items()})
+        for source, images in sorted(wanted.items()):
+            registry.bring(sources[source], images, label=source)
+        write_json(out, {source: len(images) for source, images in wanted.items()})

@@ -1,4 +1,4 @@
-"""Score stylized pictures in any folders, without a run."""
+"""Score stylized images in any folders, without a run."""
 
 from pathlib import Path
 
@@ -8,16 +8,16 @@ from ..cli import Folder, Writable, needs, user_errors
 
 
 @click.command()
-@click.option("--stylized", type=Folder, required=True, help="Pictures named 00_stylized_03.png or 00_03.png.")
+@click.option("--stylized", type=Folder, required=True, help="Images named 00_stylized_03.png or 00_03.png.")
 @click.option("--content", type=Folder, required=True, help="Their contents: 00.png and so on.")
 @click.option("--style", type=Folder, required=True, help="Their styles: 03.png and so on.")
-@click.option("--teacher", type=Folder, help="Pictures of the same names by another model, to measure distances to it.")
-@click.option("--size", type=click.IntRange(32, 10_000), help="Compare centre squares of so many pixels.")
-@click.option("--out", type=Writable, help="CSV to write: one row per picture.")
+@click.option("--teacher", type=Folder, help="Images of the same names by another model, to measure distances to it.")
+@click.option("--size", type=click.IntRange(32, 10_000), help="Compare center squares of so many pixels.")
+@click.option("--out", type=Writable, help="CSV to write: one row per image.")
 @click.option("--lpips", type=click.Choice(["alexnet", "vgg16"]), default="alexnet", show_default=True)
 @click.option("--fid", type=click.Choice(["inception", "art_inception"]), default="inception", show_default=True)
 @click.option("--seeded", is_flag=True, help="Random networks, but for ST-LPIPS: no download, no scores that compare.")
-@click.option("--batch", type=click.IntRange(1), default=16, show_default=True, help="Pictures per forward.")
+@click.option("--batch", type=click.IntRange(1), default=16, show_default=True, help="Images per forward.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 def main(
     stylized: Path,
@@ -32,7 +32,7 @@ def main(
     batch: int,
     device: str,
 ) -> None:
-    """Print LPIPS, ST-LPIPS, FID, ArtFID, CFSD and the other measures of the pictures in a folder.
+    """Print LPIPS, ST-LPIPS, FID, ArtFID, CFSD and the other measures of the images in a folder.
 
     StyleID's own protocol is --fid art_inception --size 512 on its 20 contents and 40 styles. Pairs with an image that
     cannot be read are left out and named at the end, and the exit code is 1.

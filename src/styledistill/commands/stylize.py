@@ -78,6 +78,6 @@ def main(
 
             student = load(model, device, revision, mixing=len(styles) > 1 or strength < 1, pixels=pixels)
         made = stylize_files(student, jobs, options)
-        click.echo(f"{out}: {made} picture{'s' * (made != 1)}")
+        click.echo(f"{out}: {made} image{'s' * (made != 1)}")
         if made < len(jobs):
-            raise UserError(f"{len(jobs) - made} of {len(jobs)} pictures could not be made; the reasons stand above.")
+            raise UserError(f"{len(jobs) - made} of {len(jobs)} images could not be made; the reasons stand above.")

@@ -24,7 +24,7 @@ def source_of(name: str, **changes: Any) -> dict[str, Any]:
     if name not in datasets():
         raise UserError(f"no data set of the name {name!r}; there are {', '.join(datasets())}")
     entry = datasets()[name]
-    return {**entry["source"], **changes, "licence": entry["licence"], "citation": entry["citation"]}
+    return {**entry["source"], **changes, "license": entry["license"], "citation": entry["citation"]}
 
 
 def by_hand(place: str) -> str:

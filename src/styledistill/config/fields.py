@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from ..core.files import at_home
 
@@ -22,8 +22,19 @@ def _place(path: str) -> str:
 
 Place = Annotated[str, AfterValidator(_place)]  # a path, in which ~ is the home folder
 
+# Former names of keys, which are still read.
+FORMER = {"pictures": "images", "licence": "license", "gram_per_picture": "gram_per_image"}
+
 
 class Section(BaseModel):
     """Unknown keys are refused, and so are numbers that are not finite; values do not change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_before(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        known = {old: new for old, new in FORMER.items() if new in cls.model_fields and new not in values}
+        return {known.get(key, key): value for key, value in values.items()}

@@ -27,8 +27,8 @@ Loss = dict[Literal[tuple(TERMS)], Annotated[float, Field(gt=0, allow_inf_nan=Fa
 class BlockShape(Section):
     """A block pairs each of its contents with each of its styles. One job makes one block."""
 
-    contents: dict[Name, Positive] = Field(min_length=1, description="pictures per block from each source")
-    styles: dict[Name, Positive] = Field(min_length=1, description="pictures per block from each source")
+    contents: dict[Name, Positive] = Field(min_length=1, description="images per block from each source")
+    styles: dict[Name, Positive] = Field(min_length=1, description="images per block from each source")
 
     @property
     def pairs_per_block(self) -> int:
@@ -56,16 +56,16 @@ class Pairs(Section):
 
 
 class Golden(Section):
-    """The test set, which every figure shows. No training pair shares a picture with it."""
+    """The test set, which every figure shows. No training pair shares an image with it."""
 
     contents: dict[Name, Positive | list[str]] = Field(
-        min_length=1, description="content pictures by source: a number (from the middle of its order) or names"
+        min_length=1, description="content images by source: a number (from the middle of its order) or names"
     )
-    styles: dict[Name, Positive | list[str]] = Field(min_length=1, description="style pictures, likewise")
+    styles: dict[Name, Positive | list[str]] = Field(min_length=1, description="style images, likewise")
 
 
 def total(choices: dict[str, int | list[str]]) -> int:
-    """How many pictures a role of the golden set has."""
+    """How many images a role of the golden set has."""
     return sum(choice if isinstance(choice, int) else len(choice) for choice in choices.values())
 
 
@@ -101,7 +101,7 @@ class Teacher(Section):
     features: Literal["auto", "recompute", "cache"] = Field(
         "auto", description="keep the attention features of all steps (cache), or compute them again to save memory"
     )
-    batch: Positive = Field(8, description="pictures per forward pass on a CPU; the upper bound on a GPU")
+    batch: Positive = Field(8, description="images per forward pass on a CPU; the upper bound on a GPU")
     compile: bool = Field(False, description="compile the UNet with torch.compile")
 
 
@@ -144,17 +144,17 @@ class Pretrain(Section):
     """Training before distillation (`student.start: pretrain`): STTR's content and style losses, without a teacher."""
 
     steps: Positive = Field(40_000, description="training steps")
-    batch: int = Field(4, ge=0, description="content and style pairs per step; 0: only pictures to reproduce")
-    identity_batch: int = Field(0, ge=0, description="further pictures per step that the network must reproduce")
+    batch: int = Field(4, ge=0, description="content and style pairs per step; 0: only images to reproduce")
+    identity_batch: int = Field(0, ge=0, description="further images per step that the network must reproduce")
     recolor: Probability = Field(
-        0.0, description="fraction of these pictures whose content is recolored with another picture's colours"
+        0.0, description="fraction of these images whose content is recolored with another image's colors"
     )
     learning_rate: float = Field(1e-4, gt=0, description="AdamW's learning rate")
     learning_rate_backbone: float = Field(1e-5, ge=0, description="the same for the backbones")
     weight_decay: float = Field(1e-4, ge=0, description="AdamW's weight decay")
     content_weight: float = Field(1.0, ge=0, description="weight of the content loss")
     style_weight: float = Field(10.0, ge=0, description="weight of the AdaIN style loss")
-    identity_weight: float = Field(0.0, ge=0, description="weight of the error of reproduced pictures")
+    identity_weight: float = Field(0.0, ge=0, description="weight of the error of reproduced images")
     clip: float = Field(0.1, gt=0, description="gradients are clipped to this norm")
     half_size: Probability = Field(0.0, description="fraction of the steps, from the first on, at half the image size")
     dtype: Literal["float32", "bfloat16", "float16"] = Field("float32", description="precision of the forward pass")
@@ -190,21 +190,21 @@ class Distill(Section):
         "matched",
         description="divisor of Gram matrices: H W or C H W; matched: C H W, with gradients as strong as pixel's",
     )
-    gram_per_picture: bool = Field(
-        True, description="one Gram matrix per picture; false: one per batch, as in STTR's published code"
+    gram_per_image: bool = Field(
+        True, description="one Gram matrix per image; false: one per batch, as in STTR's published code"
     )
     dtype: Literal["float32", "bfloat16", "float16"] = Field("float32", description="precision of the forward pass")
     gradient_checkpointing: bool = Field(
         False, description="compute decoder and tail again in the backward pass: less memory, more time"
     )
     workers: int = Field(
-        0, ge=0, description="processes per GPU that decode pictures; 0: none beside the training itself"
+        0, ge=0, description="processes per GPU that decode images; 0: none beside the training itself"
     )
     tensorboard: bool = Field(
         False, description="write TensorBoard events beside history.csv; needs the package tensorboard"
     )
     flip: bool = Field(
-        False, description="mirror a random half of the pairs: content, style and teacher's picture together"
+        False, description="mirror a random half of the pairs: content, style and teacher's image together"
     )
 
 
@@ -246,15 +246,15 @@ class Metrics(Section):
     fid: Literal["inception", "art_inception"] = Field(
         "inception", description="network of FID and ArtFID: pytorch-fid's Inception, or ArtFID's own"
     )
-    fid_minimum: Positive = Field(200, description="with fewer pairs, FID and ArtFID are greyed and never bold")
-    batch: Positive = Field(16, description="pictures per forward pass")
+    fid_minimum: Positive = Field(200, description="with fewer pairs, FID and ArtFID are grayed and never bold")
+    batch: Positive = Field(16, description="images per forward pass")
 
 
 class Benchmark(Section):
-    """Seconds and memory per picture. One job, alone on the machine, measures all models."""
+    """Seconds and memory per image. One job, alone on the machine, measures all models."""
 
     repeats: Positive = Field(5, description="timed repetitions; the table has their median")
-    size: int | None = Field(None, ge=32, description="side of the pictures in pixels; null: image_size")
+    size: int | None = Field(None, ge=32, description="side of the images in pixels; null: image_size")
 
 
 class Config(Section):
@@ -268,7 +268,7 @@ class Config(Section):
     device: str = Field(
         "auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto: CUDA where a job finds it, else the CPU"
     )
-    sources: dict[Name, Source] = Field(min_length=1, description="where pictures come from, by a name of your choice")
+    sources: dict[Name, Source] = Field(min_length=1, description="where images come from, by a name of your choice")
     blocks: Blocks
     pairs: Pairs
     golden: Golden

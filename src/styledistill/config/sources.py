@@ -18,23 +18,23 @@ PHOTOGRAPHS = (
     "astronaut", "brick", "camera", "chelsea", "coffee", "coins", "grass", "gravel", "hubble", "ihc", "moon",
     "motorcycle", "retina", "rocket",
 )  # fmt: skip
-# Keys of a source that no picture depends on: a better word for a licence must not list or crop anything again.
-RIGHTS = {"licence", "citation"}
+# Keys of a source that no image depends on: a better word for a license must not list or crop anything again.
+RIGHTS = {"license", "citation"}
 
 
 class SourceSection(Section):
     """What a kind of source says of itself before any image is read, and of the rights in its images.
 
-    holds: what its images are, for the data card. own_licence: theirs, where the configuration gives none.
+    holds: what its images are, for the data card. own_license: theirs, where the configuration gives none.
     """
 
     holds: ClassVar[str]
-    own_licence: ClassVar[str | None] = None
+    own_license: ClassVar[str | None] = None
 
-    licence: str | None = Field(
-        None, min_length=1, description="licence of the pictures; best by the hub's identifiers, such as cc-by-4.0"
+    license: str | None = Field(
+        None, min_length=1, description="license of the images; best by the hub's identifiers, such as cc-by-4.0"
     )
-    citation: str | None = Field(None, min_length=1, description="whom to cite for the pictures")
+    citation: str | None = Field(None, min_length=1, description="whom to cite for the images")
 
     @property
     def remote(self) -> bool:
@@ -56,18 +56,18 @@ class SourceSection(Section):
 
 
 class ProceduralSource(SourceSection):
-    """Pictures that this program draws from a seed."""
+    """Images that this program draws from a seed."""
 
-    holds, own_licence = "drawn by StyleDistill", "mit"
+    holds, own_license = "drawn by StyleDistill", "mit"
     kind: Literal["procedural"]
-    pictures: Literal["scenes", "faces", "styles"] = Field(description="what is drawn")
-    count: Positive = Field(description="number of pictures in the source")
+    images: Literal["scenes", "faces", "styles"] = Field(description="what is drawn")
+    count: Positive = Field(description="number of images in the source")
 
 
 class FolderSource(SourceSection):
-    """Every picture below a folder of this machine."""
+    """Every image below a folder of this machine."""
 
-    holds = "picture files"
+    holds = "image files"
     kind: Literal["folder"]
     path: Place = Field(description="the folder, relative to the working directory or absolute")
     pattern: str = Field("**/*", description="glob below the folder")
@@ -90,14 +90,14 @@ class FolderSource(SourceSection):
         """The folder, where there is none."""
         if Path(self.path).is_dir():
             return None
-        return f"path: no folder {self.path}. Put the pictures there, or set the path to yours.{by_hand(self.path)}"
+        return f"path: no folder {self.path}. Put the images there, or set the path to yours.{by_hand(self.path)}"
 
     def stamp(self) -> list[list[Any]]:
         """Of all that lies among the images, too: what is left out may be mended."""
         if not Path(self.path).is_dir():
             return []
         found = find(self.path, self.pattern)
-        names = [*found.pictures, *(left.name for left in found.left_out)]
+        names = [*found.images, *(left.name for left in found.left_out)]
         return sorted([name, *_facts(Path(self.path) / name)] for name in names)
 
 
@@ -113,19 +113,19 @@ class SkimageSource(SourceSection):
     """Photographs that scikit-image carries in its package."""
 
     holds = "photographs that scikit-image carries"
-    own_licence = "CC0 or public domain but for few; scikit-image says which"
+    own_license = "CC0 or public domain but for few; scikit-image says which"
     kind: Literal["skimage"]
-    pictures: list[Literal[PHOTOGRAPHS]] = Field(  # type: ignore[valid-type]
+    images: list[Literal[PHOTOGRAPHS]] = Field(  # type: ignore[valid-type]
         list(PHOTOGRAPHS), min_length=1, description="which of them"
     )
 
 
 class ListedSource(SourceSection):
-    """A source whose pictures are listed without being opened. Only the pictures of the run and spares are fetched."""
+    """A source whose images are listed without being opened. Only the images of the run and spares are fetched."""
 
     pattern: str = Field("*", description="glob of names inside the archive; * also matches slashes")
     spares: Probability = Field(
-        0.2, description="spare pictures per block, as a fraction of the block, which replace unreadable ones"
+        0.2, description="spare images per block, as a fraction of the block, which replace unreadable ones"
     )
     whole: bool = Field(
         False,
@@ -135,9 +135,9 @@ class ListedSource(SourceSection):
 
 
 class ArchiveSource(ListedSource):
-    """Pictures in zips or tars (WebDataset shards too), or single files, on this machine or on a server."""
+    """Images in zips or tars (WebDataset shards too), or single files, on this machine or on a server."""
 
-    holds = "picture files of an archive"
+    holds = "image files of an archive"
     kind: Literal["archive"]
     address: Place = Field(
         min_length=1, description="path or http(s) address; {00..19} names several archives, in paths * does too"
@@ -172,7 +172,7 @@ class ArchiveSource(ListedSource):
         return f"address: no file {self.address}. {advice}"
 
     def stamp(self) -> list[list[Any]]:
-        """Nothing while no archive is here: pictures that were taken before are as good as ever."""
+        """Nothing while no archive is here: images that were taken before are as good as ever."""
         files = [] if self.remote else [path for path in meant(self.address) if path.is_file()]
         facts = [[str(path), *_facts(path)] for path in files]
         return [*facts, [self.bytes, self.sha256, self.md5]] if facts else []
@@ -181,17 +181,17 @@ class ArchiveSource(ListedSource):
 class HubSource(ListedSource):
     """A data set of the Hugging Face hub: parquet files with an image column, or zips or tars (WebDataset)."""
 
-    holds = "pictures of a data set of the Hugging Face hub"
+    holds = "images of a data set of the Hugging Face hub"
     kind: Literal["hub"]
     repo: str = Field(pattern=r"^[\w.-]+/[\w.-]+$", description="hub id of the data set: owner/name")
     revision: str = Field(
         "main", description="branch, tag or commit; a branch is pinned to its commit at the first listing"
     )
-    files: str = Field("*.parquet", description="glob of the files that hold pictures; * also matches slashes")
+    files: str = Field("*.parquet", description="glob of the files that hold images; * also matches slashes")
     column: str = Field("image", description="image column of the parquet files")
-    pictures: Positive | None = Field(
+    images: Positive | None = Field(
         None,
-        description="take this many pictures, to download less: row groups spread over all parquet files, or whole "
+        description="take this many images, to download less: row groups spread over all parquet files, or whole "
         "tars, until they hold so many; null: all",
     )
 
@@ -206,18 +206,18 @@ class DatasetSource(Section):
 
     kind: Literal["dataset"]
     name: str = Field(description="name of the data set")
-    pictures: Positive | None = Field(None, description="as for kind hub, for data sets that lie on the hub")
+    images: Positive | None = Field(None, description="as for kind hub, for data sets that lie on the hub")
 
     def meant(self) -> Source:
         """The source that the name stands for. Raises ValueError."""
         try:
             return TypeAdapter(Source).validate_python(
-                source_of(self.name, **self.model_dump(include={"pictures"}, exclude_none=True))
+                source_of(self.name, **self.model_dump(include={"images"}, exclude_none=True))
             )
         except UserError as error:
             raise ValueError(str(error)) from None
         except ValidationError:
-            raise ValueError(f"{self.name} does not lie on the hub: it takes no `pictures`") from None
+            raise ValueError(f"{self.name} does not lie on the hub: it takes no `images`") from None
 
 
 def _kinds(section: type[SourceSection]) -> Iterator[type[SourceSection]]:

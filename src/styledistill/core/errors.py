@@ -5,5 +5,5 @@ class UserError(Exception):
     """One line that says what is wrong, where, and what to do. Scripts print it without a traceback."""
 
 
-class BadPicture(UserError):
-    """A file that cannot be used as a picture; the message is the reason."""
+class BadImage(UserError):
+    """A file that cannot be used as an image; the message is the reason."""

@@ -73,7 +73,7 @@ def _told_alike(node: ast.AST, field: str, value: object) -> object:
 
 
 def _joined(values: list[ast.expr]) -> list[ast.expr]:
-    """The parts of an f-string, neighbouring texts as one; Python 3.12.1 ends `:>{width}` with an empty text."""
+    """The parts of an f-string, neighboring texts as one; Python 3.12.1 ends `:>{width}` with an empty text."""
     parts: list[ast.expr] = []
     for value in values:
         if not isinstance(value, ast.Constant):

@@ -1,8 +1,8 @@
-"""Which files are pictures: one answer for sources, archives, stylized folders and scores, whatever the machine.
+"""Which files are images: one answer for sources, archives, stylized folders and scores, whatever the machine.
 
 By name alone, without opening any: a suffix for which Pillow has a reader. Hidden files and folders, and the folders in
-which programs keep thumbnails and shadows, hold nobody's pictures. What looks like a picture and cannot be taken is
-named with the reason; other files are counted by suffix, for beside 80,000 pictures may lie as many captions.
+which programs keep thumbnails and shadows, hold nobody's images. What looks like an image and cannot be taken is
+named with the reason; other files are counted by suffix, for beside 80,000 images may lie as many captions.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from .errors import UserError
 
 # Readers of Pillow that start another program, or only know such a file by its head and leave the reading to others.
 _NO_READERS = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
-# Folders beside pictures that are made by file managers, network drives and archivers, compared without case.
+# Folders beside images that are made by file managers, network drives and archivers, compared without case.
 _SHADOWS = {
     "__macosx", "@eadir", "#recycle", "@recycle", "$recycle.bin", "system volume information", "lost+found",
     "network trash folder", "temporary items",
 }  # fmt: skip
-# Pictures to people, and not to Pillow: each one is named.
+# Images to people, and not to Pillow: each one is named.
 _FOREIGN = {
     ".3fr", ".ai", ".arw", ".cr2", ".cr3", ".crw", ".dng", ".emf", ".eps", ".exr", ".hdr", ".heic", ".heics", ".heif",
     ".hif", ".jxl", ".jxr", ".kra", ".nef", ".nrw", ".orf", ".pdf", ".pef", ".ps", ".psb", ".raf", ".raw", ".rw2",
@@ -45,7 +45,7 @@ class LeftOut(NamedTuple):
 class Found(NamedTuple):
     """What a folder holds: names relative to it (with `/`), both sorted."""
 
-    pictures: list[str]
+    images: list[str]
     left_out: list[LeftOut]
 
 
@@ -59,12 +59,12 @@ def readers() -> tuple[str, ...]:
 @cache
 def suffixes() -> tuple[str, ...]:
     """Suffixes of files that Pillow reads by itself, lower-case with their dot, sorted."""
-    known = {*readers(), "MPO"}  # a JPEG with several pictures, read by JPEG's reader
+    known = {*readers(), "MPO"}  # a JPEG with several images, read by JPEG's reader
     return tuple(sorted(suffix for suffix, name in Image.registered_extensions().items() if name in known))
 
 
-def is_picture(name: str) -> bool:
-    """Whether a path, in a folder or an archive, looks like a picture's by each of its parts."""
+def is_image(name: str) -> bool:
+    """Whether a path, in a folder or an archive, looks like an image's by each of its parts."""
     *folders, last = name.replace("\\", "/").split("/")
     return not (hidden(last) or any(map(_shadow, folders))) and _suffix(last) in suffixes()
 
@@ -83,11 +83,11 @@ def _suffix(name: str) -> str:
 
 
 def why_not(name: str) -> str:
-    """Why a file of this name, which is no picture's, is not taken."""
+    """Why a file of this name, which is no image's, is not taken."""
     suffix = _suffix(name)
     if suffix in _FOREIGN:
         return f"{suffix} is read by other programs only; save it as PNG or JPEG"
-    return f"no picture by its name ({suffix or 'no suffix'})"
+    return f"no image by its name ({suffix or 'no suffix'})"
 
 
 def left_out_of(names: Iterable[str]) -> list[LeftOut]:
@@ -144,29 +144,29 @@ def matcher(pattern: str) -> re.Pattern[str]:
 
 
 def find(folder: Path | str, pattern: str = "**/*") -> Found:
-    """The pictures below a folder whose names fit `pattern`, and what is left out of them.
+    """The images below a folder whose names fit `pattern`, and what is left out of them.
 
-    A linked folder is followed once, after all that lie there themselves, so that a ring of links ends and a picture
+    A linked folder is followed once, after all that lie there themselves, so that a ring of links ends and an image
     keeps the shortest way to it. Raises UserError where `folder` itself cannot be listed.
     """
-    fits, pictures, out = matcher(pattern), [], []
+    fits, images, out = matcher(pattern), [], []
     others: dict[str, list[str]] = {}
     for name, reason in _walk(Path(folder), pattern):
         if not fits.match(name):
             continue
         if reason:
             out.append(LeftOut(name, reason))
-        elif is_picture(_unhidden(name, pattern)):
-            pictures.append(name)
+        elif is_image(_unhidden(name, pattern)):
+            images.append(name)
         elif _suffix(name) in _FOREIGN:
             out.append(LeftOut(name, why_not(name)))
         else:
             others.setdefault(_suffix(name), []).append(name)
-    return Found(sorted(pictures), sorted([*out, *_together(others)]))
+    return Found(sorted(images), sorted([*out, *_together(others)]))
 
 
 def at_top(folder: Path) -> Found:
-    """The pictures that lie in a folder itself, and what is left out; folders in it are not searched."""
+    """The images that lie in a folder itself, and what is left out; folders in it are not searched."""
     found = find(folder, "*")
     try:
         with os.scandir(folder) as entries:
@@ -174,7 +174,7 @@ def at_top(folder: Path) -> Found:
     except OSError:
         deeper = []
     inside = [LeftOut(name, "a folder; folders inside are not searched") for name in deeper]
-    return Found(found.pictures, sorted([*found.left_out, *inside]))
+    return Found(found.images, sorted([*found.left_out, *inside]))
 
 
 def _together(others: dict[str, list[str]]) -> Iterator[LeftOut]:

@@ -1,6 +1,6 @@
-"""Pictures as files: decode, crop, encode. No torch here: the data steps run without it.
+"""Images as files: decode, crop, encode. No torch here: the data steps run without it.
 
-Every resizing choice is named: crops are centre squares, reduced or enlarged by Pillow's Lanczos filter (antialiased).
+Every resizing choice is named: crops are center squares, reduced or enlarged by Pillow's Lanczos filter (antialiased).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
 
-from .errors import BadPicture
+from .errors import BadImage
 from .files import write_bytes
 from .image_files import readers
 from .png import png_bytes
@@ -23,10 +23,10 @@ from .progress import announce
 
 T = TypeVar("T")
 
-# A picture beyond this many pixels is refused before it is decoded ("decompression bomb").
+# An image beyond this many pixels is refused before it is decoded ("decompression bomb").
 MAX_PIXELS = 120_000_000
 
-_OVERSHOOT = 0.5  # of white, in pictures of floating-point numbers
+_OVERSHOOT = 0.5  # of white, in images of floating-point numbers
 
 _ORIENTATION, _BITS, _PHOTOMETRIC, _PLANAR = 0x0112, 258, 262, 284  # tags of EXIF and TIFF
 _TURNS = {
@@ -47,7 +47,7 @@ _MAGIC = {
     b"RIFF": "WebP",
 }
 
-# Colour space of an ICC profile -> the mode in which pixels go through it, and how modes begin that it fits.
+# Color space of an ICC profile -> the mode in which pixels go through it, and how modes begin that it fits.
 _PROFILED = {"RGB": ("RGB", ("RGB", "P")), "GRAY": ("L", ("L", "1", "I", "F")), "CMYK": ("CMYK", ("CMYK",))}
 
 
@@ -70,38 +70,38 @@ def open_with_alpha(path: Path | str) -> tuple[Image.Image, Image.Image | None]:
 
 
 def open_rgb(source: Path | str | bytes, name: str = "") -> Image.Image:
-    """Decode a picture: EXIF orientation applied, transparency laid on white, converted to 8-bit sRGB.
+    """Decode an image: EXIF orientation applied, transparency laid on white, converted to 8-bit sRGB.
 
-    source: a path, or the bytes of an encoded picture; name: what a note calls such bytes. Of a file's metadata only
-    the turn and the colour profile matter, and where they are damaged the picture is read without them. Grey of 16 bits
-    has its white at 65535, grey of floating-point numbers at 1. Raises BadPicture with the reason.
+    source: a path, or the bytes of an encoded image; name: what a note calls such bytes. Of a file's metadata only
+    the turn and the color profile matter, and where they are damaged the image is read without them. Gray of 16 bits
+    has its white at 65535, gray of floating-point numbers at 1. Raises BadImage with the reason.
     """
     return _read(source, _to_rgb, name)
 
 
 def _read(source: Path | str | bytes, finish: Callable[[Image.Image], T], name: str = "") -> T:
-    """What `finish` makes of a decoded, upright image. Raises BadPicture with the reason."""
+    """What `finish` makes of a decoded, upright image. Raises BadImage with the reason."""
     head = "" if isinstance(source, bytes) else f"{source}: "
     try:
         try:
             return _opened(source, finish)
-        except BadPicture:
+        except BadImage:
             raise
         except Exception:
             if not _head(source).startswith(SIGNATURE):
                 raise
             data = source if isinstance(source, bytes) else Path(source).read_bytes()
-            picture = _opened(pixels_only(data), finish)
+            image = _opened(pixels_only(data), finish)
             if called := name or head.removesuffix(": "):
                 announce(f"{called}: text or other metadata is damaged or too large; read without it")
-            return picture
-    except BadPicture as error:
-        raise BadPicture(f"{head}{error}") from error
+            return image
+    except BadImage as error:
+        raise BadImage(f"{head}{error}") from error
     except UnidentifiedImageError as error:  # its text names an object in memory, another one each time
-        raise BadPicture(f"{head}cannot be read as a picture ({_what(source)})") from error
+        raise BadImage(f"{head}cannot be read as an image ({_what(source)})") from error
     except Exception as error:  # Pillow's decoders raise many types for damaged files
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-        raise BadPicture(f"{head}cannot be read as a picture ({type(error).__name__}: {reason})") from error
+        raise BadImage(f"{head}cannot be read as an image ({type(error).__name__}: {reason})") from error
 
 
 def _opened(source: Path | str | bytes, finish: Callable[[Image.Image], T]) -> T:
@@ -109,7 +109,7 @@ def _opened(source: Path | str | bytes, finish: Callable[[Image.Image], T]) -> T
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=readers()) as image:
             if image.width * image.height > MAX_PIXELS:
-                raise BadPicture(f"{image.width} x {image.height} is over {MAX_PIXELS:,} pixels")
+                raise BadImage(f"{image.width} x {image.height} is over {MAX_PIXELS:,} pixels")
             _refuse_planes(image)
             image.load()
             return finish(_upright(image))
@@ -129,7 +129,7 @@ def _head(source: Path | str | bytes) -> bytes:
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    """The picture as its EXIF turn says; Pillow's own function writes the other tags anew, and stops at an odd one."""
+    """The image as its EXIF turn says; Pillow's own function writes the other tags anew, and stops at an odd one."""
     try:
         turn = _TURNS.get(image.getexif().get(_ORIENTATION))
     except Exception:  # a damaged block tells no turn
@@ -138,10 +138,10 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _refuse_planes(image: Image.Image) -> None:
-    """Pillow mixes the planes of deep TIFFs that keep each colour apart."""
+    """Pillow mixes the planes of deep TIFFs that keep each color apart."""
     tags = getattr(image, "tag_v2", {})
     if tags.get(_PLANAR) == 2 and max(tags.get(_BITS, (8,))) > 8:
-        raise BadPicture("a TIFF with its colours in planes of more than 8 bits; save it with interleaved colours")
+        raise BadImage("a TIFF with its colors in planes of more than 8 bits; save it with interleaved colors")
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -152,7 +152,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if through == "CMYK":
         return _to_srgb(image, profile)
     if image.mode.startswith("I") or image.mode == "F":
-        image = _to_grey(image)
+        image = _to_gray(image)
     if _transparent(image):
         rgba = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
@@ -172,25 +172,25 @@ def _to_rgb_and_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | No
     return _to_rgb(solid), alpha
 
 
-def _to_grey(image: Image.Image) -> Image.Image:
-    """Deep grey levels as 8 bits: Pillow would clip them at 255.
+def _to_gray(image: Image.Image) -> Image.Image:
+    """Deep gray levels as 8 bits: Pillow would clip them at 255.
 
-    Which level is white follows from the kind of number and never from the picture, for a dark one has no white:
+    Which level is white follows from the kind of number and never from the image, for a dark one has no white:
     65535 of integers, 1 of floating-point numbers, as programs write both. A little beyond (what sharpening leaves) is
-    cut off. Other scales are refused: nothing in such a file tells its white. Raises BadPicture.
+    cut off. Other scales are refused: nothing in such a file tells its white. Raises BadImage.
     """
     levels = np.asarray(image, dtype=np.float64)
     top, beyond = (1.0, _OVERSHOOT) if image.mode == "F" else (65535.0, 0.0)
-    if getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == 0:  # white is zero; Pillow turns grey of 8 bits alone
+    if getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == 0:  # white is zero; Pillow turns gray of 8 bits alone
         levels = top - levels
     low, high = float(levels.min()), float(levels.max())
     if not (-beyond * top <= low and high <= (1 + beyond) * top):  # so that NaN is refused too
-        raise BadPicture(f"grey levels from {low:.6g} to {high:.6g}, of which only 0 to {top:.0f} have a known white")
+        raise BadImage(f"gray levels from {low:.6g} to {high:.6g}, of which only 0 to {top:.0f} have a known white")
     return Image.fromarray(np.uint8(np.rint(np.clip(levels / top, 0, 1) * 255)))
 
 
 def _profile(data: bytes | None) -> ImageCms.ImageCmsProfile | None:
-    """The ICC profile of a picture; None where there is none, a damaged one, or the one that all pictures get."""
+    """The ICC profile of an image; None where there is none, a damaged one, or the one that all images get."""
     try:
         profile = ImageCms.ImageCmsProfile(io.BytesIO(data)) if data else None
     except (OSError, ImageCms.PyCMSError):
@@ -207,7 +207,7 @@ def _to_srgb(image: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.Ima
 
 
 def square_crop(image: Image.Image, size: int) -> Image.Image:
-    """The centre square of an RGB picture, scaled to `size` x `size` pixels by Lanczos."""
+    """The center square of an RGB image, scaled to `size` x `size` pixels by Lanczos."""
     side = min(image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2
     # Cut first: a filter that is handed a box still looks at the pixels around it.
@@ -215,26 +215,26 @@ def square_crop(image: Image.Image, size: int) -> Image.Image:
     return square.resize((size, size), Image.Resampling.LANCZOS)
 
 
-def encode_png(picture: Image.Image | np.ndarray) -> bytes:
-    """PNG bytes of an 8-bit RGB picture (PIL, or uint8 array (H, W, 3))."""
-    return png_bytes(np.asarray(picture))
+def encode_png(image: Image.Image | np.ndarray) -> bytes:
+    """PNG bytes of an 8-bit RGB image (PIL, or uint8 array (H, W, 3))."""
+    return png_bytes(np.asarray(image))
 
 
 def whole_size(data: bytes) -> tuple[int, int]:
-    """Width and height of an encoded picture, every checksum in it checked but no pixel decoded. Raises BadPicture."""
+    """Width and height of an encoded image, every checksum in it checked but no pixel decoded. Raises BadImage."""
     try:
         with Image.open(io.BytesIO(data), formats=readers()) as image:
             image.verify()
             return image.size
     except Exception as error:  # as in open_rgb
-        raise BadPicture(f"cannot be read as a picture ({type(error).__name__}: {error})") from error
+        raise BadImage(f"cannot be read as an image ({type(error).__name__}: {error})") from error
 
 
-def save_png(picture: Image.Image | np.ndarray, path: Path | str) -> None:
-    """Write an 8-bit RGB picture as PNG, at once or not at all."""
-    write_bytes(path, encode_png(picture))
+def save_png(image: Image.Image | np.ndarray, path: Path | str) -> None:
+    """Write an 8-bit RGB image as PNG, at once or not at all."""
+    write_bytes(path, encode_png(image))
 
 
 def load_array(path: Path | str) -> np.ndarray:
-    """An 8-bit RGB picture as uint8 array (H, W, 3)."""
+    """An 8-bit RGB image as uint8 array (H, W, 3)."""
     return np.asarray(open_rgb(path))

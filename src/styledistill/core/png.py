@@ -1,8 +1,8 @@
-"""PNG in a sixteenth of the time that Pillow takes for photographs and paintings, a tenth for drawn pictures.
+"""PNG in a sixteenth of the time that Pillow takes for photographs and paintings, a tenth for drawn images.
 
 Pillow weighs five filters for each row in scalar code and compresses by zlib's default level; these are three filters,
 weighed for all rows at once, and ISA-L's compressor. Files of photographs and paintings are 3 to 4 % larger, those of
-drawn pictures 15 to 18 %. The bytes are the same on every x86-64 processor with SSE 4.2.
+drawn images 15 to 18 %. The bytes are the same on every x86-64 processor with SSE 4.2.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import numpy as np
 from isal import isal_zlib
 
 _SUB, _UP, _AVERAGE = 1, 2, 3  # as the format numbers its filters
-_BAND = 64  # rows filtered together: they stay in the processor's cache, and a large picture needs no more memory
+_BAND = 64  # rows filtered together: they stay in the processor's cache, and a large image needs no more memory
 
 
 def png_bytes(pixels: np.ndarray) -> bytes:
-    """PNG of an 8-bit RGB picture: uint8 (H, W, 3)."""
+    """PNG of an 8-bit RGB image: uint8 (H, W, 3)."""
     height, width, _ = pixels.shape
     rows = pixels.reshape(height, 3 * width)
     deflate = isal_zlib.compressobj(1)  # 2 and 3 are slower and win 1 % at most
@@ -37,7 +37,7 @@ def _filtered(rows: np.ndarray, band: slice) -> np.ndarray:
     here = rows[band]
     left, above = np.zeros_like(here), np.zeros_like(here)
     left[:, 3:] = here[:, :-3]
-    first = int(band.start == 0)  # nothing stands above a picture
+    first = int(band.start == 0)  # nothing stands above an image
     above[first:] = rows[band.start - 1 + first : band.start - 1 + len(here)]
     half = (left & above) + ((left ^ above) >> 1)  # (left + above) // 2 without its ninth bit
     found = {_SUB: here - left, _UP: here - above, _AVERAGE: here - half}

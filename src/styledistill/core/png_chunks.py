@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-# Ancillary chunks that change what is seen: transparency, colours, and the turn.
+# Ancillary chunks that change what is seen: transparency, colors, and the turn.
 _SEEN = {b"tRNS", b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"eXIf"}
 _PROFILE_BYTES = 1 << 20  # a profile that unpacks to more is none; Pillow's bound of a chunk that it unpacks
 

@@ -77,7 +77,7 @@ def announce(line: str) -> None:
 
 
 def _to_log(line: str) -> None:
-    with suppress(OSError):  # a full disk: the picture that does not fit will say so, with its name
+    with suppress(OSError):  # a full disk: the image that does not fit will say so, with its name
         print(line, file=sys.stderr, flush=True)
 
 

@@ -1,4 +1,4 @@
-"""Pictures in memory: float32 RGB tensors (N, 3, H, W) in [0, 1]."""
+"""Images in memory: float32 RGB tensors (N, 3, H, W) in [0, 1]."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from .errors import UserError
 from .images import load_array
 
 
-def from_uint8(pictures: np.ndarray) -> Tensor:
+def from_uint8(images: np.ndarray) -> Tensor:
     """uint8 (N, H, W, 3) or (H, W, 3) to float32 (N, 3, H, W) in [0, 1]."""
-    array = pictures if pictures.ndim == 4 else pictures[None]
+    array = images if images.ndim == 4 else images[None]
     return torch.from_numpy(np.array(array)).permute(0, 3, 1, 2).float().div_(255).contiguous()
 
 
-def to_uint8(pictures: Tensor) -> np.ndarray:
+def to_uint8(images: Tensor) -> np.ndarray:
     """(N, 3, H, W) in [0, 1] to uint8 (N, H, W, 3), clamped and rounded (not truncated).
 
-    Raises UserError for a number that is not finite: as a level it would be black or white, and look like a picture.
+    Raises UserError for a number that is not finite: as a level it would be black or white, and look like an image.
     """
-    scaled = finite(pictures, "picture").detach().float().clamp(0, 1).mul(255).round()
+    scaled = finite(images, "image").detach().float().clamp(0, 1).mul(255).round()
     return scaled.to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
 
 
@@ -42,8 +42,8 @@ def finite_weights(weights: Mapping[str, Tensor], what: str) -> None:
         finite(tensor, f"{what}: {name}")
 
 
-def load_pictures(paths: Sequence[Path | str]) -> Tensor:
-    """Pictures of one size as float32 (N, 3, H, W) in [0, 1]."""
+def load_images(paths: Sequence[Path | str]) -> Tensor:
+    """Images of one size as float32 (N, 3, H, W) in [0, 1]."""
     return from_uint8(np.stack([load_array(path) for path in paths]))
 
 

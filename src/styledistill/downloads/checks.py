@@ -72,7 +72,7 @@ def check_download(path: Path, name: str, sha256: str, size: int | None = None, 
 
 
 def _check_content(path: Path, name: str) -> None:
-    """A picture that is damaged behind its head passes: publishers have such, and blocks replace them."""
+    """An image that is damaged behind its head passes: publishers have such, and blocks replace them."""
     with path.open("rb") as file:
         head = file.read(512)
     if head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_PAGES):
@@ -98,13 +98,13 @@ def _begins(path: Path, magic: bytes) -> bool:
         return file.read(len(magic)) == magic
 
 
-def _is_picture(path: Path) -> bool:
+def _is_image(path: Path) -> bool:
     try:
         with Image.open(path, formats=readers()):
             return True
     except UnidentifiedImageError:
         return False
-    except Exception:  # Pillow knows the form, and finds it damaged or too large: that is for whoever opens the picture
+    except Exception:  # Pillow knows the form, and finds it damaged or too large: that is for whoever opens the image
         return True
 
 
@@ -114,5 +114,5 @@ def _kinds() -> tuple[tuple[tuple[str, ...], str, Callable[[Path], bool]], ...]:
         ((".zip",), "zip", zipfile.is_zipfile),
         ((".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz"), "tar", tarfile.is_tarfile),
         ((".parquet",), "parquet file", _is_parquet),
-        (suffixes(), "picture", _is_picture),
+        (suffixes(), "image", _is_image),
     )

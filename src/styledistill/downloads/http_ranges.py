@@ -1,7 +1,7 @@
 """Pieces of a file that lies on a server or on this disk; `piece_file.py` makes a seekable file of them.
 
 From an archive of gigabytes only the table of contents and the wanted members come (HTTP range requests, RFC 9110
-section 14); what is cut is asked for again from where it ended. A large piece (the pictures of a row group of a
+section 14); what is cut is asked for again from where it ended. A large piece (the images of a row group of a
 parquet file have hundreds of MB) is kept on the disk while it comes, so that a killed process loses next to nothing of
 it; of small ones, a photograph in a zip, the few that were on their way are lost.
 """

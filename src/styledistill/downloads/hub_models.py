@@ -93,7 +93,7 @@ def listing() -> str:
 def _lines(repo: str) -> list[str]:
     entry = known_models()[repo]
     told = [
-        *(entry["purpose"], entry["licence"], entry["citation"]),
+        *(entry["purpose"], entry["license"], entry["citation"]),
         *(f"sha256 {digest} {name}" for name, digest in entry["sha256"].items()),
         f"other files: sha256 is pinned in {FOLDER / NAME} when they first come",
         f"https://huggingface.co/{repo}/tree/{entry['revision']}",

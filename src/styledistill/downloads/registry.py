@@ -33,7 +33,7 @@ class WeightFile:
     file: str  # as its publisher names it
     url: str
     sha256: str
-    licence: str
+    license: str
     citation: str
     purpose: str
     bytes: int | None = None
@@ -80,13 +80,13 @@ def local_file(name: str, folder: Path = FOLDER) -> Path:
 
 
 def listing(folder: Path = FOLDER) -> str:
-    """The entries as lines for a terminal: name, size, whether it is here, use, licence, citation, sha256, address.
+    """The entries as lines for a terminal: name, size, whether it is here, use, license, citation, sha256, address.
 
     The hashes are those that are expected; none is computed.
     """
     return "\n".join(
         f"{wanted.name:10} {_megabytes(wanted.bytes):>9}  {_state(wanted, folder):8}  {wanted.purpose}\n"
-        f"{'':32}{wanted.licence}\n{'':32}{wanted.citation}\n"
+        f"{'':32}{wanted.license}\n{'':32}{wanted.citation}\n"
         f"{'':32}sha256 {expected_sha256(wanted) or f'is pinned in {LOCKED / NAME} when it first comes'}\n"
         f"{'':32}{f'by hand: {wanted.by_hand}, as {folder / wanted.file}' if wanted.by_hand else wanted.url}"
         for wanted in weight_files().values()

@@ -1,4 +1,4 @@
-"""Pictures to train the embedded networks on: drawn scenes, faces and styles, repainted ones, crops of photographs.
+"""Images to train the embedded networks on: drawn scenes, faces and styles, repainted ones, crops of photographs.
 
 Rendered once into memory; a training of hours draws from the pool again and again.
 """
@@ -17,23 +17,23 @@ from ..procedural.scenes.scene import scene
 from ..procedural.styles.style import PAINTABLE, paint, style
 from ..sources import skimage
 
-# Colour photographs with a subject; the grey textures of the package would teach grey skies.
+# Color photographs with a subject; the gray textures of the package would teach gray skies.
 _SUBJECTS = ("astronaut", "chelsea", "coffee", "motorcycle", "retina", "rocket")
 
 
 def content_pool(seed: int, count: int, size: int) -> np.ndarray:
-    """`count` content pictures, uint8 (count, size, size, 3): half scenes, a quarter faces, a quarter photographs."""
+    """`count` content images, uint8 (count, size, size, 3): half scenes, a quarter faces, a quarter photographs."""
     makers = (scene, face, scene, _photograph)
     return _render(makers, seed, count, size)
 
 
 def style_pool(seed: int, count: int, size: int) -> np.ndarray:
-    """`count` style pictures, uint8 (count, size, size, 3): three quarters styles, a quarter repainted contents."""
+    """`count` style images, uint8 (count, size, size, 3): three quarters styles, a quarter repainted contents."""
     return _render((style, style, style, painting), seed, count, size)
 
 
 def mixed_pool(seed: int, count: int, size: int) -> np.ndarray:
-    """`count` pictures of every kind, uint8 (count, size, size, 3), for a generative model of all of them."""
+    """`count` images of every kind, uint8 (count, size, size, 3), for a generative model of all of them."""
     makers = (scene, style, painting, _photograph, style, face, painting, style, scene, _photograph)
     return _render(makers, seed, count, size)
 
@@ -46,7 +46,7 @@ def painting(seed: int, size: int) -> np.ndarray:
 
 
 def _photograph(seed: int, size: int) -> np.ndarray:
-    """A random square crop of a photograph, mirrored at random, with its colours shifted a little."""
+    """A random square crop of a photograph, mirrored at random, with its colors shifted a little."""
     rng = np.random.default_rng([seed, 72])
     image = _subject(_SUBJECTS[rng.integers(len(_SUBJECTS))])
     side = int(min(image.size) * rng.uniform(0.35, 1.0))
@@ -67,7 +67,7 @@ _decoded: dict[str, Image.Image] = {}
 
 
 def _render(makers: tuple[Callable[[int, int], np.ndarray], ...], seed: int, count: int, size: int) -> np.ndarray:
-    pictures = np.empty((count, size, size, 3), np.uint8)
-    for number in progress(range(count), unit="picture", label="draw"):
-        pictures[number] = makers[number % len(makers)](seed * 1_000_003 + number, size)
-    return pictures
+    images = np.empty((count, size, size, 3), np.uint8)
+    for number in progress(range(count), unit="image", label="draw"):
+        images[number] = makers[number % len(makers)](seed * 1_000_003 + number, size)
+    return images

@@ -1,6 +1,6 @@
 """The embedded teacher: Stable Diffusion's plan (VAE, UNet, null text, DDIM) at a size that two cores can train.
 
-The autoencoder is trained first (L1 + gradient L1 + KL), its latents are standardised per channel by folding the affine
+The autoencoder is trained first (L1 + gradient L1 + KL), its latents are standardized per channel by folding the affine
 map into the 1 x 1 convolutions beside the latent, then the UNet learns to predict the noise in them (Ho et al. 2020,
 Stable Diffusion's betas).
 """
@@ -165,7 +165,7 @@ class Trainer:
         self.step, self.losses = state["step"], state["losses"].tolist()
 
 
-def picture_batch(pool: np.ndarray, count: int, side: int, random: torch.Generator) -> Tensor:
+def image_batch(pool: np.ndarray, count: int, side: int, random: torch.Generator) -> Tensor:
     """Random crops of uint8 (N, S, S, 3), mirrored at random: (count, 3, side, side) in [-1, 1]."""
     number, size = pool.shape[0], pool.shape[1]
     chosen = torch.randint(number, (count,), generator=random).tolist()
@@ -176,18 +176,18 @@ def picture_batch(pool: np.ndarray, count: int, side: int, random: torch.Generat
     return torch.where(mirrored[:, None, None, None], batch.flip(3), batch)
 
 
-def autoencoder_loss(vae: AutoencoderKL, pictures: Tensor, random: torch.Generator) -> Tensor:
+def autoencoder_loss(vae: AutoencoderKL, images: Tensor, random: torch.Generator) -> Tensor:
     """L1 + L1 of the horizontal and vertical differences (edges) + a KL term small enough to keep detail."""
-    posterior = vae.encode(pictures).latent_dist
+    posterior = vae.encode(images).latent_dist
     noise = torch.randn(posterior.mean.shape, generator=random)
     decoded = vae.decode(posterior.mean + posterior.std * noise).sample
-    return reconstruction_loss(decoded, pictures) + 1e-4 * posterior.kl().mean() / posterior.mean[0].numel()
+    return reconstruction_loss(decoded, images) + 1e-4 * posterior.kl().mean() / posterior.mean[0].numel()
 
 
-def reconstruction_loss(decoded: Tensor, pictures: Tensor) -> Tensor:
-    """L1 of the pictures and of their differences between neighbours."""
-    edges = sum(F.l1_loss(decoded.diff(dim=axis), pictures.diff(dim=axis)) for axis in (2, 3))
-    return F.l1_loss(decoded, pictures) + 0.5 * edges
+def reconstruction_loss(decoded: Tensor, images: Tensor) -> Tensor:
+    """L1 of the images and of their differences between neighbors."""
+    edges = sum(F.l1_loss(decoded.diff(dim=axis), images.diff(dim=axis)) for axis in (2, 3))
+    return F.l1_loss(decoded, images) + 0.5 * edges
 
 
 def noise_loss(unet: nn.Module, null_text: Tensor, latents: Tensor, alphas: Tensor, random: torch.Generator) -> Tensor:
@@ -204,14 +204,14 @@ def noise_loss(unet: nn.Module, null_text: Tensor, latents: Tensor, alphas: Tens
 
 
 @torch.no_grad()
-def standardise_latents(vae: AutoencoderKL, pool: np.ndarray) -> None:
+def standardize_latents(vae: AutoencoderKL, pool: np.ndarray) -> None:
     """Give every latent channel mean 0 and deviation 1 / scaling factor by changing the 1 x 1 convolutions beside it.
 
-    Pictures come out as before; the diffusion sees channels of equal strength.
+    Images come out as before; the diffusion sees channels of equal strength.
     """
     means, squares = [], []
-    for pictures in whole_batches(pool):
-        latents = vae.encode(pictures).latent_dist.mean
+    for images in whole_batches(pool):
+        latents = vae.encode(images).latent_dist.mean
         means.append(latents.mean((0, 2, 3)))
         squares.append(latents.square().mean((0, 2, 3)))
     mean = torch.stack(means).mean(0)
@@ -226,14 +226,14 @@ def standardise_latents(vae: AutoencoderKL, pool: np.ndarray) -> None:
 
 
 def whole_batches(pool: np.ndarray, batch: int = 16) -> Iterator[Tensor]:
-    """All pictures of uint8 (N, S, S, 3) in order, as (batch, 3, S, S) in [-1, 1]."""
+    """All images of uint8 (N, S, S, 3) in order, as (batch, 3, S, S) in [-1, 1]."""
     for start in range(0, len(pool), batch):
         yield torch.from_numpy(np.array(pool[start : start + batch])).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 @torch.no_grad()
 def encode_pool(vae: AutoencoderKL, pool: np.ndarray) -> Tensor:
-    """Scaled latents of all pictures and of their mirror images, (2 N, C, S/4, S/4)."""
+    """Scaled latents of all images and of their mirror images, (2 N, C, S/4, S/4)."""
     scaled = [vae.encode(view).latent_dist.mean for batch in whole_batches(pool) for view in (batch, batch.flip(3))]
     return torch.cat(scaled) * vae.config.scaling_factor
 

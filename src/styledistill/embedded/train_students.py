@@ -1,4 +1,4 @@
-"""Train the embedded students: `pictures`, `train` and `export`, one after the other, each resumable."""
+"""Train the embedded students: `images`, `train` and `export`, one after the other, each resumable."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def main() -> None:
 
 @main.command()
 @click.argument("work", type=Folder)
-def pictures(work: Path) -> None:
-    """Draw pictures that join the photographs and paintings."""
+def images(work: Path) -> None:
+    """Draw images that join the photographs and paintings."""
     with user_errors():
         for name, pool, count in (("styles", style_pool, 400), ("contents", content_pool, 200)):
             with atomic_path(work / f"{name}.npy") as temporary, temporary.open("wb") as file:
@@ -54,11 +54,11 @@ def pictures(work: Path) -> None:
 @click.option("--paintings", type=Folder, required=True, help="Folder of paintings.")
 @click.option("--start", type=Folder, help="Student whose weights the new one takes where names agree.")
 def train(work: Path, architecture: str, photographs: Path, paintings: Path, start: Path | None) -> None:
-    """Train a student on photographs, paintings and drawn pictures; killed and started again it goes on."""
+    """Train a student on photographs, paintings and drawn images; killed and started again it goes on."""
     with user_errors():
         use_threads()
         taken, art = opened(photographs, HELD_OUT["photographs"]), opened(paintings, HELD_OUT["paintings"])
-        drawn = {name: list(np.load(kept(work / f"{name}.npy", "pictures"))) for name in ("contents", "styles")}
+        drawn = {name: list(np.load(kept(work / f"{name}.npy", "images"))) for name in ("contents", "styles")}
         contents = [Group(taken, 0.75), Group(art, 0.13), Group(drawn["contents"], 0.12)]
         styles = [Group(art, 0.75, zoom=1.25), Group(taken, 0.12), Group(drawn["styles"], 0.13, zoom=1.0)]
         recipe, seed = RECIPES[architecture], SEEDS[architecture]
@@ -89,7 +89,7 @@ def export(work: Path, architecture: str, out: Path) -> None:
         write_student(out, half, read_json(work / architecture / CONFIG_FILE))
         write_bytes(out / "history.csv", history)
         recipe = {
-            "made_by": "styledistill.embedded.train_students (pictures, train, export); weights then rounded to fp16",
+            "made_by": "styledistill.embedded.train_students (images, train, export); weights then rounded to fp16",
             "architecture": architecture_of(student.network),
             "recipe": dataclasses.asdict(RECIPES[architecture]),
             "seeds": SEEDS,

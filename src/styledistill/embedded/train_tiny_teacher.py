@@ -1,4 +1,4 @@
-"""Train the embedded teacher: `pictures`, `autoencoder`, `unet` and `export`, one after the other, each resumable."""
+"""Train the embedded teacher: `images`, `autoencoder`, `unet` and `export`, one after the other, each resumable."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from .pool import mixed_pool
 from .steps import kept
 
 AUTOENCODER = tiny_teacher.Schedule(steps=2_400, batch=8, learning_rate=5e-4)
-COARSE = 1_000  # the first UNet steps on quarter-size latents: layout of textures is learnt four times faster there
+COARSE = 1_000  # the first UNet steps on quarter-size latents: layout of textures is learned four times faster there
 UNET = tiny_teacher.Schedule(steps=6_000, batch=4, learning_rate=5e-4, ema=0.9985)
-COUNTS = {"drawn": 2_000, "photographs": 2_000, "paintings": 2_000}  # pictures of 128 x 128
+COUNTS = {"drawn": 2_000, "photographs": 2_000, "paintings": 2_000}  # images of 128 x 128
 
 
 @click.group()
@@ -33,8 +33,8 @@ def main() -> None:
 @click.option("--photographs", type=Folder, required=True, help="Folder of photographs.")
 @click.option("--paintings", type=Folder, required=True, help="Folder of paintings.")
 @click.option("--seed", type=SEED, default=1, show_default=True)
-def pictures(work: Path, photographs: Path, paintings: Path, seed: int) -> None:
-    """Draw pictures and crop photographs and paintings, at scales of every kind."""
+def images(work: Path, photographs: Path, paintings: Path, seed: int) -> None:
+    """Draw images and crop photographs and paintings, at scales of every kind."""
     folders = {"photographs": (photographs, 1.0), "paintings": (paintings, 1.4)}
     for name, part, held_out in (("train", seed, False), ("held_out", seed + 1, True)):
         counts = {kind: count // 25 for kind, count in COUNTS.items()} if held_out else COUNTS
@@ -53,23 +53,21 @@ def pictures(work: Path, photographs: Path, paintings: Path, seed: int) -> None:
 @click.option("--start", type=Folder, help="Teacher whose autoencoder the new one starts from.")
 @click.option("--seed", type=SEED, default=1, show_default=True)
 def autoencoder(work: Path, start: Path | None, seed: int) -> None:
-    """Train encoder and decoder together, then standardise the latents."""
+    """Train encoder and decoder together, then standardize the latents."""
     torch.manual_seed(seed)
-    pool = np.load(kept(work / "train.npy", "pictures"), mmap_mode="r")
+    pool = np.load(kept(work / "train.npy", "images"), mmap_mode="r")
     vae = tiny_teacher.AutoencoderKL.from_pretrained(start / "vae") if start else tiny_teacher.build_vae()
     trainer = tiny_teacher.Trainer(dict(vae.named_parameters()), AUTOENCODER, work / "autoencoder.pt", seed)
 
     def loss(step: int, random: torch.Generator) -> torch.Tensor:
-        return tiny_teacher.autoencoder_loss(
-            vae, tiny_teacher.picture_batch(pool, AUTOENCODER.batch, 64, random), random
-        )
+        return tiny_teacher.autoencoder_loss(vae, tiny_teacher.image_batch(pool, AUTOENCODER.batch, 64, random), random)
 
     for step in trainer.run(loss):
         if step % 1_000 == 0:
-            print(f"step {step}: {held_out_psnr(vae, work):.2f} dB on held-out pictures", flush=True)
+            print(f"step {step}: {held_out_psnr(vae, work):.2f} dB on held-out images", flush=True)
     trainer.use_average()
-    tiny_teacher.standardise_latents(vae, pool[:800])
-    print(f"standardised: {held_out_psnr(vae, work):.2f} dB on held-out pictures")
+    tiny_teacher.standardize_latents(vae, pool[:800])
+    print(f"standardized: {held_out_psnr(vae, work):.2f} dB on held-out images")
     vae.save_pretrained(work / "vae")
 
 
@@ -81,7 +79,7 @@ def unet(work: Path, start: Path | None, seed: int) -> None:
     """Train the UNet and the null text's embedding on the latents; writes an average for looking at now and then."""
     torch.manual_seed(seed)
     vae = tiny_teacher.AutoencoderKL.from_pretrained(kept(work / "vae", "autoencoder"))
-    latents = tiny_teacher.encode_pool(vae, np.load(kept(work / "train.npy", "pictures"), mmap_mode="r"))
+    latents = tiny_teacher.encode_pool(vae, np.load(kept(work / "train.npy", "images"), mmap_mode="r"))
     network, null_text = (
         tiny_teacher.build_unet(),
         torch.nn.Parameter(0.02 * torch.randn(1, 1, tiny_teacher.TEXT_WIDTH)),
@@ -125,7 +123,7 @@ def export(work: Path, out: Path) -> None:
 
 
 def held_out_psnr(vae: tiny_teacher.AutoencoderKL, work: Path) -> float:
-    """Mean PSNR of reconstructions of pictures that were not trained on, in dB."""
+    """Mean PSNR of reconstructions of images that were not trained on, in dB."""
     errors = []
     with torch.no_grad():
         for batch in tiny_teacher.whole_batches(np.load(work / "held_out.npy")):
@@ -138,12 +136,12 @@ def recipe(work: Path, out: Path, unet_steps: int, psnr: float) -> dict[str, obj
     """What a reader needs to make the weights again, and to know them."""
     weights = sorted(out.rglob("*.safetensors"))
     return {
-        "made_by": "styledistill.embedded.train_tiny_teacher (pictures, autoencoder, unet, export)",
-        "pictures": int(np.load(kept(work / "train.npy", "pictures"), mmap_mode="r").shape[0]),
-        "seeds": {"pictures": 1, "autoencoder": 1, "unet": 3},
+        "made_by": "styledistill.embedded.train_tiny_teacher (images, autoencoder, unet, export)",
+        "images": int(np.load(kept(work / "train.npy", "images"), mmap_mode="r").shape[0]),
+        "seeds": {"images": 1, "autoencoder": 1, "unet": 3},
         "autoencoder": vars(AUTOENCODER),
         "unet": {**vars(UNET), "steps_done": unet_steps, "coarse_steps": COARSE},
-        "pictures_sha256": sha256_file(work / "train.npy"),
+        "images_sha256": sha256_file(work / "train.npy"),
         "held_out_psnr_db": round(psnr, 2),
         "sha256": {str(path.relative_to(out)): sha256_file(path) for path in weights},
     }

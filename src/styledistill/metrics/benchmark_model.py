@@ -1,4 +1,4 @@
-"""What a model costs: parameters, megabytes, and seconds and memory for one picture."""
+"""What a model costs: parameters, megabytes, and seconds and memory for one image."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from ..core.runtime import use_threads
 from ..core.tensors import from_uint8
 from .stylizers import Stylizer, Wanted, load_stylizer, networks_of
 
-_SMALL = 64  # pixels; Stable Diffusion takes no smaller pictures
+_SMALL = 64  # pixels; Stable Diffusion takes no smaller images
 
 
 @torch.no_grad()
 def measure(wanted: Wanted, content: Path, style: Path, size: int, repeats: int) -> dict[str, str | float]:
-    """One row of `alone.COLUMNS` for one model and one pair of pictures, cropped to `size` x `size`.
+    """One row of `alone.COLUMNS` for one model and one pair of images, cropped to `size` x `size`.
 
     megabytes (10**6 bytes): parameters and buffers as loaded. seconds: median of `repeats` after one warm-up, with the
-    interquartile range, inputs on the device. peak_memory_mb: the most that a picture took above the process with the
+    interquartile range, inputs on the device. peak_memory_mb: the most that an image took above the process with the
     model loaded (weights not counted): resident memory on a CPU, allocated memory on a GPU.
     """
     threads = use_threads()
     stylizer = load_stylizer(wanted)
-    pictures = [_picture(file, size).to(wanted.device) for file in (content, style)]
-    stylizer.stylize(*(picture[..., :_SMALL, :_SMALL] for picture in pictures))  # else code that is loaded late counts
-    peak = _peak_memory_mb(stylizer, pictures, wanted.device)
-    times = [_seconds(stylizer, pictures, wanted.device) for _ in range(repeats)]
+    images = [_image(file, size).to(wanted.device) for file in (content, style)]
+    stylizer.stylize(*(image[..., :_SMALL, :_SMALL] for image in images))  # else code that is loaded late counts
+    peak = _peak_memory_mb(stylizer, images, wanted.device)
+    times = [_seconds(stylizer, images, wanted.device) for _ in range(repeats)]
     networks = networks_of(stylizer)
     return {
         "model": wanted.name,
@@ -48,13 +48,13 @@ def measure(wanted: Wanted, content: Path, style: Path, size: int, repeats: int)
     }
 
 
-def _picture(file: Path, size: int) -> Tensor:
+def _image(file: Path, size: int) -> Tensor:
     return from_uint8(np.array(square_crop(open_rgb(file), size)))
 
 
-def _seconds(stylizer: Stylizer, pictures: list[Tensor], device: torch.device) -> float:
+def _seconds(stylizer: Stylizer, images: list[Tensor], device: torch.device) -> float:
     start = time.perf_counter()
-    stylizer.stylize(*pictures)
+    stylizer.stylize(*images)
     _wait(device)
     return time.perf_counter() - start
 
@@ -71,17 +71,17 @@ def _iqr(times: list[float]) -> float:
     return high - low
 
 
-def _peak_memory_mb(stylizer: Stylizer, pictures: list[Tensor], device: torch.device) -> float:
+def _peak_memory_mb(stylizer: Stylizer, images: list[Tensor], device: torch.device) -> float:
     gc.collect()
     if device.type == "cuda":
         _wait(device)
         torch.cuda.reset_peak_memory_stats(device)
         before = torch.cuda.memory_allocated(device)
-        stylizer.stylize(*pictures)
+        stylizer.stylize(*images)
         _wait(device)
         return (torch.cuda.max_memory_allocated(device) - before) / 1e6
     before = _forget_peak()
-    stylizer.stylize(*pictures)
+    stylizer.stylize(*images)
     return max(_peak() - before, 0.0)
 
 

@@ -1,6 +1,6 @@
 """Content feature structural distance (StyleID, evaluation section): does the spatial self-similarity stay?
 
-Patches are the positions of VGG19's relu3_1. Row i of a picture's map is softmax_j(F_i . F_j) with features F divided
+Patches are the positions of VGG19's relu3_1. Row i of an image's map is softmax_j(F_i . F_j) with features F divided
 by their number of channels, as in the authors' evaluation code; the distance is KL(content row || stylized row).
 """
 
@@ -15,9 +15,9 @@ _ROWS = 64
 
 
 def cfsd(stylized: Tensor, content: Tensor, rows: int = _ROWS) -> Tensor:
-    """CFSD of each picture, summed over patches as in the authors' code: it grows with the picture's area.
+    """CFSD of each image, summed over patches as in the authors' code: it grows with the image's area.
 
-    stylized: relu3_1 features (N, C, H, W) of ImageNet-normalised pictures. content: the same of the contents,
+    stylized: relu3_1 features (N, C, H, W) of ImageNet-normalized images. content: the same of the contents,
     (N, C, H, W) or (1, C, H, W) when all share one. Returns (N,), nats. Not symmetric.
     `cfsd_mean` (the paper's mean over patches) is this divided by H * W.
     """
@@ -53,5 +53,5 @@ def _patches(features: Tensor) -> Tensor:
 
 
 def _log_similarity(patches: Tensor, part: slice) -> Tensor:
-    """The rows `part` of the log softmax of a picture's self-similarity (patches, patches)."""
+    """The rows `part` of the log softmax of an image's self-similarity (patches, patches)."""
     return (patches[part] @ patches.T).log_softmax(1)

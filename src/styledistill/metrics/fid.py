@@ -1,4 +1,4 @@
-"""Frechet distance between the Inception activations of two sets of pictures (FID, Heusel et al. 2017), and ArtFID."""
+"""Frechet distance between the Inception activations of two sets of images (FID, Heusel et al. 2017), and ArtFID."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from torch import Tensor, nn
 
 
 @torch.no_grad()
-def activations(pictures: Tensor, inception: nn.Module) -> np.ndarray:
-    """pool3 activations, float64 (N, 2048), of pictures (N, 3, H, W) in [0, 1].
+def activations(images: Tensor, inception: nn.Module) -> np.ndarray:
+    """pool3 activations, float64 (N, 2048), of images (N, 3, H, W) in [0, 1].
 
-    The network is pytorch-fid's InceptionV3, which resizes to 299 x 299 (bilinear) and normalises by itself.
+    The network is pytorch-fid's InceptionV3, which resizes to 299 x 299 (bilinear) and normalizes by itself.
     """
-    return inception(pictures).flatten(1).double().cpu().numpy()
+    return inception(images).flatten(1).double().cpu().numpy()
 
 
 def frechet_distance(x: np.ndarray, y: np.ndarray) -> float | None:
@@ -34,8 +34,8 @@ def frechet_distance(x: np.ndarray, y: np.ndarray) -> float | None:
 
 def _root(x: np.ndarray) -> np.ndarray:
     """A with A^T A = cov(x), of min(N, D) rows."""
-    centred = (np.asarray(x, dtype=np.float64) - x.mean(0)) / np.sqrt(len(x) - 1)
-    return np.linalg.qr(centred, mode="r") if len(centred) > centred.shape[1] else centred
+    centered = (np.asarray(x, dtype=np.float64) - x.mean(0)) / np.sqrt(len(x) - 1)
+    return np.linalg.qr(centered, mode="r") if len(centered) > centered.shape[1] else centered
 
 
 def artfid(lpips: float, fid: float | None) -> float | None:

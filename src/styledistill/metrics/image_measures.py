@@ -1,4 +1,4 @@
-"""Measures that need no trained network, or only features handed in. Pictures are (N, 3, H, W) in [0, 1]."""
+"""Measures that need no trained network, or only features handed in. Images are (N, 3, H, W) in [0, 1]."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def mse(x: Tensor, y: Tensor) -> Tensor:
 
 
 def psnr(error: Tensor) -> Tensor:
-    """Peak signal-to-noise ratio in dB for a peak of 1; infinite for equal pictures."""
+    """Peak signal-to-noise ratio in dB for a peak of 1; infinite for equal images."""
     return -10 * error.log10()
 
 
@@ -56,21 +56,21 @@ def saturation(x: Tensor) -> Tensor:
 
 
 def laplacian_energy(x: Tensor) -> Tensor:
-    """Mean square (N,) of the luma's 4-neighbour Laplacian over inner pixels: blur lowers it, artefacts raise it."""
+    """Mean square (N,) of the luma's 4-neighbor Laplacian over inner pixels: blur lowers it, artifacts raise it."""
     return _laplacian(x).square().mean((1, 2))
 
 
-def artefact_energy(x: Tensor, y: Tensor, cell: int = 8) -> Tensor:
+def artifact_energy(x: Tensor, y: Tensor, cell: int = 8) -> Tensor:
     """By how much the Laplacian energy of x exceeds that of y, mean over cells of `cell` x `cell` pixels, (N,).
 
     Cells in which x is the calmer count as 0, so that blur here does not make up for defects there.
     """
-    energies = [torch.nn.functional.avg_pool2d(_laplacian(picture).square(), cell) for picture in (x, y)]
+    energies = [torch.nn.functional.avg_pool2d(_laplacian(image).square(), cell) for image in (x, y)]
     return (energies[0] - energies[1]).clamp_min(0).mean((1, 2))
 
 
 def _laplacian(x: Tensor) -> Tensor:
-    """The luma's 4-neighbour Laplacian at inner pixels, (N, H - 2, W - 2)."""
+    """The luma's 4-neighbor Laplacian at inner pixels, (N, H - 2, W - 2)."""
     y = luma(x)
     around = y[:, :-2, 1:-1] + y[:, 2:, 1:-1] + y[:, 1:-1, :-2] + y[:, 1:-1, 2:]
     return around - 4 * y[:, 1:-1, 1:-1]
@@ -85,7 +85,7 @@ def gram(features: Tensor) -> Tensor:
 def gram_distance(grams: Sequence[Tensor], style_grams: Sequence[Tensor]) -> Tensor:
     """Mean over layers of ||G - G_style|| / ||G_style|| (Frobenius), (N,).
 
-    Relative, so neither the Gram's normalisation nor the scale of a layer's weights matters; 0 for equal pictures.
+    Relative, so neither the Gram's normalization nor the scale of a layer's weights matters; 0 for equal images.
     """
     layers = [
         (g - s).flatten(1).norm(dim=1) / s.flatten(1).norm(dim=1).clamp_min(1e-12)

@@ -18,7 +18,7 @@ from ..core.colors import color_distance
 from ..core.errors import UserError
 from ..core.files import atomic_path, write_csv, write_json
 from ..core.progress import Meter
-from ..core.tensors import load_pictures
+from ..core.tensors import load_images
 from ..perceptual import STRUCTURE, feature_maps
 from ..splits.pairs import Pair
 from . import image_measures
@@ -37,9 +37,9 @@ MEASURES = (
     "teacher_ssim",
     "teacher_lpips",
     "teacher_st_lpips",
-    "teacher_artefacts",
+    "teacher_artifacts",
     "gram_distance",
-    "colour_distance",
+    "color_distance",
     "laplacian_energy",
     "saturation",
     "brightness",
@@ -47,7 +47,7 @@ MEASURES = (
 COLUMNS = ("set", "pair", "content", "style", *MEASURES, "networks")
 
 Row = dict[str, str | float]
-Activations = dict[Path, np.ndarray]  # of each style picture
+Activations = dict[Path, np.ndarray]  # of each style image
 
 
 @dataclass(frozen=True)
@@ -97,25 +97,25 @@ def score_set(
     instruments: Instruments,
     batch: int,
 ) -> Scores:
-    """Score the pictures `<pair>.png` of a folder against contents, styles and the teacher's pictures.
+    """Score the images `<pair>.png` of a folder against contents, styles and the teacher's images.
 
-    teacher: its pictures of the same pairs; without them the distances to it are not a number. styles: as
-    `style_activations` makes them, once for all models. batch: pictures per forward. FID compares the stylized pictures
-    with the style pictures, each repeated as often as it was used (the published protocol); None below two pairs.
-    Raises UserError for pictures that cannot be read.
+    teacher: its images of the same pairs; without them the distances to it are not a number. styles: as
+    `style_activations` makes them, once for all models. batch: images per forward. FID compares the stylized images
+    with the style images, each repeated as often as it was used (the published protocol); None below two pairs.
+    Raises UserError for images that cannot be read.
     """
     rows: dict[str, Row] = {}
     seen: dict[str, np.ndarray] = {}
     grams = _StyleGrams(instruments, pairs, batch)
     meter = Meter(unit="pair", total=len(pairs), label=pairs[0].set)
     for content_file, chunks in _by_content(pairs, batch):
-        content = load_pictures([content_file]).to(instruments.device)
+        content = load_images([content_file]).to(instruments.device)
         structure = feature_maps(instruments.features, content)[STRUCTURE]
         content_seen = instruments.st_lpips.features(content)
         for chunk in chunks:
-            output = _pictures(stylized, chunk, instruments)
+            output = _images(stylized, chunk, instruments)
             features = feature_maps(instruments.features, output)
-            goal = _pictures(teacher, chunk, instruments) if teacher else None
+            goal = _images(teacher, chunk, instruments) if teacher else None
             columns = {
                 **_to_content(output, content, features[STRUCTURE], structure, instruments),
                 **({} if goal is None else _to_teacher(output, goal, instruments)),
@@ -135,12 +135,12 @@ def score_set(
 
 
 def style_activations(pairs: Iterable[Pair], instruments: Instruments, batch: int) -> Activations:
-    """Inception activations (2048,) of every style picture of `pairs`, each computed once."""
+    """Inception activations (2048,) of every style image of `pairs`, each computed once."""
     files = sorted({pair.style_file for pair in pairs})
     found: Activations = {}
     for start in range(0, len(files), batch):
         some = files[start : start + batch]
-        pool3 = activations(load_pictures(some).to(instruments.device), instruments.inception)
+        pool3 = activations(load_images(some).to(instruments.device), instruments.inception)
         found |= dict(zip(some, pool3, strict=True))
     return found
 
@@ -169,16 +169,16 @@ class _StyleGrams:
         files = sorted({pair.style_file for pair in pairs})
         for start in range(0, len(files), batch):
             some = files[start : start + batch]
-            maps = feature_maps(instruments.features, load_pictures(some).to(instruments.device))
+            maps = feature_maps(instruments.features, load_images(some).to(instruments.device))
             grams = [image_measures.gram(layer) for layer in maps]
             self._grams |= {file: [layer[i] for layer in grams] for i, file in enumerate(some)}
 
     def distances(self, output: Tensor, features: list[Tensor], pairs: list[Pair]) -> dict[str, Tensor]:
         layers = [torch.stack(layer) for layer in zip(*(self._grams[pair.style_file] for pair in pairs), strict=True)]
-        pictures = load_pictures([pair.style_file for pair in pairs]).to(output.device)
+        images = load_images([pair.style_file for pair in pairs]).to(output.device)
         return {
             "gram_distance": image_measures.gram_distance([image_measures.gram(layer) for layer in features], layers),
-            "colour_distance": color_distance(output, pictures),
+            "color_distance": color_distance(output, images),
         }
 
 
@@ -188,8 +188,8 @@ def _summary(rows: list[Row], pool3: np.ndarray, style_pool3: np.ndarray) -> dic
     return {"pairs": len(rows), "lpips": lpips, "fid": fid, "artfid": artfid(lpips, fid)}
 
 
-def _pictures(folder: Path, pairs: list[Pair], instruments: Instruments) -> Tensor:
-    return load_pictures([folder / f"{pair.name}.png" for pair in pairs]).to(instruments.device)
+def _images(folder: Path, pairs: list[Pair], instruments: Instruments) -> Tensor:
+    return load_images([folder / f"{pair.name}.png" for pair in pairs]).to(instruments.device)
 
 
 def _by_content(pairs: Iterable[Pair], batch: int) -> Iterator[tuple[Path, list[list[Pair]]]]:
@@ -217,7 +217,7 @@ def _to_teacher(output: Tensor, goal: Tensor, instruments: Instruments) -> dict[
         "teacher_psnr": image_measures.psnr(error),
         "teacher_ssim": image_measures.ssim(output, goal),
         "teacher_lpips": instruments.lpips(output, goal),
-        "teacher_artefacts": image_measures.artefact_energy(output, goal),
+        "teacher_artifacts": image_measures.artifact_energy(output, goal),
     }
 
 
@@ -247,7 +247,7 @@ def _rows(pairs: list[Pair], columns: dict[str, Tensor], instruments: Instrument
     values = {name: column.double().cpu().tolist() for name, column in columns.items()}
     for name, column in values.items():
         for pair, value in zip(pairs, column, strict=True):
-            if not math.isfinite(value) and (name != "teacher_psnr" or value != math.inf):  # of equal pictures
+            if not math.isfinite(value) and (name != "teacher_psnr" or value != math.inf):  # of equal images
                 raise UserError(f"{pair.name}: its {name} is not finite. Are the weights of the networks whole?")
     networks = "; ".join(f"{name} {weights}" for name, weights in list(instruments.labels.items())[:3])
     return {

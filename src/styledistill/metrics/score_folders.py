@@ -1,4 +1,4 @@
-"""Scores of any folders of pictures, whichever program made them."""
+"""Scores of any folders of images, whichever program made them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pandas as pd
 from PIL import Image
 
 from ..core import image_files
-from ..core.errors import BadPicture, UserError
+from ..core.errors import BadImage, UserError
 from ..core.images import open_rgb, save_png, square_crop
 from ..core.progress import announce
 from ..splits.pairs import Pair
@@ -22,9 +22,9 @@ LEAST = 32  # pixels of a side: AlexNet's last pooling has nothing left of fewer
 
 
 def find_pairs(stylized: Path, contents: Path, styles: Path) -> list[Pair]:
-    """The pair of each picture in `stylized`, sorted by name.
+    """The pair of each image in `stylized`, sorted by name.
 
-    A picture is named after its content and its style: `00_stylized_03.png` (StyleID's own program) or `00_03.png`, for
+    An image is named after its content and its style: `00_stylized_03.png` (StyleID's own program) or `00_03.png`, for
     `00` in `contents` and `03` in `styles`, whatever the formats. Raises UserError for a name that fits no pair or
     several.
     """
@@ -34,13 +34,13 @@ def find_pairs(stylized: Path, contents: Path, styles: Path) -> list[Pair]:
         found = sorted({pair for pair in _readings(name) if pair[0] in content_files and pair[1] in style_files})
         if not found:
             raise UserError(
-                f"{stylized / name}: belongs to no pair. Name it <content>_stylized_<style> after pictures in "
+                f"{stylized / name}: belongs to no pair. Name it <content>_stylized_<style> after images in "
                 f"{contents} and {styles}."
             )
         if len(found) > 1:
             readings = " or ".join(f"{content} with {style}" for content, style in found)
             raise UserError(
-                f"{stylized / name}: could be {readings}. Rename one of these pictures and what was made of it."
+                f"{stylized / name}: could be {readings}. Rename one of these images and what was made of it."
             )
         content, style = found[0]
         pairs.append(Pair("folder", name, content, style, content_files[content], style_files[style]))
@@ -50,14 +50,14 @@ def find_pairs(stylized: Path, contents: Path, styles: Path) -> list[Pair]:
 def _by_stem(folder: Path, tell: bool = True) -> dict[str, Path]:
     """The images of a folder by their names; tell: announce what else lies there."""
     if not folder.is_dir():
-        raise UserError(f"{folder}: no pictures there, for there is no such folder")
+        raise UserError(f"{folder}: no images there, for there is no such folder")
     listed = image_files.at_top(folder)
     for line in image_files.told(listed.left_out if tell else [], str(folder)):
         announce(line)
-    if not listed.pictures:
-        raise UserError(f"{folder}: no pictures there")
+    if not listed.images:
+        raise UserError(f"{folder}: no images there")
     found: dict[str, Path] = {}
-    for file in (folder / name for name in listed.pictures):
+    for file in (folder / name for name in listed.images):
         if file.stem in found:
             raise UserError(f"{file}: {found[file.stem].name} has the same name; keep one of them")
         found[file.stem] = file
@@ -88,9 +88,9 @@ def score_folders(
     instruments: Instruments,
     batch: int,
 ) -> Scored:
-    """Score every picture of `stylized`; teacher: pictures of the same names, distances to which are wanted.
+    """Score every image of `stylized`; teacher: images of the same names, distances to which are wanted.
 
-    size: centre squares of so many pixels are compared; None: pictures as they are, which must all be of one size.
+    size: center squares of so many pixels are compared; None: images as they are, which must all be of one size.
     An image that cannot be read is announced, and its pairs are left out. Raises UserError for names and sizes that do
     not fit together, and where no pair is left.
     """
@@ -98,7 +98,7 @@ def score_folders(
     made = {"stylized": _by_stem(stylized, tell=False), **({"teacher": _by_stem(teacher)} if teacher else {})}
     for pair in pairs:
         if teacher and pair.name not in made["teacher"]:
-            raise UserError(f"{teacher}: no picture {pair.name}, which is in {stylized}")
+            raise UserError(f"{teacher}: no image {pair.name}, which is in {stylized}")
     with TemporaryDirectory() as temporary:
         root, wanted = Path(temporary), _Wanted(size)
         placed = []
@@ -121,7 +121,7 @@ def score_folders(
 
 
 class _Wanted:
-    """Brings pictures to one size, or makes sure that they have one."""
+    """Brings images to one size, or makes sure that they have one."""
 
     def __init__(self, size: int | None) -> None:
         self._size, self._first = size, ("", (0, 0))
@@ -139,28 +139,28 @@ class _Wanted:
             return None
         if not path.exists():
             try:
-                picture = open_rgb(file)
-            except BadPicture as error:
+                image = open_rgb(file)
+            except BadImage as error:
                 self._bad[file] = str(error)
                 announce(f"left out: {error}")
                 return None
-            self._check(file, picture)
-            save_png(square_crop(picture, self._size) if self._size else picture, path)
+            self._check(file, image)
+            save_png(square_crop(image, self._size) if self._size else image, path)
         return path
 
-    def _check(self, file: Path, picture: Image.Image) -> None:
-        if self._size is None and min(picture.size) < LEAST:
+    def _check(self, file: Path, image: Image.Image) -> None:
+        if self._size is None and min(image.size) < LEAST:
             raise UserError(
-                f"{file}: {picture.width} x {picture.height} pixels; the networks need at least {LEAST} x {LEAST}. "
+                f"{file}: {image.width} x {image.height} pixels; the networks need at least {LEAST} x {LEAST}. "
                 f"Give --size {LEAST} or more."
             )
         if not self._first[0]:
-            self._first = (str(file), picture.size)
-        if self._size is None and picture.size != self._first[1]:
+            self._first = (str(file), image.size)
+        if self._size is None and image.size != self._first[1]:
             width, height = self._first[1]
             raise UserError(
-                f"{file}: {picture.width} x {picture.height} pixels, but {self._first[0]} is {width} x {height}; "
-                "give --size to compare centre squares of one size."
+                f"{file}: {image.width} x {image.height} pixels, but {self._first[0]} is {width} x {height}; "
+                "give --size to compare center squares of one size."
             )
 
 

@@ -1,4 +1,4 @@
-"""Every model under one name: anything that maps (content, style) to a picture.
+"""Every model under one name: anything that maps (content, style) to an image.
 
 Render, score and benchmark know only the `Stylizer` protocol. A new kind of model is one loader and one line in
 LOADERS; a name that is not there is a student in a folder.
@@ -21,18 +21,18 @@ from ..core.files import write_bytes
 from ..core.images import save_png
 from ..core.places import found, hub_id
 from ..core.progress import Meter, progress
-from ..core.tensors import load_pictures, recolor, to_uint8
+from ..core.tensors import load_images, recolor, to_uint8
 from ..splits.pairs import Pair
 
-# Pictures per forward. Fixed, because outputs at different batch sizes are not bit-equal.
+# Images per forward. Fixed, because outputs at different batch sizes are not bit-equal.
 CHUNK = 8
 
 
 class Stylizer(Protocol):
-    """Anything that maps contents and styles to pictures."""
+    """Anything that maps contents and styles to images."""
 
     def stylize(self, contents: Tensor, styles: Tensor) -> Tensor:
-        """contents (N, 3, H, W) and styles (N, 3, H', W'), float32 in [0, 1], to pictures (N, 3, H, W) in [0, 1]."""
+        """contents (N, 3, H, W) and styles (N, 3, H', W'), float32 in [0, 1], to images (N, 3, H, W) in [0, 1]."""
 
 
 # --- controls -----------------------------------------------------------------------------------------------------
@@ -40,7 +40,7 @@ class Stylizer(Protocol):
 
 @dataclass(frozen=True)
 class Control:
-    """A stylizer that learnt nothing."""
+    """A stylizer that learned nothing."""
 
     stylize: Callable[[Tensor, Tensor], Tensor]
     networks: tuple[nn.Module, ...] = ()
@@ -74,7 +74,7 @@ class StoredTeacher:
         self.networks = (self._teacher.model.unet, self._teacher.model.vae)
         # Of a folder or file its name, or the hub id.
         name = settings.weights if hub_id(settings.weights) else found(settings.weights).absolute().name
-        # All that decides its pictures, and nothing of the machine that makes them.
+        # All that decides its images, and nothing of the machine that makes them.
         self.facts: dict[str, Any] = {"model": name, **self._teacher.key}
 
     def stylize(self, contents: Tensor, styles: Tensor, names: Sequence[str] | None = None) -> Tensor:
@@ -137,18 +137,18 @@ def render(stylizer: Stylizer, pairs: Sequence[Pair], folder: Path, device: torc
     """Write the stylization of each pair to `folder/<pair>.png`, `chunk` pairs at a time."""
     for start in progress(range(0, len(pairs), chunk), unit="chunk", label=pairs[0].set):
         some = pairs[start : start + chunk]
-        contents = load_pictures([pair.content_file for pair in some]).to(device)
-        styles = load_pictures([pair.style_file for pair in some]).to(device)
+        contents = load_images([pair.content_file for pair in some]).to(device)
+        styles = load_images([pair.style_file for pair in some]).to(device)
         told = {"names": [pair.name for pair in some]} if isinstance(stylizer, StoredTeacher) else {}
-        for pair, picture in zip(some, to_uint8(stylizer.stylize(contents, styles, **told)), strict=True):
-            save_png(picture, folder / f"{pair.name}.png")
+        for pair, image in zip(some, to_uint8(stylizer.stylize(contents, styles, **told)), strict=True):
+            save_png(image, folder / f"{pair.name}.png")
 
 
 def copy_finished(pairs: Sequence[Pair], finished: Path, folder: Path) -> None:
-    """Copy the pictures `finished/<block>/<content>_<style>.png` of validation pairs to `folder/<pair>.png`."""
+    """Copy the images `finished/<block>/<content>_<style>.png` of validation pairs to `folder/<pair>.png`."""
     for pair in pairs:
         block, name = pair.name.split("_", 1)
         source = finished / block / f"{name}.png"
         if not source.is_file():
-            raise UserError(f"{source}: the teacher's picture is missing; run its block again (rule teach)")
+            raise UserError(f"{source}: the teacher's image is missing; run its block again (rule teach)")
         write_bytes(folder / f"{pair.name}.png", source.read_bytes())

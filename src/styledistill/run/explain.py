@@ -31,7 +31,7 @@ REASONS = {
 # files (styledistill.run.preflight.listing), empty where there was no folder.
 _ALONE = {
     "code changed": re.compile(r"before: '[0-9a-f]{16}' now: '[0-9a-f]{16}' "),
-    "pictures changed": re.compile(r"before: '(files [0-9a-f]{16})?' now: '(files [0-9a-f]{16})?' "),
+    "images changed": re.compile(r"before: '(files [0-9a-f]{16})?' now: '(files [0-9a-f]{16})?' "),
 }
 # Hours of one job by rule, of presets that nobody runs just to know how long they take.
 _ESTIMATES = PROJECT / "workflow" / "estimates"

@@ -48,7 +48,7 @@ def _idle_teacher(config: Config) -> Iterator[str]:
 
 def _idle_distill(config: Config) -> Iterator[str]:
     terms = {term for loss in config.losses.values() for term in loss}
-    for key in ("gram_normalize", "gram_per_picture"):
+    for key in ("gram_normalize", "gram_per_image"):
         if getattr(config.distill, key) != Distill.model_fields[key].default and "gram" not in terms:
             yield f"distill.{key}: changes nothing in this run, for no loss has the term gram"
     if (config.distill.micro_batch or 0) > config.distill.batch:

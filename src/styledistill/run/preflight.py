@@ -24,9 +24,9 @@ _TAKERS = {
 
 
 def check(config: Config) -> list[str]:
-    """Raises UserError for a configuration that cannot end well, naming the key; opens no picture and asks no server.
+    """Raises UserError for a configuration that cannot end well, naming the key; opens no image and asks no server.
 
-    Returns what is not here yet (folders of pictures, weights), one line each: fatal for a run, not for a dry run.
+    Returns what is not here yet (folders of images, weights), one line each: fatal for a run, not for a dry run.
     """
     missing = [*_missing_folders(config), *missing_weights(config)]
     if not missing and all(registry.known(source) for source in config.sources.values()):
@@ -107,7 +107,7 @@ def gpus() -> int:
 def listing(source: Source) -> str:
     """A mark of names, sizes and times of a source's files, a folder's or archives of this disk; empty without any.
 
-    A parameter of the rule that lists the source: a picture that was added, removed or changed is noticed by it, as
+    A parameter of the rule that lists the source: an image that was added, removed or changed is noticed by it, as
     Snakemake would notice a changed input.
     """
     files = source.stamp()

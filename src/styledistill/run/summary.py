@@ -10,7 +10,7 @@ from ..core.provenance import duration, read_records, stage_costs
 
 
 def summarize(results: Path | str) -> str:
-    """Text for a terminal about the run in `results` (results/<run>), made from its `*.run.json` files and pictures."""
+    """Text for a terminal about the run in `results` (results/<run>), made from its `*.run.json` files and images."""
     results = Path(results)
     costs = stage_costs(read_records(results))
     lines = [f"Run {results.name}: {_made(results)}."]

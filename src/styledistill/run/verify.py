@@ -2,7 +2,7 @@
 
 A hash is kept of every file that a stage wrote into the run (in its `*.run.json`, which ends with a hash of itself), of
 every shard (in its split's manifest too), of downloaded weights (in their stamps), of the teacher's weights (beside its
-pictures) and of stored pairs (in their names). None is kept of logs and of Snakemake's own times: they are no results.
+images) and of stored pairs (in their names). None is kept of logs and of Snakemake's own times: they are no results.
 """
 
 from __future__ import annotations
@@ -87,9 +87,9 @@ class Run:
         ]
 
     def output(self, path: Path) -> Path:
-        """What Snakemake calls the output that a file is, or is part of: the pictures of a model are one folder."""
-        pictures = self.results / "validation"
-        return pictures / path.relative_to(pictures).parts[0] if pictures in path.parents else path
+        """What Snakemake calls the output that a file is, or is part of: the images of a model are one folder."""
+        images = self.results / "validation"
+        return images / path.relative_to(images).parts[0] if images in path.parents else path
 
     def beside(self, record: Path) -> Path | None:
         """An output of the job that wrote an unreadable record: one near it that no other record tells of."""
@@ -152,7 +152,7 @@ def _weights(folder: Path, stamp: Path) -> Iterator[Fault]:
 
 
 def _teacher(run: Run, whole: list[Path]) -> Iterator[Fault]:
-    """The teacher's weights, as they are loaded, against the hash beside its pictures."""
+    """The teacher's weights, as they are loaded, against the hash beside its images."""
     for path, record in run.records.items():
         facts = path.with_name("teacher.json")
         if path.name != "teach.run.json" or facts not in whole:
@@ -183,7 +183,7 @@ def _hashed(path: Path, digest: str, reason: str) -> Iterator[Fault]:
 
 
 def stored_pairs(root: Path) -> Iterator[Fault]:
-    """Damaged pictures of the store of finished pairs (resources/pairs); the teacher makes them again when asked."""
+    """Damaged images of the store of finished pairs (resources/pairs); the teacher makes them again when asked."""
     for path in sorted(root.glob("*/*/*.*.png")):
         if sha256_bytes(path.read_bytes())[:32] != path.name.split(".")[1]:
-            yield Fault(path, "not the picture that was stored", remove=True)
+            yield Fault(path, "not the image that was stored", remove=True)

@@ -1,6 +1,6 @@
 """The data card of a run's shards: a README.md in the form that the Hugging Face hub reads.
 
-Made from the manifests, the blocks' tables, the versions in the records of the jobs that made the pictures, and the
+Made from the manifests, the blocks' tables, the versions in the records of the jobs that made the images, and the
 configuration. No time, path or fact of the host stands in it, so equal shards have equal cards.
 """
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 TEMPLATE = Path(__file__).with_name("card.md.j2")
 UNKNOWN = "not stated"
 SHOWN = 20  # files left out that the card names, for each source
-# Words for licences that the hub knows (those that collections of pictures come under); it refuses a card with others.
-HUB_LICENCES = (
+# Words for licenses that the hub knows (those that collections of images come under); it refuses a card with others.
+HUB_LICENSES = (
     *("mit", "apache-2.0", "cc0-1.0", "pddl", "odbl", "odc-by", "cc-by-2.0", "cc-by-2.5", "cc-by-3.0", "cc-by-4.0"),
     *("cc-by-sa-3.0", "cc-by-sa-4.0", "cc-by-nd-4.0", "cc-by-nc-2.0", "cc-by-nc-3.0", "cc-by-nc-4.0"),
     *("cc-by-nc-nd-3.0", "cc-by-nc-nd-4.0", "cc-by-nc-sa-2.0", "cc-by-nc-sa-3.0", "cc-by-nc-sa-4.0"),
@@ -32,7 +32,7 @@ HUB_LICENCES = (
 HUB_SIZES = {10**3: "n<1K", 10**4: "1K<n<10K", 10**5: "10K<n<100K", 10**6: "100K<n<1M", 10**7: "1M<n<10M"}
 # Those of the stylizer's settings that the card shows.
 SETTINGS = ("model", "convention", "steps", "gamma", "temperature", "adain", "dtype", "layers")
-# What makes the pictures; of each the versions that the jobs wrote down which made them.
+# What makes the images; of each the versions that the jobs wrote down which made them.
 DECIDING = ("styledistill", "python", "numpy", "pillow", "isal", "scikit-image", "torch", "diffusers", "transformers")
 
 
@@ -55,16 +55,13 @@ class Split:
         roles = ([row.role for row in rows] for rows in self.blocks.values())
         return sum(block.count("content") * block.count("style") for block in roles)
 
-    def pictures(self, role: str) -> set[tuple[str, str]]:
+    def images(self, role: str) -> set[tuple[str, str]]:
         """(source, id) of the contents or styles of the pairs that are listed."""
         place = {"content": 1, "style": 2}[role]
         keys = [key.removeprefix(f"{self.name}_").split("_") for keys in self.shards.values() for key in keys]
         used = {(parts[0], parts[place]) for parts in keys}  # (0007, s05)
         return {
-            (row.source, row.picture)
-            for block, rows in self.blocks.items()
-            for row in rows
-            if (block, row.name) in used
+            (row.source, row.image) for block, rows in self.blocks.items() for row in rows if (block, row.name) in used
         }
 
 
@@ -81,7 +78,7 @@ def read_split(results: Path, name: str) -> Split:
 def card(results: Path, sources: Mapping[str, Source], size: int, seed: int) -> str:
     """The text of the card of the run in `results`.
 
-    sources: those that blocks are made of. size: side of the pictures in pixels. seed: of the sources' order.
+    sources: those that blocks are made of. size: side of the images in pixels. seed: of the sources' order.
     """
     from huggingface_hub import DatasetCard  # takes a second
 
@@ -109,13 +106,13 @@ def card(results: Path, sources: Mapping[str, Source], size: int, seed: int) -> 
 
 
 def _excluded(results: Path, source: str) -> list[str]:
-    """Names of what could not be taken of a source: known from its index, or found when a block opened its pictures."""
+    """Names of what could not be taken of a source: known from its index, or found when a block opened its images."""
     found = tables.read(results / "index" / f"{source}.excluded.csv", Excluded)
     replaced = [
         row for path in results.glob("blocks/*/*.excluded.csv") for row in tables.read(path, tables.ExcludedRow)
     ]
-    names = {*found, *(Excluded(row.picture, row.reason) for row in replaced if row.source == source)}
-    return [f"`{select.shown(bad.picture)}`" for bad in sorted(names)]
+    names = {*found, *(Excluded(row.image, row.reason) for row in replaced if row.source == source)}
+    return [f"`{select.shown(bad.image)}`" for bad in sorted(names)]
 
 
 # --- front matter -----------------------------------------------------------------------------------------------
@@ -128,7 +125,7 @@ def _front_matter(name: str, splits: Sequence[Split], sources: Mapping[str, Sour
     files = [{"split": split.name, "path": list(split.shards)} for split in splits]
     return DatasetCardData(
         pretty_name=f"StyleDistill pairs: {name}",
-        license=_hub_licence(sources.values()),
+        license=_hub_license(sources.values()),
         task_categories=["image-to-image"],
         size_categories=[next((label for limit, label in HUB_SIZES.items() if pairs < limit), "10M<n<100M")],
         tags=["style-transfer", "knowledge-distillation", "styleid", "webdataset"],
@@ -136,17 +133,17 @@ def _front_matter(name: str, splits: Sequence[Split], sources: Mapping[str, Sour
     )
 
 
-def _hub_licence(sources: Iterable[Source]) -> str:
+def _hub_license(sources: Iterable[Source]) -> str:
     """The hub knows one word: that of all sources, `unknown` where one states none, else `other`."""
-    licences = {_licence(source) for source in sources}
-    if UNKNOWN in licences:
+    licenses = {_license(source) for source in sources}
+    if UNKNOWN in licenses:
         return "unknown"
-    only = licences.pop()
-    return only if not licences and only in HUB_LICENCES else "other"
+    only = licenses.pop()
+    return only if not licenses and only in HUB_LICENSES else "other"
 
 
-def _licence(source: Source) -> str:
-    return source.licence or source.own_licence or UNKNOWN
+def _license(source: Source) -> str:
+    return source.license or source.own_license or UNKNOWN
 
 
 # --- tables -----------------------------------------------------------------------------------------------------
@@ -157,8 +154,8 @@ def _split_table(splits: Sequence[Split]) -> str:
         [
             f"`{split.name}`",
             split.pairs,
-            len(split.pictures("content")),
-            len(split.pictures("style")),
+            len(split.images("content")),
+            len(split.images("style")),
             len(split.shards),
             split.pairs_in_files,
         ]
@@ -168,19 +165,19 @@ def _split_table(splits: Sequence[Split]) -> str:
 
 
 def _source_table(splits: Sequence[Split], sources: Mapping[str, Source]) -> str:
-    taken = [split.pictures(role) for split in splits for role in ("content", "style")]
+    taken = [split.images(role) for split in splits for role in ("content", "style")]
     head = [f"{split.name} {role}" for split in splits for role in ("contents", "styles")]
     rows = [
         [
             f"`{name}`",
             source.holds,
-            *(sum(owner == name for owner, _ in pictures) for pictures in taken),
-            _licence(source),
+            *(sum(owner == name for owner, _ in images) for images in taken),
+            _license(source),
             source.citation or "",
         ]
         for name, source in sorted(sources.items())
     ]
-    return _table(["source", "what it holds", *head, "licence", "citation"], rows)
+    return _table(["source", "what it holds", *head, "license", "citation"], rows)
 
 
 def _versions(results: Path, splits: Sequence[Split]) -> str:

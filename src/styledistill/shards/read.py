@@ -15,18 +15,18 @@ from ..core.errors import UserError
 from ..core.files import read_json, sha256_file
 from ..core.images import open_rgb
 from ..core.tensors import from_uint8
-from .write import PICTURES
+from .write import IMAGES
 
 Place = tuple[int, int]  # offset and length in bytes
 
 
 @dataclass(frozen=True)
 class PairPlace:
-    """Where the three pictures of a pair stand."""
+    """Where the three images of a pair stand."""
 
     key: str
     shard: Path
-    pictures: tuple[Place, Place, Place]
+    images: tuple[Place, Place, Place]
 
 
 class PairDataset(Dataset[Tensor]):
@@ -45,7 +45,7 @@ class PairDataset(Dataset[Tensor]):
     def __getitem__(self, number: int) -> Tensor:
         place = self.places[number]
         with place.shard.open("rb") as file:
-            return from_uint8(np.stack([_decode(file, *picture) for picture in place.pictures]))
+            return from_uint8(np.stack([_decode(file, *image) for image in place.images]))
 
     @property
     def keys(self) -> list[str]:
@@ -66,4 +66,4 @@ def _index(manifest: Path, entry: dict) -> list[PairPlace]:
         raise UserError(f"{shard}: not the shard that {manifest} lists (sha256 differs); remove it and run again")
     with tarfile.open(shard) as tar:
         places = {member.name: (member.offset_data, member.size) for member in tar}
-    return [PairPlace(key, shard, tuple(places[f"{key}.{name}"] for name in PICTURES)) for key in entry["pairs"]]
+    return [PairPlace(key, shard, tuple(places[f"{key}.{name}"] for name in IMAGES)) for key in entry["pairs"]]

@@ -16,13 +16,13 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import BadPicture, UserError
+from ..core.errors import BadImage, UserError
 from ..core.files import atomic_path, canonical_json, read_json, sha256_bytes, sha256_file, write_json
 from ..core.images import whole_size
 from ..splits import names as called
 from ..splits import tables
 
-PICTURES = ("content.png", "style.png", "target.png")
+IMAGES = ("content.png", "style.png", "target.png")
 
 
 @dataclass(frozen=True)
@@ -38,30 +38,30 @@ class Pair:
 
     @property
     def members(self) -> list[tuple[str, bytes]]:
-        """File names and bytes in the order of the tar. Raises UserError when the pictures do not fit together."""
-        pictures = dict(zip(PICTURES, (self.content, self.style, self.target), strict=True))
-        sizes = {name: self._size(name, data) for name, data in pictures.items()}
+        """File names and bytes in the order of the tar. Raises UserError when the images do not fit together."""
+        images = dict(zip(IMAGES, (self.content, self.style, self.target), strict=True))
+        sizes = {name: self._size(name, data) for name, data in images.items()}
         if len(set(sizes.values())) != 1:
-            raise UserError(f"{self.key}: pictures of different sizes {sizes}; remove them and run again")
+            raise UserError(f"{self.key}: images of different sizes {sizes}; remove them and run again")
         facts = {
             "sources": self.sources,
-            "sha256": {name.split(".")[0]: sha256_bytes(data) for name, data in pictures.items()},
+            "sha256": {name.split(".")[0]: sha256_bytes(data) for name, data in images.items()},
             "teacher": self.teacher,
         }
-        named = [*pictures.items(), ("json", canonical_json(facts).encode())]
+        named = [*images.items(), ("json", canonical_json(facts).encode())]
         return [(f"{self.key}.{name}", data) for name, data in named]
 
     def _size(self, name: str, data: bytes) -> tuple[int, int]:
         try:
             return whole_size(data)
-        except BadPicture as error:
+        except BadImage as error:
             raise UserError(f"{self.key}.{name}: {error}; remove it and run again") from error
 
 
 def block_pairs(block: Path, images: Path, teacher: Path, name: str) -> Iterator[Pair]:
     """The pairs of a block in the written order: contents as in its table, for each its styles as in the table.
 
-    block: CSV with columns name, role, source, picture, sha256. Crops are `images`/c03.png, teacher pictures
+    block: CSV with columns name, role, source, image, sha256. Crops are `images`/c03.png, teacher images
     `teacher`/c03_s05.png, all that decided them `teacher`/teacher.json; keys are `<name>_c03_s05`.
     """
     facts = read_json(teacher / "teacher.json")
@@ -72,7 +72,7 @@ def block_pairs(block: Path, images: Path, teacher: Path, name: str) -> Iterator
         crops = [(images / f"{row.name}.png").read_bytes() for row in (content, style)]
         target = (teacher / f"{pair}.png").read_bytes()
         sources = {
-            row.role: {"source": row.source, "picture": row.picture, "sha256": row.sha256} for row in (content, style)
+            row.role: {"source": row.source, "image": row.image, "sha256": row.sha256} for row in (content, style)
         }
         yield Pair(f"{name}_{pair}", *crops, target, sources, facts)
 
@@ -96,7 +96,7 @@ def write_manifest(
 ) -> None:
     """List the first `pairs` pairs of `shards`, in the order of shards and of pairs within them.
 
-    left_out: (block, name) of pictures whose pairs are passed over, as ("0007", "c03"). `path` stands above the
+    left_out: (block, name) of images whose pairs are passed over, as ("0007", "c03"). `path` stands above the
     shards: their names are written relative to its folder. Raises UserError when there are too few pairs or when the
     shards were made with different teacher settings.
     """
@@ -104,7 +104,7 @@ def write_manifest(
     entries, teachers, passed = [], {}, 0
     for shard in shards:
         keys, teacher = _contents(shard)
-        usable = [key for key in keys if not left_out or _pictures(key).isdisjoint(left_out)]
+        usable = [key for key in keys if not left_out or _images(key).isdisjoint(left_out)]
         passed, keys = passed + len(keys) - len(usable), usable
         taken, left = keys[:left], left - len(keys[:left])
         if taken:
@@ -112,7 +112,7 @@ def write_manifest(
             name = Path(os.path.relpath(shard, folder)).as_posix()  # whatever dots either path holds
             entries.append({"file": name, "sha256": sha256_file(shard), "pairs": taken})
     if left:
-        copies = f" beside {passed} of pictures that look like one of another split" if passed else ""
+        copies = f" beside {passed} of images that look like one of another split" if passed else ""
         raise UserError(f"{path}: {pairs} pairs asked for, but the {split} shards hold only {pairs - left}{copies}")
     if len(teachers) > 1:
         one, other = list(teachers.values())[:2]
@@ -120,7 +120,7 @@ def write_manifest(
     write_json(path, {"split": split, "pairs": pairs, "shards": entries, "teacher": json.loads(next(iter(teachers)))})
 
 
-def _pictures(key: str) -> set[tuple[str, str]]:
+def _images(key: str) -> set[tuple[str, str]]:
     """(block, name) of content and style of a pair: train_0007_c03_s05."""
     found = called.read_key(key)
     assert found is not None, key

@@ -1,9 +1,9 @@
-"""Sources that lie in archives, here or on a server: what they list, and how the pictures that a run takes get here.
+"""Sources that lie in archives, here or on a server: what they list, and how the images that a run takes get here.
 
-The list of an archive's pictures is asked for once and kept in `resources/downloads/<source>/list.json`; what it says
-is pinned in the lock. Pictures come in batches into the store beside it, and are read from there alone: whoever crops
+The list of an archive's images is asked for once and kept in `resources/downloads/<source>/list.json`; what it says
+is pinned in the lock. Images come in batches into the store beside it, and are read from there alone: whoever crops
 needs no network. An archive of this disk may be replaced by its owner: by its size and time that is noticed, and its
-list and its pictures are made anew.
+list and its images are made anew.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from shutil import rmtree
 from urllib.parse import urlsplit
 
 from ..config import ArchiveSource, HubSource
-from ..core.errors import BadPicture, UserError
+from ..core.errors import BadImage, UserError
 from ..core.files import canonical_json, read_json, sha256_bytes, write_text
 from ..core.image_files import LeftOut
 from ..core.places import braced, meant, on_server
@@ -67,9 +67,11 @@ class Archives:
         if isinstance(source, ArchiveSource):
             source = source.model_copy(update={"address": conceal(source.address)})
         self.source, self._downloads = source, folder
-        facts = source.model_dump(include={"kind", "address", "repo", "revision", "files", "column", "pictures"})
+        facts = source.model_dump(include={"kind", "address", "repo", "revision", "files", "column", "images"})
+        if "images" in facts:
+            facts["pictures"] = facts.pop("images")  # by this word folders of before are found again
         if isinstance(source, HubSource) and source.whole:
-            facts["whole"] = True  # its pictures are checked, and replace none that are not
+            facts["whole"] = True  # its images are checked, and replace none that are not
         head = source.repo.replace("/", "--") if isinstance(source, HubSource) else PurePosixPath(source.address).name
         head = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in head)
         self.folder = folder / f"{head[:60]}-{sha256_bytes(canonical_json(facts).encode())[:8]}"
@@ -89,7 +91,7 @@ class Archives:
         return not made_of.is_file() or read_json(made_of) != stamp
 
     def names(self) -> list[str]:
-        """Ids of all pictures that fit the pattern, sorted; the list is fetched where it is not here."""
+        """Ids of all images that fit the pattern, sorted; the list is fetched where it is not here."""
         pattern, found = self.source.pattern, []
         with nullcontext() if self.listed else alone(self.folder):
             lists = self._list()
@@ -99,7 +101,7 @@ class Archives:
             found += [image_id(archive, name) for name in names]
         if not found:
             first = "".join(f"; {left.name} is left out: {left.reason}" for left in self.left_out()[:1])
-            raise UserError(f"{self.source_name}: no pictures there (looked for {pattern}{first}).")
+            raise UserError(f"{self.source_name}: no images there (looked for {pattern}{first}).")
         return sorted(found)
 
     def left_out(self) -> list[LeftOut]:
@@ -120,23 +122,23 @@ class Archives:
         """What messages call it."""
         return self.source.repo if isinstance(self.source, HubSource) else self.source.address
 
-    def bring(self, pictures: Iterable[str], label: str = "") -> dict[str, int]:
-        """Fetch those of `pictures` that are not here; says beforehand how many bytes will come.
+    def bring(self, images: Iterable[str], label: str = "") -> dict[str, int]:
+        """Fetch those of `images` that are not here; says beforehand how many bytes will come.
 
-        Returns how many pictures were wanted and how many had to be fetched. Raises UserError.
+        Returns how many images were wanted and how many had to be fetched. Raises UserError.
         """
-        wanted = set(pictures)
+        wanted = set(images)
         lacking = self._lacking(wanted)
         if lacking or self._replaced:
             with alone(self.folder):  # another job may be bringing just these
                 if not self.listed:
-                    self._make_list()  # which leaves no pictures of an archive that has been replaced
+                    self._make_list()  # which leaves no images of an archive that has been replaced
                 if lacking := self._lacking(wanted):
                     self._bring(lacking, len(wanted), label or self.source_name)
-        return {"pictures": len(wanted), "fetched": len(lacking)}
+        return {"images": len(wanted), "fetched": len(lacking)}
 
     def _lacking(self, wanted: set[str]) -> set[str]:
-        return {picture for picture in wanted if picture not in self.store}
+        return {image for image in wanted if image not in self.store}
 
     def _bring(self, lacking: set[str], wanted: int, label: str) -> None:
         plan = [
@@ -144,19 +146,19 @@ class Archives:
             for archive, members in self._list()
             if (chosen := wanted_members(archive, members, lacking))
         ]
-        known = {picture for archive, chosen in plan for picture in wanted_ids(archive, chosen, lacking)}
+        known = {image for archive, chosen in plan for image in wanted_ids(archive, chosen, lacking)}
         if unknown := lacking - known:
-            raise UserError(f"{self.source_name}: there is no picture {min(unknown)!r}.")
+            raise UserError(f"{self.source_name}: there is no image {min(unknown)!r}.")
         total, unknown = self._total([archive for archive, _ in plan])
         total += sum(member.stop - member.start for archive, chosen in plan for member in self._pieced(archive, chosen))
-        announce(f"{label}: {len(lacking):,} of {wanted:,} pictures are not here; {megabytes(total)} to fetch{unknown}")
+        announce(f"{label}: {len(lacking):,} of {wanted:,} images are not here; {megabytes(total)} to fetch{unknown}")
         meter = Meter(unit="byte", total=total, label=label)
         pins: dict[str, str] = {}
         try:
             for archive, chosen in plan:
                 pins |= self._unchecked(archive, chosen)
-                for picture, data in self._extract(archive, chosen, lacking, meter):
-                    pins |= self._keep(picture, data)
+                for image, data in self._extract(archive, chosen, lacking, meter):
+                    pins |= self._keep(image, data)
         finally:
             pin(self._downloads, pins)  # what came before a failure is kept, and so is its pin
         meter.close()
@@ -178,14 +180,14 @@ class Archives:
         )
         return {f"{archive.address}#rows": _UNCHECKED}
 
-    def _keep(self, picture: str, data: bytes | BadPicture) -> dict[str, str]:
-        if isinstance(data, BadPicture):
-            self.store.put_bad(picture, str(data))
+    def _keep(self, image: str, data: bytes | BadImage) -> dict[str, str]:
+        if isinstance(data, BadImage):
+            self.store.put_bad(image, str(data))
             return {}
-        what, digest = f"{self.source_name}#{picture}", sha256_bytes(data)
+        what, digest = f"{self.source_name}#{image}", sha256_bytes(data)
         if (known := pinned(self._downloads, what)) is not None and known != digest:
             pin(self._downloads, {what: digest})  # says how to go on
-        self.store.put(picture, data)
+        self.store.put(image, data)
         return {what: digest}
 
     # --- lists ---------------------------------------------------------------------------------------------------
@@ -207,7 +209,7 @@ class Archives:
             forget(self._downloads, f"{self.source_name}#")
         pin(self._downloads, {what: sha256_bytes(canonical_json(found).encode())})
         if stamp:
-            rmtree(self.store.folder, ignore_errors=True)  # what an archive before this one left, bad pictures too
+            rmtree(self.store.folder, ignore_errors=True)  # what an archive before this one left, bad images too
         # Beside the list and not in it, for the list's hash is pinned.
         left_out = [(archive.name, *left) for archive, contents in lists for left in contents.left_out]
         write_text(self.folder / "left_out.json", canonical_json(left_out))
@@ -236,25 +238,25 @@ class Archives:
         return [Archive(name, place, *checks) for name, place in zip(names, places, strict=True)]
 
     def _lists(self, archives: Sequence[Archive]) -> Iterator[tuple[Archive, Contents]]:
-        limit = self.source.pictures if isinstance(self.source, HubSource) else None
+        limit = self.source.images if isinstance(self.source, HubSource) else None
         if limit is not None and any(archive.form != "parquet" for archive in archives):
             taken = 0
             for archive in sorted(archives, key=lambda one: spread(one.name)):
                 if taken < limit:
-                    self._announce_whole([archive], f"{archive.name}, for {limit - taken:,} pictures")
+                    self._announce_whole([archive], f"{archive.name}, for {limit - taken:,} images")
                     known, contents = self._opened(archive)
                     taken += len(contents.members)
                     yield known, contents
             return
-        now = [one for one in archives if one.form != "picture" and not self._listed_by_pieces(one)]
-        self._announce_whole(now, "whose pictures are then listed")
+        now = [one for one in archives if one.form != "image" and not self._listed_by_pieces(one)]
+        self._announce_whole(now, "whose images are then listed")
         with ThreadPoolExecutor(_FOOTERS_AT_ONCE) as pool:
             lists = list(pool.map(self._opened, archives))
         yield from lists if limit is None else some_groups(lists, limit)
 
     def _opened(self, archive: Archive) -> tuple[Archive, Contents]:
         """An archive with its size, and what lies in it."""
-        if archive.form == "picture":
+        if archive.form == "image":
             only = Member(PurePosixPath(urlsplit(archive.address).path).name, 0, archive.size or 0, [])
             return archive, Contents([only], [])
         if not archive.remote:
@@ -271,7 +273,7 @@ class Archives:
 
     def _comes_whole(self, archive: Archive) -> bool:
         """Whether it is on a server, not here, and wanted as a whole file."""
-        whole = archive.form in ("tar", "picture") or self.source.whole
+        whole = archive.form in ("tar", "image") or self.source.whole
         return archive.remote and whole and not self._place(archive).is_file()
 
     def _listed_by_pieces(self, archive: Archive) -> bool:
@@ -280,7 +282,7 @@ class Archives:
 
     def _pieced(self, archive: Archive, members: Sequence[Member]) -> Sequence[Member]:
         """Those that come by range requests."""
-        whole = archive.form in ("tar", "picture") or self.source.whole
+        whole = archive.form in ("tar", "image") or self.source.whole
         return members if archive.remote and not whole else ()
 
     def _size(self, archive: Archive) -> int | None:
@@ -294,7 +296,7 @@ class Archives:
         return sum(filter(None, sizes)), f" (without {unknown} whose size no server tells)" if unknown else ""
 
     def _announce_whole(self, archives: Sequence[Archive], why: str) -> None:
-        """Whole archives come while their pictures are listed: say so before."""
+        """Whole archives come while their images are listed: say so before."""
         if count := sum(map(self._comes_whole, archives)):
             total, unknown = self._total(archives)
             files = "one whole file" if count == 1 else f"{count} whole files"
@@ -302,7 +304,7 @@ class Archives:
 
     def _extract(
         self, archive: Archive, members: list[Member], lacking: set[str], meter: Meter
-    ) -> Iterator[tuple[str, bytes | BadPicture]]:
+    ) -> Iterator[tuple[str, bytes | BadImage]]:
         if self._comes_whole(archive):
             meter.advance(self._whole(archive).stat().st_size)
         if archive.form == "parquet":
@@ -316,7 +318,7 @@ class Archives:
             )
         elif archive.form == "tar":
             found = extract_tar(self._whole(archive), members)
-        elif archive.form == "picture":
+        elif archive.form == "image":
             path = self._whole(archive)
             found = [(members[0].name, path.read_bytes())]
         else:

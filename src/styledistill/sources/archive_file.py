@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 from ..core.errors import UserError
-from ..core.image_files import is_picture
+from ..core.image_files import is_image
 from ..core.places import on_server
 from ..downloads import hub
 from ..downloads.checks import OtherFile, check_file
@@ -22,7 +22,7 @@ _TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 
 @dataclass(frozen=True)
 class Archive:
-    """One file that holds pictures. name: first part of their ids, empty where there is one archive only.
+    """One file that holds images. name: first part of their ids, empty where there is one archive only.
 
     address: path, or where a server has it. sha256: of the whole file, where its publisher says it.
     """
@@ -43,22 +43,22 @@ class Archive:
         """Where it is asked for: on the hub's endpoint, or from the mirror if one is set."""
         if self.address.startswith("hf://"):
             return hub.url(self.address)
-        # Single pictures are many, and named alike in each of their folders.
-        return mirrored(self.address, parts=2 if self.form == "picture" else 1)
+        # Single images are many, and named alike in each of their folders.
+        return mirrored(self.address, parts=2 if self.form == "image" else 1)
 
     @property
     def form(self) -> str:
-        """zip, tar, parquet or picture. Raises UserError for a name that says none of these."""
+        """zip, tar, parquet or image. Raises UserError for a name that says none of these."""
         path = urlsplit(self.address).path.lower() if self.remote else self.address.lower()
         if path.endswith(_TARS):
             return "tar"
         suffix = PurePosixPath(path).suffix
         if suffix in (".zip", ".parquet"):
             return suffix[1:]
-        if is_picture(PurePosixPath(path).name):
-            return "picture"
+        if is_image(PurePosixPath(path).name):
+            return "image"
         raise UserError(
-            f"{self.address}: of no known form; it must end with .zip, .tar, .tar.gz, .parquet or as a picture"
+            f"{self.address}: of no known form; it must end with .zip, .tar, .tar.gz, .parquet or as an image"
         )
 
 
@@ -100,7 +100,7 @@ def spread(name: str) -> bytes:
 
 def image_id(archive: Archive, name: str) -> str:
     """Id, within its source, of an image or a row of an archive."""
-    if archive.form == "picture":
+    if archive.form == "image":
         return archive.name or name
     return f"{archive.name}/{name}" if archive.name else name
 

@@ -20,11 +20,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..core.errors import BadPicture, UserError
-from ..core.image_files import LeftOut, is_picture, left_out_of
+from ..core.errors import BadImage, UserError
+from ..core.image_files import LeftOut, is_image, left_out_of
 from ..downloads.http_ranges import Pieces
 
-MAX_BYTES = 1 << 28  # a member that unpacks to more is no picture
+MAX_BYTES = 1 << 28  # a member that unpacks to more is no image
 _PIECE = 1 << 20
 _AT_ONCE = 8  # requests to one server
 _PAGE_HEAD = 32  # bytes that hold the first fields of a parquet page's header
@@ -36,11 +36,11 @@ _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others unpack all at on
 # Names of no encoding are told apart by their bytes, written out.
 _NAMES: dict[str, Any] = {"encoding": "utf-8", "errors": "backslashreplace"}
 
-Extracted = tuple[str, bytes | BadPicture]
+Extracted = tuple[str, bytes | BadImage]
 
 
 class Member(NamedTuple):
-    """One picture of an archive: its name there, where its bytes begin and end, and what its format needs to know."""
+    """One image of an archive: its name there, where its bytes begin and end, and what its format needs to know."""
 
     name: str
     start: int
@@ -64,7 +64,7 @@ def _refuse_climbing(archive: str, name: str) -> None:
 
 
 def _last_of_each_name(members: Iterable[Member]) -> list[Member]:
-    """An archive to which a newer picture of a known name was appended means that one; so tar and unzip take it."""
+    """An archive to which a newer image of a known name was appended means that one; so tar and unzip take it."""
     return list({member.name: member for member in members}.values())
 
 
@@ -101,13 +101,13 @@ def list_zip(pieces: Pieces) -> Contents:
             [entry.compress_size, entry.file_size, entry.CRC, entry.compress_type, entry.flag_bits],
         )
         for entry in entries
-        if is_picture(entry.filename)
+        if is_image(entry.filename)
     )
     return Contents(members, left_out_of(entry.filename for entry in entries if not entry.is_dir()))
 
 
 def extract_zip(pieces: Pieces, members: Iterable[Member], remote: bool) -> Iterator[Extracted]:
-    """The members' bytes, checked by length and CRC-32; a BadPicture in place of what cannot be unpacked.
+    """The members' bytes, checked by length and CRC-32; a BadImage in place of what cannot be unpacked.
 
     remote: wrong bytes are then the transfer's fault, asked for once more and, if still wrong, a UserError.
     """
@@ -117,11 +117,11 @@ def extract_zip(pieces: Pieces, members: Iterable[Member], remote: bool) -> Iter
             raw = pieces.read(member.start, member.stop)
             try:
                 return member.name, _unpacked(raw, member)
-            except BadPicture:
+            except BadImage:
                 if not remote:
                     raise
             return member.name, _unpacked(pieces.read(member.start, member.stop), member)
-        except BadPicture as error:
+        except BadImage as error:
             if remote and isinstance(error, _WrongBytes):
                 raise UserError(
                     f"{pieces.name}: {member.name!r} comes with wrong bytes ({error}). Try later."
@@ -131,7 +131,7 @@ def extract_zip(pieces: Pieces, members: Iterable[Member], remote: bool) -> Iter
     yield from _side_by_side(one, members) if remote else map(one, members)
 
 
-class _WrongBytes(BadPicture):
+class _WrongBytes(BadImage):
     """The bytes are not those that the archive's table of contents promises."""
 
 
@@ -141,11 +141,11 @@ def _unpacked(raw: bytes, member: Member) -> bytes:
     entry.compress_size, size, entry.CRC, method, flags = member.facts
     entry.file_size, entry.compress_type, entry.flag_bits, entry.header_offset = size, method, flags, 0
     if flags & 1:
-        raise BadPicture("encrypted in its archive")
+        raise BadImage("encrypted in its archive")
     if method not in _METHODS:
-        raise BadPicture(f"packed by method {method}, which only few programs know")
+        raise BadImage(f"packed by method {method}, which only few programs know")
     if size > MAX_BYTES:
-        raise BadPicture(f"unpacks to {size:,} bytes, over {MAX_BYTES:,}")
+        raise BadImage(f"unpacks to {size:,} bytes, over {MAX_BYTES:,}")
     try:
         with zipfile.ZipFile(io.BytesIO(raw), "a") as archive, archive.open(entry) as file:
             data = file.read(size)  # no more is unpacked than the table of contents promises
@@ -177,11 +177,11 @@ def list_tar(path: Path) -> Contents:
         for place in archive:
             _refuse_climbing(str(path), place.name)
             if not place.isreg() or place.sparse:
-                if is_picture(place.name) and not place.isdir():
+                if is_image(place.name) and not place.isdir():
                     no_files.append(place.name)
                 continue
             names.append(place.name)
-            if is_picture(place.name):
+            if is_image(place.name):
                 members.append(Member(place.name, place.offset_data, place.offset_data + place.size, []))
         file = archive.fileobj
         assert file is not None, "open"
@@ -217,7 +217,7 @@ def extract_tar(path: Path, members: Iterable[Member]) -> Iterator[Extracted]:
         for place in archive:
             if (place.name, place.offset_data) in wanted:
                 if place.size > MAX_BYTES:
-                    yield place.name, BadPicture(f"{place.size:,} bytes, over {MAX_BYTES:,}")
+                    yield place.name, BadImage(f"{place.size:,} bytes, over {MAX_BYTES:,}")
                     continue
                 file = archive.extractfile(place)
                 assert file is not None, "only regular files are listed"
@@ -228,9 +228,9 @@ def extract_tar(path: Path, members: Iterable[Member]) -> Iterator[Extracted]:
 
 
 def list_parquet(pieces: Pieces, column: str) -> list[Member]:
-    """The row groups of a parquet file by its footer; `start` to `stop` is the column chunk with the pictures' bytes.
+    """The row groups of a parquet file by its footer; `start` to `stop` is the column chunk with the images' bytes.
 
-    facts: number of the group, its first row, how many rows it has. A picture's name is the number of its row.
+    facts: number of the group, its first row, how many rows it has. An image's name is the number of its row.
     Raises UserError where there is no such column.
     """
     metadata = _parquet(pieces).metadata
@@ -238,7 +238,7 @@ def list_parquet(pieces: Pieces, column: str) -> list[Member]:
     leaves = [number for number, path in enumerate(paths) if path in (column, f"{column}.bytes")]
     if not leaves:
         known = ", ".join(dict.fromkeys(path.split(".")[0] for path in paths))
-        raise UserError(f"{pieces.name}: no column {column!r} with pictures' bytes; there are {known}. Set `column`.")
+        raise UserError(f"{pieces.name}: no column {column!r} with images' bytes; there are {known}. Set `column`.")
     groups, first = [], 0
     for number in range(metadata.num_row_groups):
         group = metadata.row_group(number)
@@ -267,8 +267,8 @@ def pages_checked(pieces: Pieces, group: Member) -> bool:
 
 def extract_parquet(
     pieces: Pieces, column: str, groups: dict[int, list[int]]
-) -> Iterator[tuple[int, bytes | BadPicture]]:
-    """(row of the file, bytes of its picture). groups: number of each row group -> wanted rows within it.
+) -> Iterator[tuple[int, bytes | BadImage]]:
+    """(row of the file, bytes of its image). groups: number of each row group -> wanted rows within it.
 
     Pages are checked by their CRC-32 where they carry one (`pages_checked`). Where they do not, a wrong byte is noticed
     only if the packing breaks by it: nothing in the file, and no hash of the whole of it, tells a piece's right bytes.
@@ -289,9 +289,9 @@ def extract_parquet(
             yield first + row, _bytes_of(cells[row].as_py())
 
 
-def _bytes_of(cell: Any) -> bytes | BadPicture:
+def _bytes_of(cell: Any) -> bytes | BadImage:
     data = cell.get("bytes") if isinstance(cell, dict) else cell
-    return data if isinstance(data, bytes) and data else BadPicture("no bytes in its row")
+    return data if isinstance(data, bytes) and data else BadImage("no bytes in its row")
 
 
 def _parquet(pieces: Pieces) -> Any:

@@ -16,7 +16,7 @@ _INDENT = " " * 32
 
 
 def listing() -> str:
-    """Every data set and weight file: name, size, what of it is here, use, licence, citation, address."""
+    """Every data set and weight file: name, size, what of it is here, use, license, citation, address."""
     return "\n".join(["Data sets:", *map(_lines, datasets()), "", "Weights:", weights.listing()])
 
 
@@ -24,11 +24,11 @@ def _lines(name: str) -> str:
     entry = datasets()[name]
     source = TypeAdapter(Source).validate_python(source_of(name))
     size = entry["source"].get("bytes")
-    count = f"{entry['pictures']:,} pictures"
+    count = f"{entry['images']:,} images"
     head = f"{name:17} {count:>15}  {_state(source)}"
     known = "" if size is None else f", {megabytes(size)}"
     origin = f"by hand: {entry['by_hand']}" if "by_hand" in entry else _origin(entry["source"])
-    lines = [f"{entry['purpose']}{known}", entry["licence"], entry["citation"], origin]
+    lines = [f"{entry['purpose']}{known}", entry["license"], entry["citation"], origin]
     return "\n".join([head, *(_INDENT + line for line in lines)])
 
 
@@ -41,4 +41,4 @@ def _state(source: Source) -> str:
         where = ", ".join(map(str, source.places))
         return f"here: {where}" if source.missing() is None else f"not here: belongs at {where}"
     count, size = Archives(source).store.count()
-    return f"{count:,} pictures here ({megabytes(size)})" if count else "not here"
+    return f"{count:,} images here ({megabytes(size)})" if count else "not here"

@@ -1,4 +1,4 @@
-"""The kinds of sources: what each holds (index) and how one picture of it is read (fetch).
+"""The kinds of sources: what each holds (index) and how one image of it is read (fetch).
 
 Adding a kind is one class of settings in `config/sources.py`, a module here that reads it, and one line in `KINDS`.
 """
@@ -14,7 +14,7 @@ from PIL import Image
 
 from .. import config
 from ..core import image_files
-from ..core.errors import BadPicture, UserError
+from ..core.errors import BadImage, UserError
 from ..core.files import sha256_bytes
 from ..core.images import open_rgb, square_crop
 from ..procedural import draw
@@ -25,21 +25,21 @@ LEAST = 16  # pixels of a side; a crop of fewer shows nothing, however far it is
 
 
 class Entry(NamedTuple):
-    """One picture of an index: id within the source, size in pixels (0: any), sha256 of what it is made from.
+    """One image of an index: id within the source, size in pixels (0: any), sha256 of what it is made from.
 
-    A source that only lists its pictures knows neither size nor sha256 before they are fetched: 0 and "".
+    A source that only lists its images knows neither size nor sha256 before they are fetched: 0 and "".
     """
 
-    picture: str
+    image: str
     width: int
     height: int
     sha256: str
 
 
 class Excluded(NamedTuple):
-    """A picture that cannot be used, and why."""
+    """An image that cannot be used, and why."""
 
-    picture: str
+    image: str
     reason: str
 
 
@@ -47,9 +47,9 @@ class Excluded(NamedTuple):
 class Kind:
     """What a kind of source can do.
 
-    names: ids of all pictures, without opening any. read: the encoded bytes or the recipe of one picture.
-    crop: a square RGB picture of a given side, from that. left_out: what lies among the pictures and is none, without
-    opening any. drawn: pictures have no size of their own. listed: pictures are not opened for the index, and must be
+    names: ids of all images, without opening any. read: the encoded bytes or the recipe of one image.
+    crop: a square RGB image of a given side, from that. left_out: what lies among the images and is none, without
+    opening any. drawn: images have no size of their own. listed: images are not opened for the index, and must be
     brought before they can be read; a block then has spares for those that turn out bad.
     """
 
@@ -62,12 +62,12 @@ class Kind:
 
 
 def names(source: config.Source) -> list[str]:
-    """Ids of all pictures of a source, sorted, without opening any. Raises UserError where there is none."""
+    """Ids of all images of a source, sorted, without opening any. Raises UserError where there is none."""
     return KINDS[source.kind].names(source)
 
 
 def listed(source: config.Source) -> bool:
-    """Whether the source lists its pictures without opening them."""
+    """Whether the source lists its images without opening them."""
     return KINDS[source.kind].listed
 
 
@@ -77,7 +77,7 @@ def needs_network(source: config.Source) -> bool:
 
 
 def left_out(source: config.Source) -> list[Excluded]:
-    """What lies among the pictures of a folder or of archives and is not taken, with the reason, without opening any.
+    """What lies among the images of a folder or of archives and is not taken, with the reason, without opening any.
 
     Of archives once they are listed.
     """
@@ -90,12 +90,12 @@ def known(source: config.Source) -> bool:
     return not listed(source) or Archives(source).listed
 
 
-def index(source: config.Source, pictures: Iterable[str] | None = None) -> Iterator[Entry | Excluded]:
-    """Every picture of a source, decoded where it is a file, so that only good ones enter.
+def index(source: config.Source, images: Iterable[str] | None = None) -> Iterator[Entry | Excluded]:
+    """Every image of a source, decoded where it is a file, so that only good ones enter.
 
-    pictures: its `names`, where they are known already.
+    images: its `names`, where they are known already.
     """
-    for name in names(source) if pictures is None else pictures:
+    for name in names(source) if images is None else images:
         if not _writable(name):
             yield Excluded(ascii(name), "its name is not UTF-8, so no table can hold it; rename it")
         elif listed(source):
@@ -103,7 +103,7 @@ def index(source: config.Source, pictures: Iterable[str] | None = None) -> Itera
         else:
             try:
                 yield entry(source, name)
-            except BadPicture as error:
+            except BadImage as error:
                 yield Excluded(name, str(error))
 
 
@@ -116,25 +116,25 @@ def _writable(name: str) -> bool:
 
 
 def entry(source: config.Source, name: str) -> Entry:
-    """Size and hash of one picture. Raises BadPicture."""
+    """Size and hash of one image. Raises BadImage."""
     data = KINDS[source.kind].read(source, name)
     if KINDS[source.kind].drawn:
         return Entry(name, 0, 0, sha256_bytes(data))
     width, height = open_rgb(data, name).size
     if min(width, height) < LEAST:
-        raise BadPicture(f"{width} x {height} pixels; a crop takes at least {LEAST} x {LEAST}")
+        raise BadImage(f"{width} x {height} pixels; a crop takes at least {LEAST} x {LEAST}")
     return Entry(name, width, height, sha256_bytes(data))
 
 
-def bring(source: config.Source, pictures: Iterable[str], label: str = "") -> dict[str, int]:
-    """Fetch those of `pictures` that are not here: how many were wanted, and how many had to be fetched."""
+def bring(source: config.Source, images: Iterable[str], label: str = "") -> dict[str, int]:
+    """Fetch those of `images` that are not here: how many were wanted, and how many had to be fetched."""
     if listed(source):
-        return Archives(source).bring(pictures, label)
-    return {"pictures": len(set(pictures)), "fetched": 0}
+        return Archives(source).bring(images, label)
+    return {"images": len(set(images)), "fetched": 0}
 
 
 def crop(source: config.Source, name: str, size: int, sha256: str) -> Image.Image:
-    """The centre square of one picture at `size` x `size` pixels, its bytes checked. Raises UserError."""
+    """The center square of one image at `size` x `size` pixels, its bytes checked. Raises UserError."""
     kind = KINDS[source.kind]
     if sha256_bytes(data := kind.read(source, name)) != sha256:
         raise UserError(f"{name!r} has changed since its source was indexed; remove results/<run>/index and run again.")
@@ -148,12 +148,12 @@ def _crop_file(_: Any, name: str, size: int, data: bytes) -> Image.Image:
 def _folder_names(source: config.FolderSource) -> list[str]:
     folder = Path(source.path)
     if not folder.is_dir():
-        raise UserError(f"{source.path}: no such folder. Set the source's path to a folder of pictures.")
+        raise UserError(f"{source.path}: no such folder. Set the source's path to a folder of images.")
     found = image_files.find(folder, source.pattern)
-    if not found.pictures:
+    if not found.images:
         first = "".join(f"; {left.name} is left out: {left.reason}" for left in found.left_out[:1])
-        raise UserError(f"{source.path}: no pictures here (looked for {source.pattern}{first}).")
-    return found.pictures
+        raise UserError(f"{source.path}: no images here (looked for {source.pattern}{first}).")
+    return found.images
 
 
 def _folder_read(source: config.FolderSource, name: str) -> bytes:
@@ -161,15 +161,15 @@ def _folder_read(source: config.FolderSource, name: str) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise BadPicture(f"{path}: cannot be read ({error.strerror})") from error
+        raise BadImage(f"{path}: cannot be read ({error.strerror})") from error
 
 
 def _procedural_names(source: config.ProceduralSource) -> list[str]:
-    return [f"{source.pictures}-{number:06d}" for number in range(source.count)]
+    return [f"{source.images}-{number:06d}" for number in range(source.count)]
 
 
 def _procedural_crop(source: config.ProceduralSource, name: str, size: int, _: bytes) -> Image.Image:
-    return Image.fromarray(draw.draw(source.pictures, int(name.rpartition("-")[2]), size))
+    return Image.fromarray(draw.draw(source.images, int(name.rpartition("-")[2]), size))
 
 
 _ARCHIVES = Kind(
@@ -185,7 +185,7 @@ KINDS: dict[str, Kind] = {
     "folder": Kind(
         _folder_names, _folder_read, _crop_file, lambda source: image_files.find(source.path, source.pattern).left_out
     ),
-    "skimage": Kind(lambda source: sorted(source.pictures), lambda _, name: skimage.read(name), _crop_file),
+    "skimage": Kind(lambda source: sorted(source.images), lambda _, name: skimage.read(name), _crop_file),
     "archive": _ARCHIVES,
     "hub": _ARCHIVES,
 }

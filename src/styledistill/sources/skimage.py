@@ -1,6 +1,6 @@
-"""The photographs that scikit-image carries in its package: real pictures with no download.
+"""The photographs that scikit-image carries in its package: real images with no download.
 
-Grey ones become RGB with three equal channels. Licences: public domain or CC0 except where scikit-image's own
+Gray ones become RGB with three equal channels. Licenses: public domain or CC0 except where scikit-image's own
 `data/README.txt` says otherwise; only what the wheel itself contains is used.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib.resources import as_file, files
 from pathlib import Path
 
-# name of the picture -> file in skimage/data
+# name of the image -> file in skimage/data
 FILES = {
     "astronaut": "astronaut.png",
     "brick": "brick.png",

@@ -1,1 +1,1 @@
-"""Which pictures go into which split and block, and which pairs they make."""
+"""Which images go into which split and block, and which pairs they make."""

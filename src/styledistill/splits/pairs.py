@@ -1,4 +1,4 @@
-"""The pairs that are rendered and scored, and where their pictures lie below `results/<run>/images`.
+"""The pairs that are rendered and scored, and where their images lie below `results/<run>/images`.
 
 Two sets: `golden` (each golden content with each golden style) and `val` (the pairs of the validation manifest).
 """
@@ -15,10 +15,10 @@ from . import names as called
 
 @dataclass(frozen=True)
 class Pair:
-    """A content and a style, and the names under which tables and picture files know them."""
+    """A content and a style, and the names under which tables and image files know them."""
 
     set: str  # golden | val | block
-    name: str  # c2_s4 | 0000_c03_s05; a model's picture is <name>.png in its folder of the set
+    name: str  # c2_s4 | 0000_c03_s05; a model's image is <name>.png in its folder of the set
     content: str  # c2 | 0000_c03
     style: str  # s4 | 0000_s05
     content_file: Path

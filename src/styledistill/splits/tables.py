@@ -1,4 +1,4 @@
-"""The tables of the plan as CSV: a source's index, a block's pictures, what was excluded."""
+"""The tables of the plan as CSV: a source's index, a block's images, what was excluded."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ Row = TypeVar("Row", bound=NamedTuple)
 
 
 class BlockRow(NamedTuple):
-    """One picture of a block or of the golden set."""
+    """One image of a block or of the golden set."""
 
     name: str
     role: str
     source: str
-    picture: str
+    image: str
     sha256: str
 
 
 class ExcludedRow(NamedTuple):
-    """A picture that a block or the golden set would have had, and why it has another."""
+    """An image that a block or the golden set would have had, and why it has another."""
 
     source: str
-    picture: str
+    image: str
     reason: str
 
 
 def read_indexes(paths: Iterable[Path]) -> dict[str, dict[str, Entry]]:
-    """The entries of index/<source>.csv by source and picture."""
-    return {path.stem: {row.picture: row for row in read(path, Entry)} for path in paths}
+    """The entries of index/<source>.csv by source and image."""
+    return {path.stem: {row.image: row for row in read(path, Entry)} for path in paths}
 
 
 write = write_csv  # of rows that `read` reads

@@ -1,9 +1,9 @@
-"""Which picture belongs to which block: fixed windows over a random but lasting order. No picture is in two splits.
+"""Which image belongs to which block: fixed windows over a random but lasting order. No image is in two splits.
 
-A source's pictures are ordered by sha256(seed, id), so one picture more or less shifts what stands behind it by one
+A source's images are ordered by sha256(seed, id), so one image more or less shifts what stands behind it by one
 place. Training block k owns the k-th window from the front, validation block k the k-th from the back, the golden set
-the middle or the pictures named in the configuration. Where a source's pictures are not opened before they are taken,
-each window ends with spares: a bad picture is replaced from its own window, so no other block changes.
+the middle or the images named in the configuration. Where a source's images are not opened before they are taken,
+each window ends with spares: a bad image is replaced from its own window, so no other block changes.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ SPLITS = ("train", "val")
 
 
 class Member(NamedTuple):
-    """One picture of a block or of the golden set: its name there (c03, s05), role, source and id in the source."""
+    """One image of a block or of the golden set: its name there (c03, s05), role, source and id in the source."""
 
     name: str
     role: str
     source: str
-    picture: str
+    image: str
 
 
-def order(pictures: Sequence[str], seed: int) -> list[str]:
-    """The lasting random order of a source's pictures."""
-    return sorted(pictures, key=lambda picture: hashlib.sha256(f"{seed}/{picture}".encode()).digest())
+def order(images: Sequence[str], seed: int) -> list[str]:
+    """The lasting random order of a source's images."""
+    return sorted(images, key=lambda image: hashlib.sha256(f"{seed}/{image}".encode()).digest())
 
 
 def shares(sources: Mapping[str, Source]) -> dict[str, float]:
-    """Spares of each source that has some, as a part of the pictures taken."""
+    """Spares of each source that has some, as a part of the images taken."""
     return {name: source.spares for name, source in sources.items() if getattr(source, "spares", 0)}
 
 
@@ -68,12 +68,12 @@ def golden_members(golden: Golden, orders: dict[str, list[str]], shares: Mapping
         role: {s: c if isinstance(c, int) else len(c) for s, c in getattr(golden, role).items()}
         for role in ("contents", "styles")
     }
-    pictures = {source: iter(chosen) for source, chosen in wanted.items()}
-    return list(_numbered(counts, pictures, called.GOLDEN))
+    images = {source: iter(chosen) for source, chosen in wanted.items()}
+    return list(_numbered(counts, images, called.GOLDEN))
 
 
 def golden_spares(golden: Golden, orders: dict[str, list[str]], shares: Mapping[str, float]) -> dict[str, list[str]]:
-    """What stands ready by source, should counted pictures of the golden set be bad; those named have no spares."""
+    """What stands ready by source, should counted images of the golden set be bad; those named have no spares."""
     found = {}
     for source in {*golden.contents, *golden.styles}:
         first, count, spare = _middle(golden, source, len(orders[source]), shares)
@@ -82,7 +82,7 @@ def golden_spares(golden: Golden, orders: dict[str, list[str]], shares: Mapping[
 
 
 def _middle(golden: Golden, source: str, length: int, shares: Mapping[str, float]) -> tuple[int, int, int]:
-    """Where the golden pictures of a source begin in its order, how many they are, and how many spares stand behind."""
+    """Where the golden images of a source begin in its order, how many they are, and how many spares stand behind."""
     count = sum(choice for role in (golden.contents, golden.styles) if isinstance(choice := role.get(source, 0), int))
     # The golden set may be all that a source has.
     spare = max(0, min(math.ceil(count * shares.get(source, 0)), length - count))
@@ -101,13 +101,11 @@ def _chosen(
         for name in choice:
             if name not in ordered:
                 near = ", ".join(sorted(ordered)[:8])
-                raise UserError(
-                    f"golden.{role}.{source}: no picture named {name!r} in this source (it has {near}, ...)"
-                )
+                raise UserError(f"golden.{role}.{source}: no image named {name!r} in this source (it has {near}, ...)")
         return choice
     first, count, spare = _middle(golden, source, len(ordered), shares)
     if first < 0:
-        raise UserError(f"golden.{role}.{source}: {count + spare} pictures needed, the source has {len(ordered)}")
+        raise UserError(f"golden.{role}.{source}: {count + spare} images needed, the source has {len(ordered)}")
     if role == "styles":
         first += count - choice
     return ordered[first : first + choice]
@@ -116,7 +114,7 @@ def _chosen(
 def taken(
     blocks: Blocks, golden: Golden, orders: dict[str, list[str]], shares: Mapping[str, float]
 ) -> dict[str, set[str]]:
-    """All pictures that blocks and golden set may take, spares included, by source; of the sources in `orders` only."""
+    """All images that blocks and golden set may take, spares included, by source; of the sources in `orders` only."""
     found: dict[str, set[str]] = {source: set() for source in orders}
     for role in (golden.contents, golden.styles):
         for source, choice in role.items():
@@ -139,9 +137,9 @@ def check(
     hashes: Mapping[tuple[str, str], str] | None = None,
     shares: Mapping[str, float] = {},
 ) -> None:
-    """Raises UserError when windows meet: a source too small, a golden picture that is also in a block or there twice.
+    """Raises UserError when windows meet: a source too small, a golden image that is also in a block or there twice.
 
-    hashes: sha256 by (source, picture), so that one file under two names is noticed; ids count where it is unknown.
+    hashes: sha256 by (source, image), so that one file under two names is noticed; ids count where it is unknown.
     """
     owners: dict[object, str] = {}
     for split in SPLITS:
@@ -155,8 +153,8 @@ def check(
         _own(owners, member, "the golden set", "golden", orders, hashes or {})
 
 
-def _spare(pictures: dict[str, list[str]], section: BlockShape | Golden) -> Iterator[Member]:
-    for source, names in pictures.items():
+def _spare(images: dict[str, list[str]], section: BlockShape | Golden) -> Iterator[Member]:
+    for source, names in images.items():
         role = "content" if source in section.contents else "style"
         yield from (Member("spare", role, source, name) for name in names)
 
@@ -169,21 +167,21 @@ def _own(
     orders: dict[str, list[str]],
     hashes: Mapping[tuple[str, str], str],
 ) -> None:
-    def key(picture: str) -> object:
-        return hashes.get((member.source, picture)) or (member.source, picture)
+    def key(image: str) -> object:
+        return hashes.get((member.source, image)) or (member.source, image)
 
-    mine = key(member.picture)
+    mine = key(member.image)
     if owners.get(mine) == owner:
         raise UserError(
-            f"{section}.{member.role}s.{member.source}: {member.picture} would be in {owner} twice. A picture that is "
+            f"{section}.{member.role}s.{member.source}: {member.image} would be in {owner} twice. An image that is "
             f"named there must not be named again, nor lie in the middle of the source's order where {section} also "
-            f"takes pictures of it by their number: take those by their names too."
+            f"takes images of it by their number: take those by their names too."
         )
     if mine in owners:
-        free = [picture for picture in orders[member.source] if key(picture) not in owners]
+        free = [image for image in orders[member.source] if key(image) not in owners]
         raise UserError(
-            f"{section}.{member.role}s.{member.source}: {member.picture} would be in {owners[mine]} and in {owner}. "
-            f"Take fewer blocks or fewer pictures per block, or pictures that nothing else takes: "
+            f"{section}.{member.role}s.{member.source}: {member.image} would be in {owners[mine]} and in {owner}. "
+            f"Take fewer blocks or fewer images per block, or images that nothing else takes: "
             f"{', '.join(free[:5]) or 'none of the ' + str(len(orders[member.source])) + ' is free'}."
         )
     owners[mine] = owner
@@ -204,16 +202,16 @@ def _window(
     size += math.ceil(size * shares.get(source, 0))
     if (block + 1) * size > len(ordered):
         raise UserError(
-            f"sources.{source}: {len(ordered)} usable pictures, but {split} block {block:04d} needs "
-            f"{(block + 1) * size}. Add pictures, or lower blocks.{split} or the number per block."
+            f"sources.{source}: {len(ordered)} usable images, but {split} block {block:04d} needs "
+            f"{(block + 1) * size}. Add images, or lower blocks.{split} or the number per block."
         )
     if split == "train":
         return ordered[block * size : (block + 1) * size]
     return ordered[len(ordered) - (block + 1) * size : len(ordered) - block * size]
 
 
-def _numbered(counts: dict[str, dict[str, int]], pictures: dict[str, Iterator[str]], digits: int) -> Iterator[Member]:
+def _numbered(counts: dict[str, dict[str, int]], images: dict[str, Iterator[str]], digits: int) -> Iterator[Member]:
     for role in ("content", "style"):
         sources = [source for source, count in counts[f"{role}s"].items() for _ in range(count)]
         for number, source in enumerate(sources):
-            yield Member(called.name(role, number, digits), role, source, next(pictures[source]))
+            yield Member(called.name(role, number, digits), role, source, next(images[source]))

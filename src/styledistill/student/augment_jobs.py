@@ -50,11 +50,11 @@ def _found(folder: Path) -> list[str]:
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder. Give a folder of images.")
     found = image_files.find(folder)
-    if not found.pictures:
+    if not found.images:
         raise UserError(f"{folder}: no images below this folder.")
     for line in image_files.told(found.left_out, str(folder)):
         announce(line)
-    return found.pictures
+    return found.images
 
 
 def _keep_map(path: Path, rows: list[tuple[str, str, str]]) -> None:

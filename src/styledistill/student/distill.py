@@ -1,4 +1,4 @@
-"""Distillation: the student learns the teacher's pictures from pairs, by a weighted sum of named terms.
+"""Distillation: the student learns the teacher's images from pairs, by a weighted sum of named terms.
 
 Every loss starts from the same weights and sees the same pairs in the same order. The network stays in evaluation
 mode: the tail's batch norm uses stored statistics (its affine part trains) and dropout is off, so that neither the
@@ -123,7 +123,7 @@ def _loss_settings(
     if "alexnet" in needed:
         distance = lpips(networks.alexnet, networks.seed).to(device)
     divisor = "hw" if settings.gram_normalize == "hw" else "chw"
-    return LossSettings(network, distance, divisor, gram_per_picture=settings.gram_per_picture)
+    return LossSettings(network, distance, divisor, gram_per_image=settings.gram_per_image)
 
 
 @dataclass
@@ -317,7 +317,7 @@ class Distillation:
         return [pieces(share_of(batch, self.accelerator), size) for batch in batches]
 
     def _loaded(self, dataset: PairDataset, cut: list[list[list[int]]], flip: bool) -> Iterator[list[Tensor]]:
-        """For each batch of `cut` its micro batches of pairs' numbers as pictures, (N, 3, 3, H, W) each."""
+        """For each batch of `cut` its micro batches of pairs' numbers as images, (N, 3, 3, H, W) each."""
         numbers = [part for parts in cut for part in parts]
         loader = iter(DataLoader(dataset, batch_sampler=numbers, num_workers=self.settings.workers))
         for parts in cut:
@@ -338,7 +338,7 @@ class Distillation:
         def predict(content: Tensor, style: Tensor) -> Tensor:
             return denormalize(self.network(normalize(content), normalize(style)))
 
-        measured = {"constant": matched_constant(triples, predict, network, self.settings.gram_per_picture)}
+        measured = {"constant": matched_constant(triples, predict, network, self.settings.gram_per_image)}
         return self._summed(measured)["constant"] / self.accelerator.num_processes
 
     # --- state ---

@@ -1,7 +1,7 @@
 """Loss terms of distillation and STTR's own criterion.
 
-Measures take features or ImageNet-normalised pictures. Terms and criteria take pictures (B, 3, H, W) in [0, 1], which
-an output may leave, and normalise them. Squared and absolute errors are means over all numbers.
+Measures take features or ImageNet-normalized images. Terms and criteria take images (B, 3, H, W) in [0, 1], which
+an output may leave, and normalize them. Squared and absolute errors are means over all numbers.
 """
 
 from __future__ import annotations
@@ -22,31 +22,31 @@ from ..perceptual import feature_maps, normalize
 # --- measures ---------------------------------------------------------------------------------------------------
 
 
-def gram(features: Tensor, normalization: Literal["hw", "chw"] = "chw", per_picture: bool = True) -> Tensor:
+def gram(features: Tensor, normalization: Literal["hw", "chw"] = "chw", per_image: bool = True) -> Tensor:
     """Gram matrices of features (B, C, H, W), divided by H W or by C H W: (B, C, C).
 
-    per_picture=False is STTR's `gram_matrix`: the batch is folded into the rows, (B C, B C), divided by B too; it then
-    also holds products of features of different pictures.
+    per_image=False is STTR's `gram_matrix`: the batch is folded into the rows, (B C, B C), divided by B too; it then
+    also holds products of features of different images.
     """
     count, channels, height, width = features.shape
-    rows = features.flatten(2) if per_picture else features.reshape(1, count * channels, height * width)
-    size = height * width * (channels if normalization == "chw" else 1) * (1 if per_picture else count)
+    rows = features.flatten(2) if per_image else features.reshape(1, count * channels, height * width)
+    size = height * width * (channels if normalization == "chw" else 1) * (1 if per_image else count)
     # Never in half precision, whatever the training's dtype: a float16 sum over 512 x 512 places is infinite.
     with torch.autocast(features.device.type, enabled=False):
         rows = rows.to(torch.promote_types(rows.dtype, torch.float32))
         matrices = rows @ rows.transpose(1, 2) / size
-    return matrices if per_picture else matrices[0]
+    return matrices if per_image else matrices[0]
 
 
 def gram_distance(
     x: Sequence[Tensor],
     y: Sequence[Tensor],
     normalization: Literal["hw", "chw"] = "chw",
-    per_picture: bool = True,
+    per_image: bool = True,
 ) -> Tensor:
     """Sum over slices of the mean squared error of Gram matrices (the preprint's second term)."""
     pairs = zip(x, y, strict=True)
-    return sum(F.mse_loss(gram(a, normalization, per_picture), gram(b, normalization, per_picture)) for a, b in pairs)
+    return sum(F.mse_loss(gram(a, normalization, per_image), gram(b, normalization, per_image)) for a, b in pairs)
 
 
 def statistics_distance(x: Sequence[Tensor], y: Sequence[Tensor]) -> Tensor:
@@ -96,7 +96,7 @@ def self_similarity(features: Tensor) -> Tensor:
 def structure_parts(x: Sequence[Tensor], y: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     """Distances (B,) of what is where, of maps (B, C, h, w) of equal sizes.
 
-    The mean squared error of the middle maps, each channel normalized over the picture (so colors and contrast are
+    The mean squared error of the middle maps, each channel normalized over the image (so colors and contrast are
     free), and the mean absolute difference of the deepest map's self-similarity.
     """
     middle = [(_normalized(a) - _normalized(b)).square().mean((1, 2, 3)) for a, b in zip(x[2:-1], y[2:-1], strict=True)]
@@ -118,13 +118,13 @@ def sliced_distance(x: Tensor, y: Tensor, directions: Tensor, squared: bool = Fa
 
 
 def color_moments(x: Tensor, y: Tensor) -> Tensor:
-    """Mean squared error (B,) of the channel means and of the deviations of pictures (B, 3, H, W)."""
+    """Mean squared error (B,) of the channel means and of the deviations of images (B, 3, H, W)."""
     (mean, deviation, _), (mean_y, deviation_y, _) = _moments(x), _moments(y)
     return (mean - mean_y).square().mean(1) + (deviation - deviation_y).square().mean(1)
 
 
 def tone_distance(x: Tensor, y: Tensor, scales: Sequence[int] = (4, 16)) -> Tensor:
-    """One minus the correlation (B,) of the lightness of pictures (B, 3, H, W) reduced by each scale, mean over scales.
+    """One minus the correlation (B,) of the lightness of images (B, 3, H, W) reduced by each scale, mean over scales.
 
     Light stays light and dark stays dark, whatever the contrast, the colors and the strokes.
     """
@@ -139,7 +139,7 @@ def tone_distance(x: Tensor, y: Tensor, scales: Sequence[int] = (4, 16)) -> Tens
 
 
 def grain_distance(x: Tensor, y: Tensor) -> Tensor:
-    """Squared difference (B,) of the log energies in the finest bands (Haar) of pictures (B, 3, H, W).
+    """Squared difference (B,) of the log energies in the finest bands (Haar) of images (B, 3, H, W).
 
     Halved logarithms, so of amplitudes; mean over the horizontal, the vertical and the diagonal band. Features of
     stride 2 do not see a pattern of period 2; this does.
@@ -157,22 +157,22 @@ def _bands(x: Tensor) -> Tensor:
 
 
 def patch_distance(x: Tensor, y: Tensor, side: int = 7, slices: int = 64, stride: int = 2) -> Tensor:
-    """Sliced Wasserstein-1 distance (B,) of the patches (side x side) of pictures (B, 3, H, W) of one size.
+    """Sliced Wasserstein-1 distance (B,) of the patches (side x side) of images (B, 3, H, W) of one size.
 
-    Along fixed random directions of unit length, so that a training's gradient depends on its pictures alone. It
+    Along fixed random directions of unit length, so that a training's gradient depends on its images alone. It
     compares strokes without asking where they are. Elnekave and Weiss 2022 ("Generating natural images with direct
     patch distributions matching").
     """
     random = torch.Generator().manual_seed(side)
     filters = torch.randn(slices, 3, side, side, generator=random)
     filters = (filters / filters.flatten(1).norm(dim=1)[:, None, None, None]).to(x)
-    a, b = (F.conv2d(pictures, filters, stride=stride).flatten(2) for pictures in (x, y))
+    a, b = (F.conv2d(images, filters, stride=stride).flatten(2) for images in (x, y))
     return (a.sort(2).values - b.sort(2).values).abs().mean((1, 2))
 
 
-def total_variation(pictures: Tensor) -> Tensor:
-    """Sum of squared differences of neighbours, down and across (STTR's `loss_tv`)."""
-    return pictures.diff(dim=2).square().sum() + pictures.diff(dim=3).square().sum()
+def total_variation(images: Tensor) -> Tensor:
+    """Sum of squared differences of neighbors, down and across (STTR's `loss_tv`)."""
+    return images.diff(dim=2).square().sum() + images.diff(dim=3).square().sum()
 
 
 def sttr_criterion(output: Tensor, content: Tensor, style: Tensor, network: nn.Module) -> dict[str, Tensor]:
@@ -197,7 +197,7 @@ class LossSettings:
     lpips: nn.Module | None = None  # `perceptual.lpips(...)`; only for the term of that name
     gram_normalize: Literal["hw", "chw"] = "chw"
     gram_constant: float = 1.0  # `matched`: chw times what `matched_constant` measured
-    gram_per_picture: bool = True
+    gram_per_image: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,27 +212,27 @@ class Comparison:
 
     @cached_property
     def output_features(self) -> list[Tensor]:
-        """Feature maps of the output pictures."""
+        """Feature maps of the output images."""
         return feature_maps(self.settings.features, self.output)
 
     @cached_property
     def target_features(self) -> list[Tensor]:
-        """Feature maps of the target pictures."""
+        """Feature maps of the target images."""
         return self._fixed(self.target)
 
     @cached_property
     def content_features(self) -> list[Tensor]:
-        """Feature maps of the content pictures."""
+        """Feature maps of the content images."""
         return self._fixed(self.content)
 
     @cached_property
     def style_features(self) -> list[Tensor]:
-        """Feature maps of the style pictures."""
+        """Feature maps of the style images."""
         return self._fixed(self.style)
 
     @torch.no_grad()
-    def _fixed(self, pictures: Tensor) -> list[Tensor]:
-        return feature_maps(self.settings.features, pictures)
+    def _fixed(self, images: Tensor) -> list[Tensor]:
+        return feature_maps(self.settings.features, images)
 
 
 TERMS: dict[str, Callable[[Comparison], Tensor]] = {}
@@ -252,21 +252,21 @@ def term(name: str) -> Callable[[Callable[[Comparison], Tensor]], Callable[[Comp
 
 @term("pixel")
 def pixel(batch: Comparison) -> Tensor:
-    """Mean squared error to the teacher's picture (the preprint's L1)."""
+    """Mean squared error to the teacher's image (the preprint's L1)."""
     return F.mse_loss(normalize(batch.output), normalize(batch.target))
 
 
 @term("pixel_l1")
 def pixel_l1(batch: Comparison) -> Tensor:
-    """Mean absolute error to the teacher's picture."""
+    """Mean absolute error to the teacher's image."""
     return F.l1_loss(normalize(batch.output), normalize(batch.target))
 
 
 @term("gram")
 def gram_to_target(batch: Comparison) -> Tensor:
-    """Distance of Gram matrices to the teacher's picture (second term of the preprint's L2 and L3)."""
+    """Distance of Gram matrices to the teacher's image (second term of the preprint's L2 and L3)."""
     how = batch.settings
-    distance = gram_distance(batch.output_features, batch.target_features, how.gram_normalize, how.gram_per_picture)
+    distance = gram_distance(batch.output_features, batch.target_features, how.gram_normalize, how.gram_per_image)
     return how.gram_constant * distance
 
 
@@ -284,7 +284,7 @@ def content_to_content(batch: Comparison) -> Tensor:
 
 @term("lpips")
 def lpips_to_target(batch: Comparison) -> Tensor:
-    """LPIPS to the teacher's picture, mean over the batch."""
+    """LPIPS to the teacher's image, mean over the batch."""
     if batch.settings.lpips is None:
         raise ValueError("the term lpips needs LossSettings.lpips")
     return batch.settings.lpips(batch.output, batch.target).mean()
@@ -292,25 +292,25 @@ def lpips_to_target(batch: Comparison) -> Tensor:
 
 @term("tv")
 def tv(batch: Comparison) -> Tensor:
-    """Total variation of the output per number of it, so that its weight does not depend on the picture's size."""
+    """Total variation of the output per number of it, so that its weight does not depend on the image's size."""
     return total_variation(normalize(batch.output)) / batch.output.numel()
 
 
 @term("lowres")
 def lowres(batch: Comparison) -> Tensor:
-    """Squared error of pictures reduced four times: where the teacher puts its colors, not where its strokes lie."""
+    """Squared error of images reduced four times: where the teacher puts its colors, not where its strokes lie."""
     return F.mse_loss(F.avg_pool2d(normalize(batch.output), 4), F.avg_pool2d(normalize(batch.target), 4))
 
 
 @term("patches")
 def patches(batch: Comparison) -> Tensor:
-    """Distance of the patches' distribution to that of the teacher's picture."""
+    """Distance of the patches' distribution to that of the teacher's image."""
     return patch_distance(batch.output, batch.target).mean()
 
 
 @term("texture")
 def texture(batch: Comparison) -> Tensor:
-    """Relative distance of feature statistics to the teacher's picture."""
+    """Relative distance of feature statistics to the teacher's image."""
     return texture_distance(batch.output_features, batch.target_features).mean()
 
 
@@ -335,7 +335,7 @@ def tone(batch: Comparison) -> Tensor:
 
 @term("grain")
 def grain(batch: Comparison) -> Tensor:
-    """Distance of the energy in the finest detail to the teacher's picture."""
+    """Distance of the energy in the finest detail to the teacher's image."""
     return grain_distance(batch.output, batch.target).mean()
 
 
@@ -348,7 +348,7 @@ def colors(batch: Comparison) -> Tensor:
 def distillation_terms(
     output: Tensor, content: Tensor, style: Tensor, target: Tensor, names: Iterable[str], settings: LossSettings
 ) -> dict[str, Tensor]:
-    """The named terms, unweighted scalars, of outputs for (content, style) whose teacher's pictures are `target`."""
+    """The named terms, unweighted scalars, of outputs for (content, style) whose teacher's images are `target`."""
     batch = Comparison(output, content, style, target, settings)
     return {name: TERMS[name](batch) for name in names}
 
@@ -360,7 +360,7 @@ def matched_constant(
     batches: Iterable[tuple[Tensor, Tensor, Tensor]],
     predict: Callable[[Tensor, Tensor], Tensor],
     network: nn.Module,
-    per_picture: bool = True,
+    per_image: bool = True,
 ) -> float:
     """What the Gram term (chw) must be multiplied by to pull at the output as strongly as the pixel term.
 
@@ -368,7 +368,7 @@ def matched_constant(
     target) of training pairs, of the size that the training uses. network: of features. predict: the start model,
     (content, style) to outputs. The configuration calls it `gram_normalize: matched`.
     """
-    settings = LossSettings(network, gram_per_picture=per_picture)
+    settings = LossSettings(network, gram_per_image=per_image)
     norms = {"pixel": 0.0, "gram": 0.0}
     for content, style, target in batches:
         with torch.no_grad():

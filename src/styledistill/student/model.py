@@ -1,4 +1,4 @@
-"""The student as a product: pictures in [0, 1] of any size in, pictures out; saved as safetensors and a JSON."""
+"""The student as a product: images in [0, 1] of any size in, images out; saved as safetensors and a JSON."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from .sttr import SIZES, STTR
 
 
 class Student(nn.Module, Stylizing):
-    """A stylizer: a network of one of the ARCHITECTURES between pictures in [0, 1]."""
+    """A stylizer: a network of one of the ARCHITECTURES between images in [0, 1]."""
 
     def __init__(self, network: nn.Module, facts: dict[str, Any] | None = None) -> None:
         """network: weights as trained. facts: what `config.json` says beside the network (loss, seed, origin)."""
@@ -97,13 +97,13 @@ class Student(nn.Module, Stylizing):
         """Write `student.safetensors` (float32) and `config.json` into `folder`.
 
         Killed at any time, it leaves the student before or this one. Raises UserError for weights that are not finite,
-        and for such that draw no picture.
+        and for such that draw no image.
         """
         folder = Path(folder)
         state = {name: value.detach().cpu().contiguous() for name, value in self.network.state_dict().items()}
         finite_weights(state, str(folder / WEIGHTS_FILE))
         ramp = torch.linspace(0, 1, 3 * 32 * 32).view(1, 3, 32, 32)
-        self.stylize(ramp, ramp)  # weights of 1e30 are finite, and their pictures are not
+        self.stylize(ramp, ramp)  # weights of 1e30 are finite, and their images are not
         network = {"architecture": architecture_of(self.network), "network": asdict(self.network.config)}
         write_student(folder, state, {**self.facts, **network})
 
@@ -199,14 +199,14 @@ def _rows(memory: Memory, count: int) -> Memory:
     return type(memory)(**{name: part[rows.to(part.device)] for name, part in parts(memory).items()})
 
 
-def reflected(pictures: Tensor, multiple: int) -> Tensor:
-    """Pictures continued to the right and downwards by reflection until both sides are multiples of `multiple`.
+def reflected(images: Tensor, multiple: int) -> Tensor:
+    """Images continued to the right and downwards by reflection until both sides are multiples of `multiple`.
 
-    Pictures smaller than the strip that is missing are reflected again and again.
+    Images smaller than the strip that is missing are reflected again and again.
     """
     for axis in (2, 3):
-        pictures = pictures.index_select(axis, _mirror(pictures.shape[axis], multiple).to(pictures.device))
-    return pictures
+        images = images.index_select(axis, _mirror(images.shape[axis], multiple).to(images.device))
+    return images
 
 
 def _mirror(length: int, multiple: int) -> Tensor:
@@ -219,11 +219,9 @@ def _mirror(length: int, multiple: int) -> Tensor:
     return torch.minimum(position, period - position)
 
 
-def _distinct(pictures: Tensor) -> tuple[list[int], Tensor]:
-    """Index of the first of each group of equal pictures, and for each picture the number of its group."""
-    first, group_of = distinct(
-        hashlib.sha256(picture.detach().contiguous().cpu().numpy()).digest() for picture in pictures
-    )
+def _distinct(images: Tensor) -> tuple[list[int], Tensor]:
+    """Index of the first of each group of equal images, and for each image the number of its group."""
+    first, group_of = distinct(hashlib.sha256(image.detach().contiguous().cpu().numpy()).digest() for image in images)
     return first, torch.tensor(group_of)
 
 

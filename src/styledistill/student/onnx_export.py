@@ -1,10 +1,10 @@
-"""The student as ONNX: two graphs that need no torch, for pictures of any size, each in three precisions.
+"""The student as ONNX: two graphs that need no torch, for images of any size, each in three precisions.
 
 `encode_style`: styles (M, 3, H', W') to what M styles leave: STTR's keys and values (M, T, d), micro's codes (M, code).
-`stylize`: contents (N, 3, H, W) with what N styles left, or one for all, to pictures (N, 3, H, W).
+`stylize`: contents (N, 3, H, W) with what N styles left, or one for all, to images (N, 3, H, W).
 
-Pictures are float32 RGB in [0, 1], and everything that enters or leaves is float32, whatever the precision inside.
-All of N, M, H, W, H', W' are free: normalisation, padding to the grid and cutting back are part of the graphs.
+Images are float32 RGB in [0, 1], and everything that enters or leaves is float32, whatever the precision inside.
+All of N, M, H, W, H', W' are free: normalization, padding to the grid and cutting back are part of the graphs.
 Unlike torch's fused attention, runtimes may hold all of a layer's (H W / 64)**2 weights per head in memory (STTR).
 
 Torch takes long to write a network down as a graph, and students of one architecture differ in weights only: `trace`
@@ -45,7 +45,7 @@ PRECISIONS: dict[str, tuple[str, Callable[[onnx.ModelProto], onnx.ModelProto]]] 
     "fp16": (".fp16", in_half),
     "int8": (".int8", with_int8_weights),
 }
-# Largest difference to torch that a float32 graph may have, of pictures in [0, 1]: one level of 255. Normalizing a
+# Largest difference to torch that a float32 graph may have, of images in [0, 1]: one level of 255. Normalizing a
 # channel that is flat but for rounding multiplies its last digits some hundred times, here and in torch.
 TOLERANCE = 4e-3
 
@@ -65,7 +65,7 @@ class _EncodeStyle(nn.Module):
         self.network = network
 
     def forward(self, styles: Tensor) -> tuple[Tensor, ...]:
-        """Pictures (M, 3, H', W') in [0, 1] to what the network keeps of them, M rows each."""
+        """Images (M, 3, H', W') in [0, 1] to what the network keeps of them, M rows each."""
         return tuple(parts(self.network.encode_style(normalize(reflected(styles, self.network.grid)))).values())
 
 
@@ -78,7 +78,7 @@ class _Stylize(nn.Module):
         self.memory = memory
 
     def forward(self, contents: Tensor, *memory: Tensor) -> Tensor:
-        """Pictures (N, 3, H, W) in [0, 1] and what N styles or one left to pictures (N, 3, H, W); else an error."""
+        """Images (N, 3, H, W) in [0, 1] and what N styles or one left to images (N, 3, H, W); else an error."""
         count, _, height, width = contents.shape
         rows = _memory_of_each(count, *(part.shape[0] for part in memory))
         drawn = self.network.decode(
@@ -112,7 +112,7 @@ def export(student: Student, traced: Path, folder: Path) -> dict[str, Any]:
 
     student: on the CPU. traced: folder of the graphs that `trace` made of a student of the same shape. Returned, and
     written as JSON, are for each precision the files' megabytes (10**6 bytes) and the largest and mean absolute
-    difference of its pictures to torch's. Raises RuntimeError when the float32 graphs are not the student's.
+    difference of its images to torch's. Raises RuntimeError when the float32 graphs are not the student's.
     """
     every: dict[str, bytes] = {}
     graphs = {name: _filled(onnx.load(traced / f"{name}.onnx"), student.network) for name in GRAPHS}
@@ -127,7 +127,7 @@ def export(student: Student, traced: Path, folder: Path) -> dict[str, Any]:
             raise UserError(f"{folder}: what its {precision} graphs draw is not finite; train the student again")
         every |= files
         precisions[precision] = {"megabytes": {file: len(data) / 1e6 for file, data in files.items()}, **error}
-    facts = {"opset": OPSET, "compared_on": "drawn pictures, 128 x 128 and 120 x 75 pixels", "precisions": precisions}
+    facts = {"opset": OPSET, "compared_on": "drawn images, 128 x 128 and 120 x 75 pixels", "precisions": precisions}
     # At last and together, so that a kill in these minutes leaves no precision of one student beside that of another.
     write_together({folder / file: data for file, data in every.items()})
     write_json(folder / "export.json", facts)
@@ -155,7 +155,7 @@ def _traced(network: nn.Module) -> dict[str, onnx.ModelProto]:
             "contents": (torch.zeros(3, 3, 100, 50), _CONTENT_AXES),
             **{name: (part, axes[name]) for name, part in kept.items()},
         },
-        {"pictures": _CONTENT_AXES},
+        {"images": _CONTENT_AXES},
     )
     return {"encode_style": encode_style, "stylize": stylize}
 
@@ -230,7 +230,7 @@ def _pairs() -> list[tuple[Tensor, Tensor]]:
 def _difference(
     student: Student, encode_style: bytes, stylize: bytes, pairs: list[tuple[Tensor, Tensor]]
 ) -> dict[str, float]:
-    """Largest and mean absolute difference between the pictures of two graphs and the student's own, in [0, 1]."""
+    """Largest and mean absolute difference between the images of two graphs and the student's own, in [0, 1]."""
     encoder, decoder = (_session(graph) for graph in (encode_style, stylize))
     differences = []
     for contents, styles in pairs:

@@ -15,7 +15,7 @@ from onnx.shape_inference import infer_shapes
 
 _WAVES = ("Sin", "Cos")  # the last operators of the position embedding
 _EXACT_OUTPUT = "codes"
-# Smaller tensors save nothing. The projection into the tail carries all colours of a picture in few numbers: in 8 bits
+# Smaller tensors save nothing. The projection into the tail carries all colors of an image in few numbers: in 8 bits
 # it alone made seven times the error of all other weights (tiny student).
 _SMALLEST = 4096
 _KEPT = "output_proj.weight"

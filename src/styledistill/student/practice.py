@@ -39,7 +39,7 @@ MODULES = [
 ROW_STEPS = 100  # steps that one row of the history averages
 SAVE_STEPS = 300
 MEASURED_BATCHES = 32  # of 16 styles each, whose statistics scale the style encoder's inputs
-PIXELS = 2048  # of each picture, whose colors are compared
+PIXELS = 2048  # of each image, whose colors are compared
 
 
 @dataclass(frozen=True)
@@ -80,15 +80,15 @@ class Recipe:
         return self.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * step / self.steps)) + 1e-6
 
 
-# --- pictures -----------------------------------------------------------------------------------------------------
+# --- images -----------------------------------------------------------------------------------------------------
 
 
-def turned_colors(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
-    """The picture with its colors turned around the grey axis, scaled and moved a little, now and then inverted."""
+def turned_colors(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
+    """The image with its colors turned around the gray axis, scaled and moved a little, now and then inverted."""
     angle = rng.uniform(-math.pi, math.pi)
     across = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / math.sqrt(3)
     turn = np.eye(3) + math.sin(angle) * across + (1 - math.cos(angle)) * across @ across
-    pixels = (picture / np.float32(255) - 0.5) @ turn.T * rng.uniform(0.7, 1.2) + 0.5 + rng.normal(size=3) * 0.05
+    pixels = (image / np.float32(255) - 0.5) @ turn.T * rng.uniform(0.7, 1.2) + 0.5 + rng.normal(size=3) * 0.05
     if rng.random() < 0.15:
         pixels = 1 - pixels
     return np.uint8(np.clip(pixels, 0, 1) * 255)
@@ -161,7 +161,7 @@ def state_file(root: Path, network: nn.Module, features: nn.Module, pairs: Pairs
         "seed": pairs.seed,
         "recolored": pairs.recolored,
         "images": {
-            role: [[_hash_of(group.pictures), group.share, group.zoom] for group in groups]
+            role: [[_hash_of(group.images), group.share, group.zoom] for group in groups]
             for role, groups in (("contents", pairs.contents), ("styles", pairs.styles))
         },
         "code": fingerprint_modules(MODULES),

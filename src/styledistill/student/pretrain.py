@@ -3,8 +3,8 @@
 Loss of a pair (STTR, section 3.3): `content_weight` x mean squared error of relu4_1 to the content's +
 `style_weight` x AdaIN style loss (means and deviations of four VGG19 slices). Where the backbones were never trained
 the features carry no detail yet, so `identity_weight` x mean squared error of stylize(x, x) to x teaches the network
-to reconstruct (IEContraAST's and StyTr2's identity loss, on ImageNet-normalised pictures). Some of these contents wear
-another picture's colours, and their style is x turned by half a circle: then colours must come from the style, wherever
+to reconstruct (IEContraAST's and StyTr2's identity loss, on ImageNet-normalized images). Some of these contents wear
+another image's colors, and their style is x turned by half a circle: then colors must come from the style, wherever
 they stand in it.
 """
 
@@ -53,7 +53,7 @@ ROW_STEPS = 20  # steps that one row of the history averages
 
 @dataclass(frozen=True)
 class Pools:
-    """Pictures to draw pairs from: uint8 (N, S, S, 3) with S >= `size`, the side of the pictures to train for."""
+    """Images to draw pairs from: uint8 (N, S, S, 3) with S >= `size`, the side of the images to train for."""
 
     contents: np.ndarray
     styles: np.ndarray
@@ -74,7 +74,7 @@ def _crops(rng: np.random.Generator, pool: np.ndarray, count: int, size: int) ->
 
 
 class Known(NamedTuple):
-    """Pairs whose result is known, pictures (N, 3, H, W) in [0, 1] each."""
+    """Pairs whose result is known, images (N, 3, H, W) in [0, 1] each."""
 
     contents: Tensor
     styles: Tensor
@@ -82,7 +82,7 @@ class Known(NamedTuple):
 
 
 def as_known(targets: Tensor, recolored: int) -> Known:
-    """Pairs that result in `targets` (N, 3, H, W): the first `recolored` contents wear the next picture's colours."""
+    """Pairs that result in `targets` (N, 3, H, W): the first `recolored` contents wear the next image's colors."""
     contents, styles = targets.clone(), targets.clone()
     contents[:recolored] = recolor(targets, targets.roll(-1, 0))[:recolored]
     styles[:recolored] = targets[:recolored].flip(2, 3)
@@ -200,11 +200,11 @@ class Pretraining:
         how, mine = self.settings, share_of(range(self.settings.batch), self.accelerator)
         size = self.pools.size // 2 if self.step < how.half_size * how.steps else self.pools.size
         batch = self.pools.batch(self.seed, self.step, how.batch, size)
-        contents, styles = (pictures[mine].to(self.accelerator.device) for pictures in batch)
+        contents, styles = (images[mine].to(self.accelerator.device) for images in batch)
         known = self._known(size)
         torch.manual_seed(hash((self.seed, self.step, self.accelerator.process_index)))  # dropout
         with self.accelerator.autocast():
-            # One forward for pairs and known pictures.
+            # One forward for pairs and known images.
             sides = (torch.cat([contents, known.contents]), torch.cat([styles, known.styles]))
             outputs = denormalize(self.prepared(*map(normalize, sides)).float())
             crossed, same = outputs.split([len(contents), len(known.targets)])
@@ -218,12 +218,12 @@ class Pretraining:
         return part * pairs + known_part * how.identity_weight * terms["identity"]
 
     def _known(self, size: int) -> Known:
-        """This process's part of the step's pictures to reproduce: contents and styles by turns."""
+        """This process's part of the step's images to reproduce: contents and styles by turns."""
         count = self.settings.identity_batch
         drawn = self.pools.batch(self.seed + 1, self.step, math.ceil(count / 2), size)
         known = as_known(torch.stack(drawn, 1).flatten(0, 1)[:count], round(self.settings.recolor * count))
         mine = share_of(range(count), self.accelerator)
-        return Known(*(pictures[mine].to(self.accelerator.device) for pictures in known))
+        return Known(*(images[mine].to(self.accelerator.device) for images in known))
 
     def _note(self, values: dict[str, float]) -> None:
         """Add to the sums of the coming row; end the row when it is full."""

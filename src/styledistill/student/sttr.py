@@ -4,7 +4,7 @@ Fine-grained tokens of the content (stride 8) ask coarse tokens of the style (st
 "Fine-Grained Image Style Transfer with Visual Transformers" (ACCV 2022), and its authors' program. Names and shapes of
 the state dict are theirs, so their checkpoint loads strictly. Attention is fused and never returns its weights.
 
-Shapes: B pictures, H and W multiples of 32, pictures in ImageNet-normalised space, N = tokens, d = width of a token.
+Shapes: B images, H and W multiples of 32, images in ImageNet-normalized space, N = tokens, d = width of a token.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class STTRConfig:
 
 SIZES = {
     "full": STTRConfig(),
-    # A token at stride 8 stands for 8 x 8 x 3 = 192 numbers of colour (48 at stride 4, 12 at stride 2), so no stage is
+    # A token at stride 8 stands for 8 x 8 x 3 = 192 numbers of color (48 at stride 4, 12 at stride 2), so no stage is
     # narrower than that; the savings are in depth and in the backbones.
     "tiny": STTRConfig(
         width=192,
@@ -125,7 +125,7 @@ class ResNet(nn.Module):
         self.channels = channels
 
     def forward(self, x: Tensor) -> Tensor:
-        """Pictures (B, 3, H, W) to the features of the last layer (B, channels, h, w)."""
+        """Images (B, 3, H, W) to the features of the last layer (B, channels, h, w)."""
         x = F.max_pool2d(F.relu(self.bn1(self.conv1(x)), inplace=True), 3, 2, 1)
         for index in range(1, self.layers + 1):
             x = getattr(self, f"layer{index}")(x)
@@ -145,9 +145,9 @@ class Backbone(nn.Module):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        """Normalised pictures (B, 3, H, W) to features (B, body.channels, h, w)."""
-        return self.body(pictures)
+    def forward(self, images: Tensor) -> Tensor:
+        """Normalized images (B, 3, H, W) to features (B, body.channels, h, w)."""
+        return self.body(images)
 
 
 def thaw_batch_norm(network: STTR) -> None:
@@ -160,7 +160,7 @@ def thaw_batch_norm(network: STTR) -> None:
 
 
 def freeze_batch_norm(network: STTR) -> None:
-    """Make constants of what the backbones' trainable batch norms have learnt and estimated."""
+    """Make constants of what the backbones' trainable batch norms have learned and estimated."""
     for parent, name, norm in _batch_norms(network, nn.BatchNorm2d):
         setattr(parent, name, _copied(norm, FrozenBatchNorm2d(norm.weight.numel()).to(norm.weight.device)))
 
@@ -222,7 +222,7 @@ class Attention(nn.Module):
 
 
 class EncoderLayer(nn.Module):
-    """Self-attention and feed-forward, each added and then normalised (post-norm)."""
+    """Self-attention and feed-forward, each added and then normalized (post-norm)."""
 
     def __init__(self, config: STTRConfig) -> None:
         super().__init__()
@@ -353,7 +353,7 @@ class Tail(nn.Sequential):
         super().__init__(*parts)
 
     def forward(self, x: Tensor, draw: Callable[[int, Tensor], Tensor] | None = None) -> Tensor:
-        """Features (B, channels[0], h, w) to a normalised picture (B, 3, 8 h, 8 w).
+        """Features (B, channels[0], h, w) to a normalized image (B, 3, 8 h, 8 w).
 
         draw: given a stage (1 or 2) and the features that enter it, returns what enters it instead.
         """
@@ -377,18 +377,18 @@ def _convolve_late(x: Tensor, enlarge: nn.Module, convolution: nn.Conv2d) -> Ten
         1, (9, out)
     )
     height, width = taps.shape[-2] - 2, taps.shape[-1] - 2
-    picture = convolution.bias[:, None, None]
+    image = convolution.bias[:, None, None]
     for tap in range(9):
         top, left = divmod(tap, 3)
-        picture = picture + taps[:, tap, :, top : top + height, left : left + width]
-    return picture
+        image = image + taps[:, tap, :, top : top + height, left : left + width]
+    return image
 
 
 # --- the network ------------------------------------------------------------------------------------------------
 
 
 class STTR(nn.Module):
-    """Content and style pictures to a stylized picture, all in ImageNet-normalised space (not squashed)."""
+    """Content and style images to a stylized image, all in ImageNet-normalized space (not squashed)."""
 
     grid: ClassVar[int] = 32  # the style backbone's stride
     linear: ClassVar[bool] = False  # whether time grows with the pixels, and not with their square
@@ -419,17 +419,17 @@ class STTR(nn.Module):
         return [*self.transformer.decoder.layers, self.tail]
 
     def forward(self, content: Tensor, style: Tensor) -> Tensor:
-        """content (B, 3, H, W) and style (B, 3, H', W') to the stylized picture (B, 3, H, W)."""
+        """content (B, 3, H, W) and style (B, 3, H', W') to the stylized image (B, 3, H, W)."""
         return self.decode(content, self.encode_style(style))
 
     def encode_style(self, style: Tensor) -> StyleMemory:
-        """Style pictures (B, 3, H', W') to their memory of H'/32 * W'/32 tokens; it serves any number of contents."""
+        """Style images (B, 3, H', W') to their memory of H'/32 * W'/32 tokens; it serves any number of contents."""
         tokens, position, _ = self._tokens(self.input_proj_s(self.backbone_style(style)))
         memory = self.transformer.encoder(tokens, position)
         return memory._replace(codes=self.style_encoder(denormalize(style))) if self.config.style_code else memory
 
     def decode(self, content: Tensor, style: StyleMemory) -> Tensor:
-        """Content pictures (B, 3, H, W) in the styles of B memories to stylized pictures (B, 3, H, W)."""
+        """Content images (B, 3, H, W) in the styles of B memories to stylized images (B, 3, H, W)."""
         return self.draw(self.features(content, style), style.codes)
 
     def mixed(self, content: Tensor, styles: Sequence[StyleMemory], portions: Sequence[float]) -> Tensor:

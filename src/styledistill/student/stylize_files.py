@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from ..core.arrays import levels, planes
-from ..core.errors import BadPicture, UserError
+from ..core.errors import BadImage, UserError
 from ..core.files import write_bytes
 from ..core.images import MAX_PIXELS, encode_png, open_rgb, open_with_alpha
 from ..core.progress import Meter, announce
@@ -36,7 +36,7 @@ def stylize_files(student: Stylizing, jobs: Sequence[Job], options: Options | No
     """
     options = options or Options()
     styles = _Styles(student, options)
-    meter = Meter(unit="picture", total=len(jobs))
+    meter = Meter(unit="image", total=len(jobs))
 
     def attempt(path: Path, work: Callable[[], T]) -> T | None:
         try:
@@ -108,7 +108,7 @@ class _Styles:
 
 
 def _read(path: Path, size: int | None) -> tuple[np.ndarray, np.ndarray | None]:
-    """A content as (1, 3, H, W), and its opacity (1, 1, H, W) or None, in [0, 1]. Raises BadPicture."""
+    """A content as (1, 3, H, W), and its opacity (1, 1, H, W) or None, in [0, 1]. Raises BadImage."""
     image, alpha = open_with_alpha(path)
     opacity = None if alpha is None else planes(np.asarray(_scaled(path, alpha, size))[:, :, None])
     return planes(np.asarray(_scaled(path, image, size))), opacity
@@ -125,14 +125,14 @@ def _scaled(path: Path, image: Image.Image, size: int | None) -> Image.Image:
         return image
     width, height = scaled(image.size, size)
     if width * height > MAX_PIXELS:
-        raise BadPicture(f"{path}: {width} x {height} at this size is over {MAX_PIXELS:,} pixels")
+        raise BadImage(f"{path}: {width} x {height} at this size is over {MAX_PIXELS:,} pixels")
     return image.resize((width, height), Image.Resampling.LANCZOS)
 
 
 def _check_name(path: Path) -> bool:
     """What a disk cannot name is known before anything is computed. Raises UserError."""
     if len(os.fsencode(path.name)) > _NAME_BYTES:
-        raise UserError(f"{path.name[:60]}...: this name is too long for a file. Give its pictures shorter names.")
+        raise UserError(f"{path.name[:60]}...: this name is too long for a file. Give its images shorter names.")
     return True
 
 

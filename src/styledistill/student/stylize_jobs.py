@@ -83,9 +83,9 @@ def plan(content: Path, styles: Path | Sequence[Path], out: Path, overwrite: boo
             Job(c, group, out / f"{'_'.join(p.stem for p in (c, *group))}.png") for c in contents for group in groups
         ]
     elif several:
-        raise UserError(f"{out}: a folder of pictures gives many results, so give a folder for them.")
+        raise UserError(f"{out}: a folder of images gives many results, so give a folder for them.")
     elif out.suffix.lower() not in FORMATS:
-        raise UserError(f"{out}: no such folder, and no name of a picture ({', '.join(FORMATS)}). Give one of them.")
+        raise UserError(f"{out}: no such folder, and no name of an image ({', '.join(FORMATS)}). Give one of them.")
     else:
         jobs = [Job(content, groups[0], out)]
     _refuse_equal_names(jobs)
@@ -107,7 +107,7 @@ def check(jobs: Sequence[Job], options: Options) -> int:
         raise UserError(f"{options.outside}: a style for what a mask leaves out needs --mask.")
     for path in (options.mask, options.outside):
         if path and not path.is_file():
-            raise UserError(f"{path}: no such picture.")
+            raise UserError(f"{path}: no such image.")
     mask, largest = upright_size(options.mask) if options.mask else None, 0
     for path, of_content in groupby(jobs, key=lambda job: job.content):
         size = upright_size(path)
@@ -143,17 +143,17 @@ def _refuse_sides(path: Path, width: int, height: int) -> None:
 def _images(path: Path) -> list[Path]:
     """The image itself, or the files of a folder whose names say that they are images, sorted."""
     if not path.exists():
-        raise UserError(f"{path}: no such picture or folder.")
+        raise UserError(f"{path}: no such image or folder.")
     if path.is_file():
         return [path]
     if not path.is_dir():
-        raise UserError(f"{path}: neither a file nor a folder. Give a picture or a folder of pictures.")
+        raise UserError(f"{path}: neither a file nor a folder. Give an image or a folder of images.")
     found = image_files.at_top(path)
-    if not found.pictures:
-        raise UserError(f"{path}: no pictures in this folder (folders inside it are not searched).")
+    if not found.images:
+        raise UserError(f"{path}: no images in this folder (folders inside it are not searched).")
     for line in image_files.told(found.left_out, str(path)):
         announce(line)
-    return [path / name for name in found.pictures]
+    return [path / name for name in found.images]
 
 
 def _refuse_made(jobs: list[Job], out: Path) -> None:
@@ -169,7 +169,7 @@ def _refuse_equal_names(jobs: list[Job]) -> None:
         other = first.setdefault(job.out.name.casefold(), job)  # some file systems ignore case
         if other is not job:
             pairs = " and ".join(f"{j.content.name} with {', '.join(s.name for s in j.styles)}" for j in (other, job))
-            raise UserError(f"{job.out}: both {pairs} would get this name. Rename one of these pictures.")
+            raise UserError(f"{job.out}: both {pairs} would get this name. Rename one of these images.")
 
 
 def _refuse_unwritable(folder: Path) -> None:
@@ -185,7 +185,7 @@ def _refuse_overwriting(jobs: list[Job]) -> None:
     inputs = {_identity(path) for job in jobs for path in (job.content, *job.styles)}
     for job in jobs:
         if job.out.exists() and _identity(job.out) in inputs:
-            raise UserError(f"{job.out}: is one of the pictures to work on. Choose another name or folder.")
+            raise UserError(f"{job.out}: is one of the images to work on. Choose another name or folder.")
 
 
 def _identity(path: Path) -> tuple[int, int]:

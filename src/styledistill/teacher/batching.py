@@ -70,7 +70,7 @@ class Batching:
         else:
             raise UserError(
                 "teacher: the GPU's memory is too small. Set teacher.features to recompute, teacher.dtype to float16, "
-                "or take smaller pictures."
+                "or take smaller images."
             )
 
 

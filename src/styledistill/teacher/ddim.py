@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..core.errors import UserError
 
-# The step count of the published pictures. Only there the authors' ldm code drops its first reverse step.
+# The step count of the published images. Only there the authors' ldm code drops its first reverse step.
 LDM_PUBLISHED_STEPS = 50
 
 
@@ -32,7 +32,7 @@ class Convention:
     """Everything in which the authors' two implementations differ.
 
     inversion: steps from clean to noisy. sampling: steps back; each timestep is also one of the inversion.
-    adain_eps: added to the content's standard deviation. decode_x0: the picture is the clean latent that the last step
+    adain_eps: added to the content's standard deviation. decode_x0: the image is the clean latent that the last step
     predicts, and not the latent after that step (which sits at abar[0]).
     """
 
@@ -47,7 +47,7 @@ def ldm(levels: list[float], steps: int) -> Convention:
     grid, stride = _grid(levels, steps)
     ends = [min(t + stride, len(levels) - 1) for t in grid]
     inversion = [Step(t, levels[t], levels[end]) for t, end in zip(grid, ends, strict=True)]
-    # The authors skip t=981 but hand in the latent of t=999; the published pictures depend on it. At other counts
+    # The authors skip t=981 but hand in the latent of t=999; the published images depend on it. At other counts
     # their code injects nothing or fails, so there all steps are done.
     start = steps - 1 if steps == LDM_PUBLISHED_STEPS else steps
     return Convention(tuple(inversion), _sampling(levels, grid[:start], stride), adain_eps=0.0, decode_x0=False)

@@ -28,7 +28,7 @@ from .pair_cache import PairStore
 
 # The part of the free memory that kept features of all timesteps may take before `auto` recomputes them instead.
 CACHE_SHARE = 0.4
-# Pixels per forward of the VAE, whose activations stand at full resolution: 4 pictures of 512 x 512, about 5 GB.
+# Pixels per forward of the VAE, whose activations stand at full resolution: 4 images of 512 x 512, about 5 GB.
 VAE_PIXELS = 1 << 20
 # What decides the numbers; the engine, which only orders the work, is no part of a finished pair's key.
 METHOD = [f"styledistill.teacher.{name}" for name in ("ddim", "injection", "styleid")]
@@ -64,7 +64,7 @@ class Model:
 
 @dataclass
 class Inverted:
-    """Inverted pictures of one role.
+    """Inverted images of one role.
 
     levels[k]: the latents (N, C, h, w) that entered inversion step k; levels[-1]: the last ones. banks: the features by
     timestep, where they are kept.
@@ -84,7 +84,7 @@ class Teacher:
         self.layers = choose_layers(model.unet, settings.layers) if settings.injection else []
         self.gammas = styleid.gammas(settings.gamma, len(self.convention.sampling))
         self._batching = Batching(model.vae, settings.batch)
-        self.forwards = 0  # pictures that went through the UNet, for benchmarks
+        self.forwards = 0  # images that went through the UNet, for benchmarks
         self._step_of = {step.timestep: k for k, step in enumerate(self.convention.inversion)}
         self._prompt = model.null_text.to(model.device, model.dtype)
         with torch.no_grad():
@@ -93,17 +93,17 @@ class Teacher:
 
     @property
     def key(self) -> dict[str, Any]:
-        """What a finished pair depends on besides its two pictures.
+        """What a finished pair depends on besides its two images.
 
-        Batch size, kept or recomputed features and compilation are left out: they reorder sums, which may move a
-        picture by one level, and a store that forgot all pairs when a GPU had to halve its batch would be of no use.
+        Batch size, kept or recomputed features and compilation are left out: they reorder sums, which may move an
+        image by one level, and a store that forgot all pairs when a GPU had to halve its batch would be of no use.
         """
         asked = self.settings.model_dump(mode="json")
         method = {name: asked[name] for name in ("convention", "steps", "gamma", "temperature", "adain", "dtype")}
         code = fingerprint_modules(METHOD)
         return {**method, "layers": self.layers, "weights": self.model.weights, "code": code}
 
-    # --- pictures -----------------------------------------------------------------------------------------------
+    # --- images -----------------------------------------------------------------------------------------------
 
     @torch.no_grad()
     def stylize(
@@ -114,61 +114,61 @@ class Teacher:
         on_done: Callable[[int], None] | None = None,
         names: Sequence[str] | None = None,
     ) -> Tensor:
-        """The pictures of the pairs (contents[i], styles[i]).
+        """The images of the pairs (contents[i], styles[i]).
 
         contents (N, 3, H, W), styles (N, 3, H', W') in [0, 1]; rounded to 8 bits before anything is computed, as the
-        returned (N, 3, H, W) are. Equal pictures are inverted once, equal pairs computed once, and pairs in `store` not
+        returned (N, 3, H, W) are. Equal images are inverted once, equal pairs computed once, and pairs in `store` not
         at all; new ones go there as soon as their chunk is done. on_done is told how many more of the N are done.
-        names: of the N pairs, for messages. Raises UserError for sizes that do not fit the latent grid and for a
-        picture that is not finite even in float32.
+        names: of the N pairs, for messages. Raises UserError for sizes that do not fit the latent grid and for an
+        image that is not finite even in float32.
         """
         self._check_sizes(contents, styles)
-        content_pictures, content_of = _distinct(to_uint8(contents))
-        style_pictures, style_of = _distinct(to_uint8(styles))
+        content_images, content_of = _distinct(to_uint8(contents))
+        style_images, style_of = _distinct(to_uint8(styles))
         pairs = list(zip(content_of, style_of, strict=True))
         uses = Counter(pairs)
         done: dict[Pair, Tensor] = {}
         broken: list[Pair] = []
 
-        def finish(pair: Pair, picture: np.ndarray, store: PairStore | None) -> None:
+        def finish(pair: Pair, image: np.ndarray, store: PairStore | None) -> None:
             if store is not None:
-                store.put(content_pictures[pair[0]], style_pictures[pair[1]], picture)
-            done[pair] = from_uint8(picture)[0]
+                store.put(content_images[pair[0]], style_images[pair[1]], image)
+            done[pair] = from_uint8(image)[0]
             if on_done is not None:
                 on_done(uses[pair])
 
         for pair in uses if store is not None else ():
-            found = store.get(content_pictures[pair[0]], style_pictures[pair[1]])
+            found = store.get(content_images[pair[0]], style_images[pair[1]])
             if found is not None:
                 finish(pair, found, None)
         for group in groups(list(uses)):
-            for pair, picture in self._missing_of(group, done.keys(), content_pictures, style_pictures):
-                if bool(picture.isfinite().all()):
-                    finish(pair, to_uint8(picture[None])[0], store)
+            for pair, image in self._missing_of(group, done.keys(), content_images, style_images):
+                if bool(image.isfinite().all()):
+                    finish(pair, to_uint8(image[None])[0], store)
                 else:
                     broken.append(pair)
         if broken:
             rows = [pairs.index(pair) for pair in broken]
             labels = [names[row] if names else f"number {row}" for row in rows]
             again = self._in_float32(contents[rows], styles[rows], labels)
-            for pair, picture in zip(broken, to_uint8(again), strict=True):
-                finish(pair, picture, store)
+            for pair, image in zip(broken, to_uint8(again), strict=True):
+                finish(pair, image, store)
         return torch.stack([done[pair] for pair in pairs])
 
     def _check_sizes(self, contents: Tensor, styles: Tensor) -> None:
         grid = _vae_factor(self.model.vae) * 2 ** (len(self.model.unet.config.block_out_channels) - 1)
-        for role, pictures in (("content", contents), ("style", styles)):
-            height, width = pictures.shape[-2:]
+        for role, images in (("content", contents), ("style", styles)):
+            height, width = images.shape[-2:]
             if not height or not width or height % grid or width % grid:
                 raise UserError(
-                    f"teacher: a {role} picture of {width} x {height} pixels does not fit the latent grid; "
+                    f"teacher: a {role} image of {width} x {height} pixels does not fit the latent grid; "
                     f"both sides must be multiples of {grid}."
                 )
 
     def _missing_of(
-        self, group: list[Pair], done: Container[Pair], content_pictures: np.ndarray, style_pictures: np.ndarray
+        self, group: list[Pair], done: Container[Pair], content_images: np.ndarray, style_images: np.ndarray
     ) -> Iterator[tuple[Pair, Tensor]]:
-        """The not yet finished pairs of a group with their pictures (3, H, W), chunk by chunk."""
+        """The not yet finished pairs of a group with their images (3, H, W), chunk by chunk."""
         missing = [pair for pair in group if pair not in done]
         if not missing:
             return
@@ -176,8 +176,8 @@ class Teacher:
         # of the whole group decides who shares a forward, whatever of it is finished already.
         c_ids = whole_batches([c for c, _ in group], {c for c, _ in missing}, self.settings.batch)
         s_ids = whole_batches([s for _, s in group], {s for _, s in missing}, self.settings.batch)
-        c_latents = self.encode(from_uint8(content_pictures[c_ids]))
-        s_latents = self.encode(from_uint8(style_pictures[s_ids]))
+        c_latents = self.encode(from_uint8(content_images[c_ids]))
+        s_latents = self.encode(from_uint8(style_images[s_ids]))
         cached = self._plan_memory(c_latents, s_latents)
         contents, styles = self.invert(c_latents, "content", cached), self.invert(s_latents, "style", cached)
         size = min(self._batching.unet, len(group))
@@ -197,7 +197,7 @@ class Teacher:
         """Half precision has overflowed: the same pairs once more in float32."""
         if self.model.dtype == torch.float32:
             raise UserError(
-                f"teacher: the picture of pair {names[0]} is not finite in float32. Leave its content or style out of "
+                f"teacher: the image of pair {names[0]} is not finite in float32. Leave its content or style out of "
                 "its source, or check teacher.weights."
             )
         exact = replace(self.model, unet=self.model.exact_unet())
@@ -206,13 +206,13 @@ class Teacher:
     # --- latents ------------------------------------------------------------------------------------------------
 
     @torch.no_grad()
-    def encode(self, pictures: Tensor) -> Tensor:
-        """Pictures (N, 3, H, W) in [0, 1] to latents (N, C, h, w), float32, on the model's device."""
-        return self._through_vae(styleid.encode, pictures, pictures.shape[-2:].numel())
+    def encode(self, images: Tensor) -> Tensor:
+        """Images (N, 3, H, W) in [0, 1] to latents (N, C, h, w), float32, on the model's device."""
+        return self._through_vae(styleid.encode, images, images.shape[-2:].numel())
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:
-        """Latents (N, C, h, w) to pictures (N, 3, H, W), not clamped."""
+        """Latents (N, C, h, w) to images (N, 3, H, W), not clamped."""
         return self._through_vae(styleid.decode, latents, latents.shape[-2:].numel() * _vae_factor(self.model.vae) ** 2)
 
     def _through_vae(self, convert: Callable[[nn.Module, Tensor], Tensor], values: Tensor, pixels: int) -> Tensor:
@@ -280,7 +280,7 @@ class Teacher:
         return self._predict(latents, timestep, through(Injection(*banks, *rows, gamma, self.settings.temperature)))
 
     def _bank(self, inverted: Inverted, timestep: int) -> Bank:
-        """Features of the pictures at a timestep: from the latents for which the inversion asked the network there."""
+        """Features of the images at a timestep: from the latents for which the inversion asked the network there."""
         if timestep in inverted.banks:
             return inverted.banks[timestep]
         latents = inverted.levels[self._step_of[timestep]]
@@ -318,7 +318,7 @@ class Teacher:
         return output[0].float()
 
     def _plan_memory(self, contents: Tensor, styles: Tensor) -> bool:
-        """Whether features are kept; on a GPU also the batch: what its memory holds, measured with one picture."""
+        """Whether features are kept; on a GPU also the batch: what its memory holds, measured with one image."""
         device = self.model.device
         kept = feature_bytes(self.model.unet, self.layers, contents, "content")
         kept += feature_bytes(self.model.unet, self.layers, styles, "style")
@@ -334,7 +334,7 @@ def _vae_factor(vae: nn.Module) -> int:
     return 2 ** (len(vae.config.block_out_channels) - 1)
 
 
-def _distinct(pictures: np.ndarray) -> tuple[np.ndarray, list[int]]:
+def _distinct(images: np.ndarray) -> tuple[np.ndarray, list[int]]:
     """The distinct ones of (N, H, W, 3) in order of appearance, and for each of the N its place among them."""
-    first, place = distinct(picture.tobytes() for picture in pictures)
-    return pictures[first], place
+    first, place = distinct(image.tobytes() for image in images)
+    return images[first], place

@@ -26,10 +26,10 @@ class Enough(Exception):
 
 
 class Exchange(Protocol):
-    """What a forward of some pictures does in the injected layers."""
+    """What a forward of some images does in the injected layers."""
 
     def part(self, rows: slice) -> Exchange:
-        """The same for some of the pictures."""
+        """The same for some of the images."""
         ...
 
     def tokens(self, layer: int, attention: nn.Module, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor, float]:
@@ -39,13 +39,13 @@ class Exchange(Protocol):
 
 @dataclass
 class Bank:
-    """Attention features of `count` pictures at one timestep: by (layer, part), a tensor (count, tokens, channels)."""
+    """Attention features of `count` images at one timestep: by (layer, part), a tensor (count, tokens, channels)."""
 
     count: int
     features: dict[tuple[int, Part], Tensor] = field(default_factory=dict)
 
     def put(self, layer: int, part: Part, rows: slice, tokens: Tensor) -> None:
-        """Keep the `tokens` of the pictures `rows`."""
+        """Keep the `tokens` of the images `rows`."""
         if (layer, part) not in self.features:
             self.features[layer, part] = tokens.new_empty((self.count, *tokens.shape[1:]))
         self.features[layer, part][rows] = tokens
@@ -64,12 +64,12 @@ class Recording:
     stop_after: int | None = None
 
     def part(self, rows: slice) -> Recording:
-        """The same for some of the pictures."""
+        """The same for some of the images."""
         first = self.rows.start
         return replace(self, rows=slice(first + rows.start, first + rows.stop))
 
     def tokens(self, layer: int, attention: nn.Module, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor, float]:
-        """The picture's own tokens, of which the wanted ones are kept. Raises Enough in the layer `stop_after`."""
+        """The image's own tokens, of which the wanted ones are kept. Raises Enough in the layer `stop_after`."""
         last = layer == self.stop_after
         projections = {"query": attention.to_q, "key": attention.to_k, "value": attention.to_v}
         wanted = PARTS[self.role]
@@ -85,7 +85,7 @@ class Recording:
 class Injection:
     """Attn(gamma Q_c + (1 - gamma) Q_cs, K_s, V_s) with the logits times `temperature` (StyleID, section 4).
 
-    contents, styles: banks of one timestep. content_rows, style_rows: for each picture of the batch its row in them.
+    contents, styles: banks of one timestep. content_rows, style_rows: for each image of the batch its row in them.
     """
 
     contents: Bank
@@ -96,11 +96,11 @@ class Injection:
     temperature: float
 
     def part(self, rows: slice) -> Injection:
-        """The same for some of the pictures."""
+        """The same for some of the images."""
         return replace(self, content_rows=self.content_rows[rows], style_rows=self.style_rows[rows])
 
     def tokens(self, layer: int, attention: nn.Module, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor, float]:
-        """The mixed query; key and value of the style, so that the picture's own are not computed."""
+        """The mixed query; key and value of the style, so that the image's own are not computed."""
         own = attention.to_q(hidden)
         query = torch.lerp(own, self.contents.features[layer, "query"][self.content_rows], self.gamma)
         key = self.styles.features[layer, "key"][self.style_rows]

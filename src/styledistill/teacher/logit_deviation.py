@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from .engine import Pair, Teacher
 from .injection import Exchange
 
-Found = dict[int, list[Tensor]]  # by layer, a deviation per picture
+Found = dict[int, list[Tensor]]  # by layer, a deviation per image
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Watched:
     found: Found
 
     def part(self, rows: slice) -> Watched:
-        """The same for some of the pictures."""
+        """The same for some of the images."""
         return Watched(self.inner.part(rows), self.found)
 
     def tokens(self, layer: int, attention: nn.Module, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor, float]:
@@ -38,14 +38,14 @@ class Watched:
 
 
 class SelfAttended:
-    """No exchange: every picture attends to itself."""
+    """No exchange: every image attends to itself."""
 
     def part(self, rows: slice) -> SelfAttended:
-        """The same for some of the pictures."""
+        """The same for some of the images."""
         return self
 
     def tokens(self, layer: int, attention: nn.Module, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor, float]:
-        """The picture's own query, key and value."""
+        """The image's own query, key and value."""
         return attention.to_q(hidden), attention.to_k(hidden), attention.to_v(hidden), 1.0
 
 
@@ -70,7 +70,7 @@ def attention_deviation(teacher: Teacher, contents: Tensor, styles: Tensor) -> l
     """
     pairs = [(c, s) for c in range(len(contents)) for s in range(len(styles))]
     inverted = [
-        teacher.invert(teacher.encode(pictures), role) for pictures, role in ((contents, "content"), (styles, "style"))
+        teacher.invert(teacher.encode(images), role) for images, role in ((contents, "content"), (styles, "style"))
     ]
     return [
         {"timestep": step.timestep, "layer": layer, "kind": kind, "deviation": torch.cat(values).mean().item()}

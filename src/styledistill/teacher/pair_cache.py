@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from ..core.errors import BadPicture
+from ..core.errors import BadImage
 from ..core.files import canonical_json, sha256_bytes, write_bytes, write_json
 from ..core.images import encode_png, open_rgb
 
 
 class PairStore:
-    """Pictures below root/<hash of key>/<aa>/, named by the bytes of their content and style.
+    """Images below root/<hash of key>/<aa>/, named by the bytes of their content and style.
 
-    key: everything else that a picture depends on (`Teacher.key`). Each file's own sha256 stands in its name, so one
-    rename makes a picture and its proof at once; a file with other bytes counts as missing and is removed.
+    key: everything else that an image depends on (`Teacher.key`). Each file's own sha256 stands in its name, so one
+    rename makes an image and its proof at once; a file with other bytes counts as missing and is removed.
     """
 
     def __init__(self, root: Path, key: dict[str, Any]) -> None:
@@ -26,27 +26,27 @@ class PairStore:
             write_json(self.folder / "key.json", key)
 
     def get(self, content: np.ndarray, style: np.ndarray) -> np.ndarray | None:
-        """The picture of a pair, uint8 (H, W, 3), or None. content, style: uint8 (H, W, 3)."""
+        """The image of a pair, uint8 (H, W, 3), or None. content, style: uint8 (H, W, 3)."""
         folder, name = self._place(content, style)
         for path in sorted(folder.glob(f"{name}.*.png")):
             try:
                 data = path.read_bytes()
                 if sha256_bytes(data)[:32] == path.name.split(".")[1]:
                     return np.array(open_rgb(data))
-            except (OSError, BadPicture):
+            except (OSError, BadImage):
                 pass  # unreadable is as good as missing: the pair is made again
             path.unlink(missing_ok=True)
         return None
 
-    def put(self, content: np.ndarray, style: np.ndarray, picture: np.ndarray) -> None:
-        """Keep the picture of a pair; all uint8 (H, W, 3)."""
+    def put(self, content: np.ndarray, style: np.ndarray, image: np.ndarray) -> None:
+        """Keep the image of a pair; all uint8 (H, W, 3)."""
         folder, name = self._place(content, style)
-        data = encode_png(picture)
+        data = encode_png(image)
         write_bytes(folder / f"{name}.{sha256_bytes(data)[:32]}.png", data)
 
     def _place(self, content: np.ndarray, style: np.ndarray) -> tuple[Path, str]:
         digest = hashlib.sha256()
-        for picture in (content, style):
-            digest.update(repr(picture.shape).encode() + np.ascontiguousarray(picture).tobytes())
+        for image in (content, style):
+            digest.update(repr(image.shape).encode() + np.ascontiguousarray(image).tobytes())
         name = digest.hexdigest()[:32]
         return self.folder / name[:2], name

@@ -14,12 +14,12 @@ from ..config import GammaSchedule
 
 
 def encode(vae: nn.Module, pictures: Tensor) -> Tensor:
-    """Pictures (N, 3, H, W) in [0, 1] to scaled latents (N, C, h, w): the posterior's mode, never a sample."""
+    """Images (N, 3, H, W) in [0, 1] to scaled latents (N, C, h, w): the posterior's mode, never a sample."""
     return vae.encode(pictures * 2 - 1).latent_dist.mode() * vae.config.scaling_factor
 
 
 def decode(vae: nn.Module, latents: Tensor) -> Tensor:
-    """Scaled latents (N, C, h, w) to pictures (N, 3, H, W), not yet clamped to [0, 1]."""
+    """Scaled latents (N, C, h, w) to images (N, 3, H, W), not yet clamped to [0, 1]."""
     return vae.decode(latents / vae.config.scaling_factor).sample / 2 + 0.5
 
 

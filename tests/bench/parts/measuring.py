@@ -41,16 +41,16 @@ class Block:
         """How many."""
         return self.contents * self.styles
 
-    def pictures(self) -> tuple[Tensor, Tensor]:
+    def images(self) -> tuple[Tensor, Tensor]:
         """Contents and styles (pairs, 3, side, side); noise, because no time depends on what they show."""
         contents, styles = (noise(n, self.side, seed) for n, seed in ((self.contents, 1), (self.styles, 2)))
         return contents.repeat_interleave(self.styles, 0), styles.repeat(self.contents, 1, 1, 1)
 
 
 def noise(count: int, side: int, seed: int) -> Tensor:
-    """Pictures (count, 3, side, side) of 8-bit levels in [0, 1]."""
-    pictures = torch.rand(count, 3, side, side, generator=torch.Generator().manual_seed(seed))
-    return from_uint8(to_uint8(pictures))
+    """Images (count, 3, side, side) of 8-bit levels in [0, 1]."""
+    images = torch.rand(count, 3, side, side, generator=torch.Generator().manual_seed(seed))
+    return from_uint8(to_uint8(images))
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Cost:
 class Turns:
     """Injected forwards and bare ones of the same batch, in turns.
 
-    ratios: injected over bare. bare: seconds. content_bytes, style_bytes: one picture's features at one timestep.
+    ratios: injected over bare. bare: seconds. content_bytes, style_bytes: one image's features at one timestep.
     """
 
     ratios: list[float]
@@ -84,7 +84,7 @@ class Turns:
 
     @property
     def of_plain_pair(self) -> int:
-        """Bytes that the plain implementation keeps of a pair at one timestep: all three parts of both pictures."""
+        """Bytes that the plain implementation keeps of a pair at one timestep: all three parts of both images."""
         return 2 * (self.content_bytes + self.style_bytes)
 
 
@@ -101,9 +101,9 @@ class TimedTeacher(Teacher):
 
     vae_seconds = 0.0
 
-    def encode(self, pictures: Tensor) -> Tensor:
+    def encode(self, images: Tensor) -> Tensor:
         """As the engine does."""
-        return self._timed(super().encode, pictures)
+        return self._timed(super().encode, images)
 
     def decode(self, latents: Tensor) -> Tensor:
         """As the engine does."""
@@ -125,7 +125,7 @@ def engine(subject: Subject, **changes: Any) -> TimedTeacher:
 def count_forwards(subject: Subject, block: Block, features: str, convention: str) -> float:
     """Forwards per pair at 50 steps, counted by the engine."""
     teacher = engine(subject, features=features, convention=convention, steps=PUBLISHED_STEPS, batch=32)
-    teacher.stylize(*block.pictures())
+    teacher.stylize(*block.images())
     return teacher.forwards / block.pairs
 
 
@@ -135,7 +135,7 @@ def block_cost(
     """A whole block in the engine. `between` is called after every row of pairs, and its time taken off."""
     teacher = engine(subject, **settings)
     device = subject.model.device
-    contents, styles = block.pictures()
+    contents, styles = block.images()
     done = paused = 0
 
     def pause(count: int) -> None:
@@ -219,7 +219,7 @@ def held_features(subject: Subject, block: Block, steps: int) -> int:
     handle = subject.model.unet.conv_in.register_forward_pre_hook(look)
     try:
         # Large batches, because every look takes as long as a small forward.
-        engine(subject, features="recompute", steps=steps, batch=block.pairs).stylize(*block.pictures())
+        engine(subject, features="recompute", steps=steps, batch=block.pairs).stylize(*block.images())
     finally:
         handle.remove()
     return most
@@ -259,11 +259,11 @@ def plain_cost(subject: Subject, turns: Turns, steps: int, pairs: int) -> Cost:
         temperature=TEMPERATURE,
         decode=decode,
     )
-    pictures = [(noise(1, subject.side, 10 + n), noise(1, subject.side, 50 + n)) for n in range(pairs)]
+    images = [(noise(1, subject.side, 10 + n), noise(1, subject.side, 50 + n)) for n in range(pairs)]
     memory = Peak(device)
     handle = subject.stock.register_forward_hook(count)
     start = now(device)
-    latents = [[styleid.encode(vae, of.to(device, dtype)).float() for of in pair] for pair in pictures]
+    latents = [[styleid.encode(vae, of.to(device, dtype)).float() for of in pair] for pair in images]
     encoding = now(device) - start
     for content, style in latents:
         plain.stylize(content, style)

@@ -1,4 +1,4 @@
-"""STTR computed as its authors' program does: same weights, same pictures, another way."""
+"""STTR computed as its authors' program does: same weights, same images, another way."""
 
 from __future__ import annotations
 

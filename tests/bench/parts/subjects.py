@@ -59,7 +59,7 @@ class Subject:
     """A model to be measured.
 
     stock: its UNet once more, with diffusers' own attention on the same weights. plain_vae: its VAE in the UNet's
-    precision, in which the authors' program decodes. side: of its pictures, in pixels.
+    precision, in which the authors' program decodes. side: of its images, in pixels.
     """
 
     name: str
@@ -117,7 +117,7 @@ def sd14(device: torch.device, dtype: torch.dtype) -> Subject:
 
 
 def _random(kind: Any, config: dict[str, Any], device: torch.device, dtype: torch.dtype) -> nn.Module:
-    # Not diffusers' own initialisation, which takes a minute for a billion numbers.
+    # Not diffusers' own initialization, which takes a minute for a billion numbers.
     with torch.device("meta"):
         module = kind(**config)
     layout = torch.channels_last if device.type == "cuda" else torch.contiguous_format
@@ -127,7 +127,7 @@ def _random(kind: Any, config: dict[str, Any], device: torch.device, dtype: torc
         if weight.ndim > 1:
             weight.uniform_(-1, 1).mul_((3 / weight[0].numel()) ** 0.5)
         else:
-            weight.fill_(float(name.endswith("weight")))  # normalisations do nothing
+            weight.fill_(float(name.endswith("weight")))  # normalizations do nothing
     return module
 
 

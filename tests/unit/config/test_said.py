@@ -88,7 +88,7 @@ SAID: dict[str, dict[str, dict[str, object]]] = {
     "networks.art_inception": {"networks": {"art_inception": "seeded"}},
     "networks.inception": {"metrics": {"fid": "art_inception"}, "networks": {"inception": "seeded"}},
     "teacher.temperature": {"teacher": {"injection": False, "temperature": 2.0}},
-    "sources.more": {"sources": {"more": {"kind": "procedural", "pictures": "scenes", "count": 3}}},
+    "sources.more": {"sources": {"more": {"kind": "procedural", "images": "scenes", "count": 3}}},
 }
 
 
@@ -169,7 +169,7 @@ def test_no_text_is_read_in_the_locales_encoding() -> None:
 
 
 def test_int8_weights_do_not_round_activations() -> None:
-    """onnxruntime 1.25 and later: one large activation would spoil its neighbours, by percents."""
+    """onnxruntime 1.25 and later: one large activation would spoil its neighbors, by percents."""
     import onnxruntime
 
     rng = np.random.default_rng(1)

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from styledistill import config
+from styledistill.config.reading import validate
 from styledistill.core.errors import UserError
 
 ROOT = Path(__file__).parents[3]
@@ -89,7 +90,20 @@ def test_a_missing_section_is_named():
 
 def test_all_faults_are_told_at_once_each_in_a_line():
     with pytest.raises(UserError) as caught:
-        config.validate({**_default(), "seed": -1, "colour": "red"})
+        config.validate({**_default(), "seed": -1, "color": "red"})
     lines = str(caught.value).splitlines()
     assert len(lines) == 2
     assert all(line.startswith("configuration: ") for line in lines)
+
+
+def test_former_names_of_keys_are_still_read():
+    new = _default()
+    new["sources"]["drawn"] = {"kind": "procedural", "images": "scenes", "count": 9, "license": "mit"}
+    new["distill"]["gram_per_image"] = False
+    old = yaml.safe_load(yaml.safe_dump(new))
+    old["sources"]["drawn"] = {"kind": "procedural", "pictures": "scenes", "count": 9, "licence": "mit"}
+    old["distill"]["gram_per_picture"] = old["distill"].pop("gram_per_image")
+    assert validate(old) == config.parse(new)
+    old["sources"]["drawn"]["images"] = "faces"
+    with pytest.raises(UserError, match="pictures"):
+        validate(old)

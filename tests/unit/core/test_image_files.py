@@ -1,4 +1,4 @@
-"""One answer to what is a picture: by name, wherever it lies."""
+"""One answer to what is an image: by name, wherever it lies."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ def indexed(folder: Path, **options: str) -> config.FolderSource:
 
 
 def test_by_name_alone() -> None:
-    assert [name for name in READ if not image_files.is_picture(name)] == []
-    assert [name for name in [*PASSED_OVER, *FOREIGN, "notes.txt", "png"] if image_files.is_picture(name)] == []
+    assert [name for name in READ if not image_files.is_image(name)] == []
+    assert [name for name in [*PASSED_OVER, *FOREIGN, "notes.txt", "png"] if image_files.is_image(name)] == []
 
 
 def test_no_suffix_asks_another_program() -> None:
@@ -69,7 +69,7 @@ def test_no_suffix_asks_another_program() -> None:
 def test_everything_is_taken_passed_over_or_named(tmp_path: Path) -> None:
     source = indexed(laid(tmp_path, [*READ, *PASSED_OVER, *FOREIGN, "notes.txt", "more.txt", "README"]))
     assert registry.names(source) == sorted(READ)
-    named = {entry.picture: entry.reason for entry in registry.left_out(source)}
+    named = {entry.image: entry.reason for entry in registry.left_out(source)}
     assert set(FOREIGN) < set(named)
     assert "save it as PNG or JPEG" in named["m.heic"]
     assert "1 more of this kind" in named["more.txt"] and "no suffix" in named["README"]
@@ -89,7 +89,7 @@ def test_linked_folders_are_followed_once(tmp_path: Path) -> None:
     names = registry.names(source)
     assert sorted(Path(name).name for name in names) == ["a.png", "b.png", "d.png"]
     assert "z/a.png" in names and "more/b.png" in names
-    assert {entry.picture for entry in registry.left_out(source)} == {"nowhere.png", "itself"}
+    assert {entry.image for entry in registry.left_out(source)} == {"nowhere.png", "itself"}
     assert {entry[0] for entry in source.stamp()} == {*names, "nowhere.png", "itself"}
 
 
@@ -105,14 +105,14 @@ def test_what_cannot_be_listed_is_named(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(os, "scandir", refused)
     assert registry.names(source) == ["a.png"]
     (entry,) = registry.left_out(source)
-    assert entry.picture == "locked" and "Permission denied" in entry.reason
+    assert entry.image == "locked" and "Permission denied" in entry.reason
 
 
 def test_a_pipe_is_named_and_not_opened(tmp_path: Path) -> None:
     os.mkfifo(laid(tmp_path, ["a.png"]) / "pipe.png")
     source = indexed(tmp_path)
     assert registry.names(source) == ["a.png"]
-    assert [entry.picture for entry in registry.left_out(source)] == ["pipe.png"]
+    assert [entry.image for entry in registry.left_out(source)] == ["pipe.png"]
     with pytest.raises(UserError, match=r"pipe\.png: neither a file nor a folder"):
         plan(tmp_path / "pipe.png", tmp_path / "a.png", tmp_path / "o.png")
 
@@ -211,12 +211,12 @@ def test_archives_take_what_a_source_takes_and_name_the_rest(
     pack(laid(tmp_path / "in", [*READ, *PASSED_OVER, *FOREIGN, *others]), file)
     source = config.ArchiveSource(kind="archive", address=str(file))
     assert registry.names(source) == sorted(READ)
-    named = {entry.picture: entry.reason for entry in registry.left_out(source)}
+    named = {entry.image: entry.reason for entry in registry.left_out(source)}
     assert set(named) == {*FOREIGN, min(PASSED_OVER), "notes.txt", "README"}
     assert "save it as PNG or JPEG" in named["m.heic"] and "1 more of this kind" in named["notes.txt"]
     assert f"hidden, or kept by another program for itself (and {len(PASSED_OVER) - 1} more" in named[min(PASSED_OVER)]
     some = config.ArchiveSource(kind="archive", address=str(file), pattern="*.[hp]*")  # as for folders
-    assert [entry.picture for entry in registry.left_out(some)] == ["m.heic"]
+    assert [entry.image for entry in registry.left_out(some)] == ["m.heic"]
 
 
 def test_a_step_tells_what_an_archive_has_besides_and_the_report_has_it(
@@ -229,7 +229,7 @@ def test_a_step_tells_what_an_archive_has_besides_and_the_report_has_it(
     assert result.exit_code == 0 and "excluded from photos: b.heic" in result.stderr
     assert "b.heic" in Path("i.excluded.csv").read_text("utf-8")  # which the report's page shows
     zipped(laid(tmp_path / "other", ["b.heic"]), tmp_path / "other.zip")
-    with pytest.raises(UserError, match=r"no pictures there \(looked for \*; b.heic is left out"):
+    with pytest.raises(UserError, match=r"no images there \(looked for \*; b.heic is left out"):
         registry.names(config.ArchiveSource(kind="archive", address="other.zip"))
 
 
@@ -239,7 +239,7 @@ def test_the_machine_does_not_decide(tmp_path: Path) -> None:
 
     code = (
         "import mimetypes; mimetypes.knownfiles.clear(); mimetypes.init([]); mimetypes.types_map.clear()\n"
-        "from styledistill.core import image_files; print(image_files.is_picture('a.avif'))"
+        "from styledistill.core import image_files; print(image_files.is_image('a.avif'))"
     )
     src = Path(__file__).parents[3] / "src"
     done = subprocess.run([sys.executable, "-c", code], cwd=src, capture_output=True, text=True)

@@ -1,4 +1,4 @@
-"""Of a picture's metadata only the turn and the colours matter: nothing else in a file costs it."""
+"""Of an image's metadata only the turn and the colors matter: nothing else in a file costs it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from styledistill.config import FolderSource
-from styledistill.core.errors import BadPicture
+from styledistill.core.errors import BadImage
 from styledistill.core.images import open_rgb
 from styledistill.sources import registry
 
@@ -47,9 +47,9 @@ def test_a_turned_photograph_with_an_odd_tag(tag: str, form: str, tmp_path: Path
     Image.fromarray(CORNERS).save(
         tmp_path / "a", format=form, exif=block, **({"lossless": True} if form == "WEBP" else {})
     )
-    picture = np.asarray(open_rgb(tmp_path / "a"))
-    assert picture.shape == (40, 24, 3)
-    assert picture[2, -3, 0] > 200 and picture[2, 2, 0] < 60  # red is at the top right now
+    image = np.asarray(open_rgb(tmp_path / "a"))
+    assert image.shape == (40, 24, 3)
+    assert image[2, -3, 0] > 200 and image[2, 2, 0] < 60  # red is at the top right now
 
 
 def png(*extra: tuple[bytes, bytes], broken: bool = False) -> bytes:
@@ -81,7 +81,7 @@ CHUNKS: dict[str, tuple[bytes, bytes]] = {
 
 @pytest.mark.parametrize("broken", [False, True], ids=["whole", "wrong checksum"])
 @pytest.mark.parametrize("kind", CHUNKS)
-def test_a_chunk_that_is_no_pixel_costs_no_picture(kind: str, broken: bool, tmp_path: Path) -> None:
+def test_a_chunk_that_is_no_pixel_costs_no_image(kind: str, broken: bool, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(png(CHUNKS[kind], broken=broken))
     assert (np.asarray(open_rgb(tmp_path / "a.png")) == CORNERS).all()
     assert (np.asarray(open_rgb((tmp_path / "a.png").read_bytes())) == CORNERS).all()
@@ -101,10 +101,10 @@ def test_the_turn_stays_where_the_text_is_passed_over(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [b"IHDR", b"IDAT"])
-def test_damaged_pixels_are_no_picture(name: bytes) -> None:
+def test_damaged_pixels_are_no_image(name: bytes) -> None:
     data = bytearray(png())
     data[data.index(name) + 9] ^= 1
-    with pytest.raises(BadPicture, match="cannot be read as a picture"):
+    with pytest.raises(BadImage, match="cannot be read as an image"):
         open_rgb(bytes(data))
 
 
@@ -112,7 +112,7 @@ def test_damaged_pixels_are_no_picture(name: bytes) -> None:
 
 
 def tiff(pixels: np.ndarray, photometric: int, planar: int = 1) -> bytes:
-    """An uncompressed TIFF of uint8 or uint16 pixels (H, W) or (H, W, 3); planar 2: one plane for each colour."""
+    """An uncompressed TIFF of uint8 or uint16 pixels (H, W) or (H, W, 3); planar 2: one plane for each color."""
     height, width = pixels.shape[:2]
     samples = 1 if pixels.ndim == 2 else 3
     bits = pixels.dtype.itemsize * 8
@@ -138,15 +138,15 @@ def tiff(pixels: np.ndarray, photometric: int, planar: int = 1) -> bytes:
     return b"II*\0" + struct.pack("<I", 8) + body + bytes(4) + extra.ljust(64, b"\0") + b"".join(strips)
 
 
-def test_colours_in_planes() -> None:
+def test_colors_in_planes() -> None:
     assert (np.asarray(open_rgb(tiff(CORNERS, 2, planar=2))) == CORNERS).all()
-    with pytest.raises(BadPicture, match="planes of more than 8 bits"):
+    with pytest.raises(BadImage, match="planes of more than 8 bits"):
         open_rgb(tiff(CORNERS.astype(np.uint16) * 257, 2, planar=2))
     assert (np.asarray(open_rgb(tiff(CORNERS.astype(np.uint16) * 257, 2))) == CORNERS).all()
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
-def test_grey_whose_white_is_zero(kind: type) -> None:
+def test_gray_whose_white_is_zero(kind: type) -> None:
     levels = np.array([[0, 51, 255]], np.uint8)
     stored = (255 - levels).astype(kind) * (257 if kind is np.uint16 else 1)
     assert np.asarray(open_rgb(tiff(stored, 0)))[0, :, 0].tolist() == [0, 51, 255]
@@ -154,19 +154,19 @@ def test_grey_whose_white_is_zero(kind: type) -> None:
 
 
 def test_the_reason_names_the_form() -> None:
-    with pytest.raises(BadPicture, match="a TIFF of a kind that is not known"):
+    with pytest.raises(BadImage, match="a TIFF of a kind that is not known"):
         open_rgb(b"II*\0" + struct.pack("<I", 8) + bytes(20))
-    with pytest.raises(BadPicture, match="of no known format"):
+    with pytest.raises(BadImage, match="of no known format"):
         open_rgb(b"words, words, words")
 
 
 # --- where they are met -------------------------------------------------------------------------------------------
 
 
-def test_a_picture_too_small_to_crop_from_is_named(tmp_path: Path) -> None:
+def test_an_image_too_small_to_crop_from_is_named(tmp_path: Path) -> None:
     for name, size in (("dot.png", (1, 1)), ("line.png", (1, 64)), ("least.png", (16, 99))):
         Image.new("RGB", size).save(tmp_path / name)
-    found = {entry.picture: entry for entry in registry.index(FolderSource(kind="folder", path=str(tmp_path)))}
+    found = {entry.image: entry for entry in registry.index(FolderSource(kind="folder", path=str(tmp_path)))}
     assert isinstance(found["least.png"], registry.Entry)
     assert re.match(r"1 x 64 pixels; a crop takes at least 16 x 16", found["line.png"].reason)
     assert isinstance(found["dot.png"], registry.Excluded)

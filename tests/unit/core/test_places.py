@@ -63,8 +63,8 @@ def test_the_home_folder(elsewhere: Path) -> None:
     (elsewhere / "home" / "x").touch()
     assert places.found("~/x") == elsewhere / "home" / "x"
     assert places.found("~nobody-of-this-name/x") == Path("~nobody-of-this-name/x")
-    source = config.FolderSource(kind="folder", path="~/pictures")
-    assert source.path == str(elsewhere / "home" / "pictures")
+    source = config.FolderSource(kind="folder", path="~/images")
+    assert source.path == str(elsewhere / "home" / "images")
     (elsewhere / "~").mkdir()
     (elsewhere / "~" / "x").touch()
     assert places.found("~/x") == Path("~/x")

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from archived import picture
+from archived import image
 from click.testing import CliRunner
 from serving import serving
 from torchvision.models import alexnet
@@ -381,14 +381,14 @@ def test_checkpoints_of_old_and_of_new_torch_are_told(no_hash):
     assert no_hash(buffer.getvalue())[0] == 0
 
 
-def test_a_page_in_place_of_a_picture_is_not_pinned_and_a_damaged_picture_is_not_refused(tmp_path):
-    for data, kept in ((PAGE, False), (b"", False), (picture(1)[:300], True), (picture(1, form="PNG"), True)):
+def test_a_page_in_place_of_an_image_is_not_pinned_and_a_damaged_image_is_not_refused(tmp_path):
+    for data, kept in ((PAGE, False), (b"", False), (image(1)[:300], True), (image(1, form="PNG"), True)):
         with serving(data) as server:
             if kept:
                 fetch(server, tmp_path / "00.png", sha256="", size=None)
                 (tmp_path / "00.png").unlink()
             else:
-                with pytest.raises(UserError, match=r"not the file wanted \((a web page|no picture)"):
+                with pytest.raises(UserError, match=r"not the file wanted \((a web page|no image)"):
                     fetch(server, tmp_path / "00.png", sha256="", size=None)
         assert names(tmp_path) == []
 

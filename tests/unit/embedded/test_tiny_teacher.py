@@ -21,16 +21,16 @@ def test_the_weights_are_those_of_the_recipe(name):
     assert files == set(recipe["sha256"])
 
 
-def test_latents_are_standardised_and_pictures_stay():
+def test_latents_are_standardized_and_images_stay():
     torch.manual_seed(0)
     vae = tiny_teacher.build_vae()
     torch.nn.init.normal_(vae.quant_conv.bias, std=2.0)
     pool = np.random.default_rng(0).integers(0, 256, (32, 32, 32, 3), dtype=np.uint8)
-    picture = next(tiny_teacher.whole_batches(pool, 4))
+    image = next(tiny_teacher.whole_batches(pool, 4))
     with torch.no_grad():
-        before = vae.decode(vae.encode(picture).latent_dist.mean).sample
-        tiny_teacher.standardise_latents(vae, pool)
-        after = vae.decode(vae.encode(picture).latent_dist.mean).sample
+        before = vae.decode(vae.encode(image).latent_dist.mean).sample
+        tiny_teacher.standardize_latents(vae, pool)
+        after = vae.decode(vae.encode(image).latent_dist.mean).sample
         latents = tiny_teacher.encode_pool(vae, pool)
     torch.testing.assert_close(after, before, rtol=1e-3, atol=1e-4)
     assert latents.mean((0, 2, 3)).abs().max() < 0.05

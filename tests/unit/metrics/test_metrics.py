@@ -12,7 +12,7 @@ from styledistill import perceptual
 from styledistill.config import Metrics, Networks
 from styledistill.core.files import write_json
 from styledistill.core.images import save_png
-from styledistill.core.tensors import load_pictures, to_uint8
+from styledistill.core.tensors import load_images, to_uint8
 from styledistill.metrics import image_measures
 from styledistill.metrics.cfsd import cfsd
 from styledistill.metrics.fid import activations, artfid, frechet_distance
@@ -32,8 +32,8 @@ SRC = Path(__file__).parents[3] / "src"
 SEEDED = Networks(**dict.fromkeys(("vgg19", "vgg16", "alexnet", "inception", "art_inception"), "seeded"))
 
 
-def pictures(count, size=64, seed=0):
-    """Smooth random pictures (count, 3, size, size) in [0, 1]."""
+def images(count, size=64, seed=0):
+    """Smooth random images (count, 3, size, size) in [0, 1]."""
     coarse = torch.rand(count, 3, 6, 6, generator=torch.Generator().manual_seed(seed))
     return torch.nn.functional.interpolate(coarse, (size, size), mode="bicubic").clamp(0, 1)
 
@@ -150,11 +150,11 @@ def test_frechet_distance_needs_two_samples():
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
-    """Two folders of small pictures, as pytorch-fid takes them."""
+    """Two folders of small images, as pytorch-fid takes them."""
     root = tmp_path_factory.mktemp("folders")
     found = []
     for seed, name in enumerate(("one", "other")):
-        for index, array in enumerate(to_uint8(pictures(4, seed=seed))):
+        for index, array in enumerate(to_uint8(images(4, seed=seed))):
             save_png(array, root / name / f"{index}.png")
         found.append(sorted((root / name).iterdir()))
     return found
@@ -169,11 +169,11 @@ def test_fid_of_two_folders_equals_pytorch_fid_itself(folders, monkeypatch):
     network = inception.InceptionV3([inception.InceptionV3.BLOCK_INDEX_BY_DIM[2048]]).eval()
     statistics = [fid_score.calculate_activation_statistics(files, network, 4, num_workers=0) for files in folders]
     theirs = fid_score.calculate_frechet_distance(*statistics[0], *statistics[1])
-    one, other = (activations(load_pictures(files), perceptual.inception("seeded", 1)) for files in folders)
+    one, other = (activations(load_images(files), perceptual.inception("seeded", 1)) for files in folders)
     assert frechet_distance(one, other) == pytest.approx(theirs, rel=1e-4)
 
 
-def test_artfids_network_takes_pictures_as_they_are():
+def test_artfids_network_takes_images_as_they_are():
     from torchvision.models import inception_v3
 
     theirs = inception_v3(weights=None, aux_logits=False, init_weights=False).eval()
@@ -181,7 +181,7 @@ def test_artfids_network_takes_pictures_as_they_are():
     ours = perceptual.art_inception("seeded", 1)
     seeded = perceptual._loaded("art_inception", perceptual._art_inception, "seeded", 1)
     theirs.load_state_dict(seeded.state_dict())
-    x = pictures(2, size=80)
+    x = images(2, size=80)
     with torch.no_grad():
         torch.testing.assert_close(ours(x), theirs(x), rtol=1e-4, atol=1e-5)
         assert not torch.allclose(ours(x), perceptual.inception("seeded", 1)(x), rtol=0.1)
@@ -193,7 +193,7 @@ def test_artfids_file_may_hold_heads_but_must_hold_the_network(tmp_path):
     weights = perceptual._loaded("art_inception", perceptual._art_inception, "seeded", 1).state_dict()
     heads = {"fc1.weight": torch.zeros(3, 2048), "AuxLogits2.fc.bias": torch.zeros(3)}
     torch.save(weights | heads, tmp_path / "whole.pth")
-    x = pictures(1, size=80)
+    x = images(1, size=80)
     with torch.no_grad():
         found = perceptual.art_inception(str(tmp_path / "whole.pth"), 1)(x)
         torch.testing.assert_close(found, perceptual.art_inception("seeded", 1)(x))
@@ -210,12 +210,12 @@ def lpips():
     return perceptual.lpips("seeded", 1)
 
 
-def test_lpips_of_identical_pictures_is_zero(lpips):
-    assert lpips(pictures(2), pictures(2)).abs().max() == 0
+def test_lpips_of_identical_images_is_zero(lpips):
+    assert lpips(images(2), images(2)).abs().max() == 0
 
 
 def test_lpips_is_symmetric_and_sees_a_difference(lpips):
-    x, y = pictures(2, seed=1), pictures(2, seed=2)
+    x, y = images(2, seed=1), images(2, seed=2)
     assert lpips(x, y).shape == (2,)
     assert lpips(x, y).min() > 1e-3
     torch.testing.assert_close(lpips(x, y), lpips(y, x))
@@ -231,7 +231,7 @@ def test_lpips_equals_the_package_called_directly_with_the_same_trunk(trunk, kin
         for trunk_slice in theirs.net.children():
             if name in trunk_slice._modules:
                 trunk_slice._modules[name] = layer
-    x, y = pictures(2, seed=1), pictures(2, seed=2)
+    x, y = images(2, seed=1), images(2, seed=2)
     found = perceptual.lpips("seeded", 1, trunk)(x, y)
     torch.testing.assert_close(found, theirs(2 * x - 1, 2 * y - 1).flatten())
 
@@ -257,15 +257,15 @@ def test_seeded_lpips_is_the_same_in_another_process(lpips):
 
 
 def test_another_seed_measures_otherwise(lpips):
-    x, y = pictures(1, seed=1), pictures(1, seed=2)
+    x, y = images(1, seed=1), images(1, seed=2)
     assert abs(perceptual.lpips("seeded", 2)(x, y) - lpips(x, y)) > 1e-5
 
 
 # --- measures without networks ------------------------------------------------------------------------------------
 
 
-def test_equal_pictures_have_no_error_and_infinite_psnr():
-    error = image_measures.mse(pictures(2), pictures(2))
+def test_equal_images_have_no_error_and_infinite_psnr():
+    error = image_measures.mse(images(2), images(2))
     assert error.tolist() == [0, 0]
     assert torch.isinf(image_measures.psnr(error)).all()
 
@@ -279,7 +279,7 @@ def test_a_tenth_everywhere_is_20_db():
 def test_ssim_equals_scikit_image(size):
     from skimage.metrics import structural_similarity
 
-    x = pictures(2, seed=1)[:, :, : size[0], : size[1]]
+    x = images(2, seed=1)[:, :, : size[0], : size[1]]
     y = (x + 0.1 * torch.rand(x.shape, generator=torch.Generator().manual_seed(3))).clamp(0, 1)
     published = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 1.0}
     expected = [
@@ -290,28 +290,28 @@ def test_ssim_equals_scikit_image(size):
     assert 0.2 < min(expected) < max(expected) < 0.95
 
 
-def test_ssim_of_equal_pictures_is_one():
-    assert image_measures.ssim(pictures(2), pictures(2)).tolist() == [1, 1]
+def test_ssim_of_equal_images_is_one():
+    assert image_measures.ssim(images(2), images(2)).tolist() == [1, 1]
 
 
-def test_artefacts_are_what_exceeds_the_teacher_and_blur_elsewhere_does_not_hide_them():
+def test_artifacts_are_what_exceeds_the_teacher_and_blur_elsewhere_does_not_hide_them():
     noise = torch.rand(1, 3, 34, 34, generator=torch.Generator().manual_seed(0))
     calm = torch.full_like(noise, 0.5)
-    assert image_measures.artefact_energy(noise, noise).item() == 0
-    assert image_measures.artefact_energy(calm, noise).item() == 0
-    whole = image_measures.artefact_energy(noise, calm)
+    assert image_measures.artifact_energy(noise, noise).item() == 0
+    assert image_measures.artifact_energy(calm, noise).item() == 0
+    whole = image_measures.artifact_energy(noise, calm)
     torch.testing.assert_close(whole, image_measures.laplacian_energy(noise))
     left, right = noise.clone(), noise.clone()
     left[..., 17:], right[..., :17] = 0.5, 0.5
-    assert image_measures.artefact_energy(left, right).item() > 0.3 * whole.item()
+    assert image_measures.artifact_energy(left, right).item() > 0.3 * whole.item()
 
 
-def test_saturation_and_brightness_of_pure_colours():
-    red, grey, black = torch.zeros(3, 3, 4, 4).unbind(0)
-    red[0], grey[:] = 1, 0.4
-    colours = torch.stack([red, grey, black])
-    assert image_measures.saturation(colours).tolist() == pytest.approx([1, 0, 0])
-    assert image_measures.brightness(colours).tolist() == pytest.approx([0.299, 0.4, 0], abs=1e-6)
+def test_saturation_and_brightness_of_pure_colors():
+    red, gray, black = torch.zeros(3, 3, 4, 4).unbind(0)
+    red[0], gray[:] = 1, 0.4
+    colors = torch.stack([red, gray, black])
+    assert image_measures.saturation(colors).tolist() == pytest.approx([1, 0, 0])
+    assert image_measures.brightness(colors).tolist() == pytest.approx([0.299, 0.4, 0], abs=1e-6)
 
 
 def test_laplacian_energy_is_zero_on_ramps_and_falls_with_blur():
@@ -344,13 +344,13 @@ def test_gram_does_not_depend_on_size():
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """Crops of 2 golden contents and 2 golden styles, the teacher's pictures (noisy mixtures) beside them."""
+    """Crops of 2 golden contents and 2 golden styles, the teacher's images (noisy mixtures) beside them."""
     folder = tmp_path_factory.mktemp("run")
-    crops = to_uint8(pictures(4))
+    crops = to_uint8(images(4))
     for name, crop in zip(("c0", "c1", "s0", "s1"), crops, strict=True):
         save_png(crop, folder / f"images/golden/{name}.png")
     for index, (c, s) in enumerate((c, s) for c in range(2) for s in range(2)):
-        mixed = (pictures(4)[c] + pictures(4)[2 + s]) / 2 + 0.02 * pictures(1, seed=10 + index)[0]
+        mixed = (images(4)[c] + images(4)[2 + s]) / 2 + 0.02 * images(1, seed=10 + index)[0]
         save_png(to_uint8(mixed[None])[0], folder / f"teacher/c{c}_s{s}.png")
         save_png(crops[c], folder / f"content/c{c}_s{s}.png")
         save_png(crops[2 + s], folder / f"style/c{c}_s{s}.png")
@@ -391,7 +391,7 @@ def test_the_content_control_has_no_distance_to_the_content(scores):
 
 
 def test_the_style_control_has_no_distance_to_the_style(scores):
-    for name in ("gram_distance", "colour_distance"):
+    for name in ("gram_distance", "color_distance"):
         assert column(scores["style"], name) == pytest.approx([0] * 4, abs=1e-5)
         assert min(column(scores["content"], name)) > 1e-3
     assert scores["style"].summary["fid"] == pytest.approx(0, abs=1e-6)
@@ -437,7 +437,7 @@ def test_rows_and_summary_name_the_networks_and_that_they_are_seeded(tmp_path, s
     assert facts["sets"]["golden"]["fid"] > 0
 
 
-def test_a_missing_picture_is_named(run, instruments, styles):
+def test_a_missing_image_is_named(run, instruments, styles):
     from styledistill.core.errors import UserError
 
     with pytest.raises(UserError, match=r"c0_s0\.png"):
@@ -452,7 +452,7 @@ def test_styles_are_seen_by_inception_once_for_all_models(tmp_path, run, instrum
         assert seen == [2]
         seen.clear()
         scored(run, instruments, styles, "content")
-        assert sum(seen) == 4  # the stylized pictures alone
+        assert sum(seen) == 4  # the stylized images alone
     finally:
         handle.remove()
     write_activations(tmp_path / "styles.npz", styles, run / "images")
@@ -461,7 +461,7 @@ def test_styles_are_seen_by_inception_once_for_all_models(tmp_path, run, instrum
     assert all(np.array_equal(again[file], styles[file]) for file in styles)
 
 
-def test_without_the_teachers_pictures_distances_to_it_are_missing(tmp_path, run, instruments, styles):
+def test_without_the_teachers_images_distances_to_it_are_missing(tmp_path, run, instruments, styles):
     import pandas as pd
 
     pairs = golden_pairs(run / "images", 2, 2)

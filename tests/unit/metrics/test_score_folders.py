@@ -11,23 +11,23 @@ from click.testing import CliRunner
 import score
 from styledistill.core.errors import UserError
 from styledistill.core.images import save_png
-from styledistill.core.tensors import load_pictures
+from styledistill.core.tensors import load_images
 from styledistill.metrics.score_folders import find_pairs
 
 
-def picture(seed, size=(64, 64)):
+def image(seed, size=(64, 64)):
     coarse = np.random.default_rng(seed).integers(0, 256, (4, 4, 3), dtype=np.uint8)
     return np.kron(coarse, np.ones((size[0] // 4, size[1] // 4, 1), dtype=np.uint8))
 
 
 @pytest.fixture
 def folders(tmp_path):
-    """Two contents, two styles, and stylized pictures that are the contents themselves, named as StyleID names them."""
+    """Two contents, two styles, and stylized images that are the contents themselves, named as StyleID names them."""
     for index in range(2):
-        save_png(picture(index), tmp_path / f"cnt/0{index}.png")
-        save_png(picture(10 + index), tmp_path / f"sty/0{index}.png")
+        save_png(image(index), tmp_path / f"cnt/0{index}.png")
+        save_png(image(10 + index), tmp_path / f"sty/0{index}.png")
         for style in range(2):
-            save_png(picture(index), tmp_path / f"out/0{index}_stylized_0{style}.png")
+            save_png(image(index), tmp_path / f"out/0{index}_stylized_0{style}.png")
     return tmp_path
 
 
@@ -38,7 +38,7 @@ def run(folders, *arguments):
 
 
 def test_names_of_the_authors_and_of_this_program_are_read(folders):
-    save_png(picture(0), folders / "out/00_01.png")
+    save_png(image(0), folders / "out/00_01.png")
     found = [
         (pair.name, pair.content, pair.style) for pair in find_pairs(*(folders / f for f in ("out", "cnt", "sty")))
     ]
@@ -46,9 +46,9 @@ def test_names_of_the_authors_and_of_this_program_are_read(folders):
     assert found[1:] == [(f"0{c}_stylized_0{s}", f"0{c}", f"0{s}") for c in range(2) for s in range(2)]
 
 
-def test_names_with_underscores_find_their_pictures(tmp_path):
+def test_names_with_underscores_find_their_images(tmp_path):
     for name in ("cnt/a_b", "sty/c_d", "out/a_b_c_d"):
-        save_png(picture(1), tmp_path / f"{name}.png")
+        save_png(image(1), tmp_path / f"{name}.png")
     (pair,) = find_pairs(*(tmp_path / folder for folder in ("out", "cnt", "sty")))
     assert (pair.content, pair.style) == ("a_b", "c_d")
 
@@ -65,8 +65,8 @@ def test_scores_are_printed_and_written(folders):
     assert "seeded-1 (random)" in said
 
 
-def test_pictures_of_several_sizes_are_refused_or_cut_to_one(folders):
-    save_png(picture(0, (64, 96)), folders / "cnt/00.png")
+def test_images_of_several_sizes_are_refused_or_cut_to_one(folders):
+    save_png(image(0, (64, 96)), folders / "cnt/00.png")
     code, said = run(folders)
     assert code == 1 and "00.png: 96 x 64 pixels" in said.replace(str(folders), "") and "--size" in said
     code, said = run(folders, "--size=48")
@@ -101,23 +101,23 @@ def test_no_good_pair_is_an_error(folders):
 
 def test_a_step_names_every_bad_image_of_a_run(tmp_path, capsys):
     for number in range(4):
-        save_png(picture(number), tmp_path / f"{number}.png")
+        save_png(image(number), tmp_path / f"{number}.png")
     for number in (1, 3):
         (tmp_path / f"{number}.png").write_bytes(b"no image")
     files = [tmp_path / f"{number}.png" for number in range(4)]
     with pytest.raises(UserError, match=r"2 of the images .* first .*1\.png.*verify\.py .*--repair"):
         with scoring.naming_all_bad(tmp_path, files):
-            load_pictures(files)
+            load_images(files)
     said = capsys.readouterr().err
     assert "1.png" in said and "3.png" in said and "0.png" not in said
 
 
 def test_a_name_that_fits_no_pair_is_told(folders):
-    save_png(picture(0), folders / "out/00_stylized_07.png")
+    save_png(image(0), folders / "out/00_stylized_07.png")
     with pytest.raises(UserError, match="00_stylized_07: belongs to no pair"):
         find_pairs(*(folders / folder for folder in ("out", "cnt", "sty")))
 
 
 def test_an_empty_folder_is_told(folders, tmp_path):
-    with pytest.raises(UserError, match="nowhere: no pictures"):
+    with pytest.raises(UserError, match="nowhere: no images"):
         find_pairs(folders / "out", folders / "nowhere", folders / "sty")

@@ -28,20 +28,20 @@ from styledistill.splits.pairs import Pair, golden_pairs
 CPU = torch.device("cpu")
 
 
-def pictures(count, seed=0, size=(32, 32)):
+def random_images(count, seed=0, size=(32, 32)):
     return torch.rand(count, 3, *size, generator=torch.Generator().manual_seed(seed))
 
 
 def test_recolor_has_the_styles_mean_and_deviation_per_channel():
-    contents = pictures(2)
-    styles = 0.4 + 0.2 * pictures(2, seed=1, size=(48, 40)) * torch.tensor([1.0, 0.5, 0.2]).view(3, 1, 1)
+    contents = random_images(2)
+    styles = 0.4 + 0.2 * random_images(2, seed=1, size=(48, 40)) * torch.tensor([1.0, 0.5, 0.2]).view(3, 1, 1)
     made = recolor(contents, styles)
     for statistic in (torch.mean, lambda x, dim: torch.std(x, dim=dim, correction=0)):
         torch.testing.assert_close(statistic(made, dim=(2, 3)), statistic(styles, dim=(2, 3)), rtol=0, atol=1e-5)
 
 
 def test_recolor_keeps_the_order_of_levels_and_the_range():
-    contents, styles = pictures(1), (pictures(1, seed=1) > 0.5).float()
+    contents, styles = random_images(1), (random_images(1, seed=1) > 0.5).float()
     made = recolor(contents, styles)
     assert made.min() >= 0
     assert made.max() <= 1
@@ -50,23 +50,23 @@ def test_recolor_keeps_the_order_of_levels_and_the_range():
 
 
 def test_recolor_of_a_flat_content_is_the_styles_mean():
-    made = recolor(torch.full((1, 3, 8, 8), 0.3), pictures(1))
+    made = recolor(torch.full((1, 3, 8, 8), 0.3), random_images(1))
     assert torch.isfinite(made).all()
-    torch.testing.assert_close(made.mean((2, 3)), pictures(1).mean((2, 3)), rtol=0, atol=1e-5)
+    torch.testing.assert_close(made.mean((2, 3)), random_images(1).mean((2, 3)), rtol=0, atol=1e-5)
 
 
 def test_recolor_with_the_content_as_style_changes_nothing():
-    torch.testing.assert_close(recolor(pictures(2), pictures(2)), pictures(2), rtol=0, atol=1e-5)
+    torch.testing.assert_close(recolor(random_images(2), random_images(2)), random_images(2), rtol=0, atol=1e-5)
 
 
 def test_unchanged_controls():
-    a, b = pictures(2), pictures(2, seed=1)
+    a, b = random_images(2), random_images(2, seed=1)
     assert torch.equal(content(a, b), a)
     assert torch.equal(style(a, b), b)
 
 
 def test_the_style_control_takes_the_contents_size():
-    made = style(pictures(1, size=(24, 40)), torch.full((1, 3, 64, 64), 0.25))
+    made = style(random_images(1, size=(24, 40)), torch.full((1, 3, 64, 64), 0.25))
     assert made.shape == (1, 3, 24, 40)
     torch.testing.assert_close(made, torch.full_like(made, 0.25))
 
@@ -94,7 +94,7 @@ def test_a_student_in_a_folder_is_loaded_under_any_name(tmp_path):
     student = Student.create("tiny", 3)
     student.save(tmp_path / "mse")
     stylizer = load_stylizer(Wanted("mse", CPU, tmp_path / "mse"))
-    a, b = pictures(2, size=(64, 64)), pictures(2, seed=1, size=(64, 64))
+    a, b = random_images(2, size=(64, 64)), random_images(2, seed=1, size=(64, 64))
     assert torch.equal(stylizer.stylize(a, b), student.stylize(a, b))
     assert networks_of(stylizer) == [stylizer]
 
@@ -151,13 +151,13 @@ def test_the_teacher_keeps_finished_pairs_and_takes_them_from_the_store(images, 
 
 @pytest.fixture
 def images(tmp_path):
-    for name, crop in zip(("c0", "c1", "s0", "s1", "s2"), to_uint8(pictures(5)), strict=True):
+    for name, crop in zip(("c0", "c1", "s0", "s1", "s2"), to_uint8(random_images(5)), strict=True):
         save_png(crop, tmp_path / f"images/golden/{name}.png")
     return tmp_path / "images"
 
 
 @pytest.mark.parametrize("chunk", [1, 4, 6])
-def test_each_pair_gets_its_own_picture(images, tmp_path, chunk):
+def test_each_pair_gets_its_own_image(images, tmp_path, chunk):
     pairs = golden_pairs(images, 2, 3)
     render(Control(lambda c, s: (c + s) / 2), pairs, tmp_path / "out", CPU, chunk)
     assert {p.name for p in (tmp_path / "out").iterdir()} == {f"c{c}_s{s}.png" for c in range(2) for s in range(3)}
@@ -166,9 +166,9 @@ def test_each_pair_gets_its_own_picture(images, tmp_path, chunk):
 
 
 def to_float(path):
-    from styledistill.core.tensors import load_pictures
+    from styledistill.core.tensors import load_images
 
-    return load_pictures([path])
+    return load_images([path])
 
 
 def test_an_unchanged_control_is_unchanged_on_disk(images, tmp_path):
@@ -176,15 +176,15 @@ def test_an_unchanged_control_is_unchanged_on_disk(images, tmp_path):
     assert (load_array(tmp_path / "out/c1_s2.png") == load_array(images / "golden/s2.png")).all()
 
 
-def test_finished_pictures_are_copied_byte_by_byte(tmp_path):
-    save_png(to_uint8(pictures(1))[0], tmp_path / "teacher/0007/c03_s05.png")
+def test_finished_images_are_copied_byte_by_byte(tmp_path):
+    save_png(to_uint8(random_images(1))[0], tmp_path / "teacher/0007/c03_s05.png")
     pair = Pair("val", "0007_c03_s05", "0007_c03", "0007_s05", Path("c"), Path("s"))
     copy_finished([pair], tmp_path / "teacher", tmp_path / "out")
     copied = tmp_path / "out/0007_c03_s05.png"
     assert copied.read_bytes() == (tmp_path / "teacher/0007/c03_s05.png").read_bytes()
 
 
-def test_a_missing_finished_picture_is_named(tmp_path):
+def test_a_missing_finished_image_is_named(tmp_path):
     pair = Pair("val", "0007_c03_s05", "0007_c03", "0007_s05", Path("c"), Path("s"))
     with pytest.raises(UserError, match=r"0007/c03_s05\.png"):
         copy_finished([pair], tmp_path, tmp_path / "out")
@@ -204,7 +204,7 @@ class Hungry(torch.nn.Module):
         return contents + 0 * torch.ones(16_000_000).sum()
 
 
-def test_the_peak_is_what_one_picture_takes_above_the_loaded_model(images, monkeypatch):
+def test_the_peak_is_what_one_image_takes_above_the_loaded_model(images, monkeypatch):
     from styledistill.metrics import stylizers
 
     monkeypatch.setitem(stylizers.LOADERS, "hungry", lambda wanted: Hungry())

@@ -24,12 +24,12 @@ from styledistill.perceptual import (
 )
 
 
-def pictures(count: int = 2, side: int = 64) -> torch.Tensor:
+def images(count: int = 2, side: int = 64) -> torch.Tensor:
     return torch.rand(count, 3, side, side, generator=torch.Generator().manual_seed(0))
 
 
-def test_normalisation_is_imagenets_and_has_an_inverse() -> None:
-    x = pictures()
+def test_normalization_is_imagenets_and_has_an_inverse() -> None:
+    x = images()
     assert normalize(x)[0, 1, 2, 3] == pytest.approx(float((x[0, 1, 2, 3] - 0.456) / 0.224), rel=1e-5)
     torch.testing.assert_close(denormalize(normalize(x)), x)
 
@@ -37,7 +37,7 @@ def test_normalisation_is_imagenets_and_has_an_inverse() -> None:
 def test_seeded_vgg_keeps_its_variance_through_depth() -> None:
     network = vgg19_features("seeded", 1)
     assert len(network) == 37 and not network.training and not any(p.requires_grad for p in network.parameters())
-    x, scale = normalize(pictures()), {}
+    x, scale = normalize(images()), {}
     for index, layer in enumerate(network):
         x = layer(x)
         if index in (1, 11, 20, 29):
@@ -49,7 +49,7 @@ def test_the_network_of_losses_ends_where_they_stop_looking() -> None:
     whole, cut = vgg19_features("seeded", 1), features(Networks(features="vgg19", vgg19="seeded", seed=1))
     assert sum(p.numel() for p in cut.parameters()) == 3_505_728  # of 20,024,384
     with torch.no_grad():
-        for ours, theirs in zip(feature_maps(cut, pictures()), feature_maps(whole, pictures()), strict=True):
+        for ours, theirs in zip(feature_maps(cut, images()), feature_maps(whole, images()), strict=True):
             assert torch.equal(ours, theirs)
 
 
@@ -61,16 +61,16 @@ def test_seed_decides_and_the_global_generator_is_left_alone() -> None:
     assert torch.equal(one, same) and not torch.equal(one, other)
 
 
-def test_inception_gives_2048_numbers_a_picture() -> None:
+def test_inception_gives_2048_numbers_an_image() -> None:
     with torch.no_grad():
-        rows = inception("seeded", 1)(pictures(2, 40))
+        rows = inception("seeded", 1)(images(2, 40))
     assert rows.shape == (2, 2048) and rows.isfinite().all()
     assert not torch.allclose(rows[0], rows[1])
 
 
 def test_lpips_is_a_distance_with_a_gradient() -> None:
     network = lpips("seeded", 1)
-    x, y = pictures(), pictures().flip(3).requires_grad_(True)
+    x, y = images(), images().flip(3).requires_grad_(True)
     assert network(x, x).abs().max() == 0
     distance = network(x, y)
     assert distance.shape == (2,) and (distance > 0).all()

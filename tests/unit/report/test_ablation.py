@@ -60,7 +60,7 @@ def teacher(monkeypatch):
 def test_deviations_are_of_the_content_s_queries_and_the_style_s_keys_at_every_step(teacher):
     content, style = torch.rand(2, 1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     # What each attention's projections give while content and style are inverted: the timesteps in turn.
-    seen = {role: _projected(teacher, role, picture) for role, picture in (("content", content), ("style", style))}
+    seen = {role: _projected(teacher, role, image) for role, image in (("content", content), ("style", style))}
     rows = pd.DataFrame(attention_deviation(teacher, content, style))
     injected = rows[rows["kind"] == "injected"].set_index(["timestep", "layer"])["deviation"]
     timesteps = [step.timestep for step in teacher.convention.sampling]
@@ -77,15 +77,15 @@ def test_deviations_are_of_the_content_s_queries_and_the_style_s_keys_at_every_s
     assert set(own.index) == set(injected.index) and not np.allclose(own, injected, rtol=1e-2)
 
 
-def _projected(teacher, role, picture):
-    """By (layer, projection), its output at each step of the inversion of a picture."""
+def _projected(teacher, role, image):
+    """By (layer, projection), its output at each step of the inversion of an image."""
     found, hooks = {}, []
     for layer, name in decoder_layers(teacher.model.unet).items():
         for part in ("to_q", "to_k"):
             kept = found.setdefault((layer, part), [])
             module = getattr(teacher.model.unet.get_submodule(name), part)
             hooks.append(module.register_forward_hook(lambda _, __, output, kept=kept: kept.append(output)))
-    teacher.invert(teacher.encode(picture), role)
+    teacher.invert(teacher.encode(image), role)
     for hook in hooks:
         hook.remove()
     return found

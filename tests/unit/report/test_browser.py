@@ -78,7 +78,7 @@ def focused(driver) -> str:
 
 
 def edge(driver) -> float:
-    """Where the slider's edge stands, as a part of the picture's width."""
+    """Where the slider's edge stands, as a part of the image's width."""
     wipe, line = one(driver, "#wipe").rect, one(driver, "#wipe .edge").rect
     return (line["x"] + line["width"] / 2 - wipe["x"]) / wipe["width"]
 
@@ -101,7 +101,7 @@ def test_the_slider_follows_pointer_and_keys(page):
 
 def test_the_slider_compares_any_two_models_of_any_pair(page, file):
     def source(model: str, pair: str) -> str:
-        return one(page, f'[data-picture="{model}/{pair}"]').get_attribute("src")
+        return one(page, f'[data-image="{model}/{pair}"]').get_attribute("src")
 
     Select(one(page, "#left")).select_by_visible_text("recolor")
     Select(one(page, "#right")).select_by_visible_text("gram50")
@@ -211,10 +211,10 @@ def test_hidden_models_and_rows_are_passed_over(page):
 
 
 @pytest.mark.parametrize("width", [DESKTOP, PHONE])
-def test_the_page_fits_its_window_and_shows_every_picture(page, file, width):
+def test_the_page_fits_its_window_and_shows_every_image(page, file, width):
     show(page, file, width)
     assert page.execute_script("return document.documentElement.scrollWidth") <= width
-    empty = "return [...document.images].filter((i) => i.dataset.picture && !(i.complete && i.naturalWidth)).length"
+    empty = "return [...document.images].filter((i) => i.dataset.image && !(i.complete && i.naturalWidth)).length"
     assert page.execute_script(empty) == 0
     fetched = page.execute_script("return performance.getEntriesByType('resource').map((entry) => entry.name)")
     assert [name for name in fetched if not name.startswith("data:")] == []
@@ -224,7 +224,7 @@ def test_the_page_reads_without_scripts(page, file):
     show(page, file, DESKTOP, scripts=False)
     try:
         golden = page.find_elements(By.CSS_SELECTOR, "#golden-grid img, #golden-grid .original")
-        assert len(golden) == 4 * 7 and all(picture.size["width"] == 128 for picture in golden)
+        assert len(golden) == 4 * 7 and all(image.size["width"] == 128 for image in golden)
         assert not one(page, "#compare").is_displayed()
         assert not one(page, ".controls").is_displayed()
         assert one(page, "noscript p").is_displayed()

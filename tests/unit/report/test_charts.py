@@ -102,8 +102,8 @@ def test_golden_distances_have_contents_down_and_styles_across_in_their_order(di
     assert distances["recolor"].loc["c3", "s0"] == 3
 
 
-def test_the_breakdown_shows_means_by_picture(distances, tmp_path):
-    by_content, by_style = charts.by_picture(distances, "teacher_mse", tmp_path / "images" / "golden").axes[:2]
+def test_the_breakdown_shows_means_by_image(distances, tmp_path):
+    by_content, by_style = charts.by_image(distances, "teacher_mse", tmp_path / "images" / "golden").axes[:2]
 
     def marks(axes) -> list[list[float]]:
         return [list(bars.lines[0].get_ydata()) for bars in axes.containers]
@@ -112,16 +112,16 @@ def test_the_breakdown_shows_means_by_picture(distances, tmp_path):
     assert marks(by_style) == [[5, 105], [50, 1050]]
     spans = by_style.containers[0].lines[2][0].get_segments()
     assert [tuple(span[:, 1]) for span in spans] == [(0, 10), (100, 110)]
-    assert len(by_content.artists) == 11  # a picture below each place
+    assert len(by_content.artists) == 11  # an image below each place
 
 
 @pytest.mark.parametrize(("contents", "styles"), [(1, 1), (7, 6), (20, 40)])
-def test_the_breakdown_s_pictures_and_their_names_do_not_overlap(contents, styles, tmp_path):
+def test_the_breakdown_s_images_and_their_names_do_not_overlap(contents, styles, tmp_path):
     names = [f"c{n}" for n in range(contents)], [f"s{n}" for n in range(styles)]
     for name in (*names[0], *names[1]):
         save_png(np.zeros((8, 8, 3), np.uint8), tmp_path / f"{name}.png")
     table = pd.DataFrame(np.ones((contents, styles)), index=names[0], columns=names[1])
-    figure = charts.by_picture({"mse": table}, "teacher_mse", tmp_path)
+    figure = charts.by_image({"mse": table}, "teacher_mse", tmp_path)
     figure.draw_without_rendering()
     for axes in figure.axes:
         for shown in (axes.artists, axes.get_xticklabels()):

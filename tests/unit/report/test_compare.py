@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from archived import picture
+from archived import image
 from pydantic import TypeAdapter
 from serving import serving
 
@@ -45,7 +45,7 @@ def scores(shifts, **how):
 # What the preprint says of its students.
 AS_CLAIMED = {
     "mse": {"brightness": 0.1, "cfsd": -0.5},
-    "half": {"saturation": -0.1, "teacher_artefacts": 0.2, "cfsd": -0.4},
+    "half": {"saturation": -0.1, "teacher_artifacts": 0.2, "cfsd": -0.4},
     "third": {"cfsd": -0.3},
 }
 
@@ -70,7 +70,7 @@ def test_claims_do_not_hold_where_the_run_says_the_opposite():
     assert answers(opposite, benchmark=large)[0] == [claims.FAILS] * 5
 
 
-def test_claims_cannot_be_told_without_a_difference_a_loss_or_enough_pictures():
+def test_claims_cannot_be_told_without_a_difference_a_loss_or_enough_images():
     assert answers({}, noise=1.0)[0] == [claims.OPEN] * 4 + [claims.HOLDS]
     found, table = answers(AS_CLAIMED, losses={"mse": LOSSES["mse"], "half": {"pixel": 1.0, "tv": 0.1}})
     assert found[:4] == [claims.OPEN] * 4
@@ -160,9 +160,9 @@ def test_published_rows_are_marked_and_said_not_to_compare():
     print_ = latex(published.document(table))
     assert "measured" in print_ and r"\textbf{28.801} & \textbf{18.131} & 0.5055" in print_
     assert "Because." in text and "Because." in print_
-    without = published.published_table(metrics, False, "No published rows: other pictures.")
+    without = published.published_table(metrics, False, "No published rows: other images.")
     assert list(without["model"]) == ["mse"] and "quoted" not in markdown(published.document(without))
-    assert "No published rows: other pictures." in markdown(published.document(without))
+    assert "No published rows: other images." in markdown(published.document(without))
 
 
 @pytest.fixture
@@ -178,12 +178,12 @@ def evaluated(tmp_path, monkeypatch):
         places = [f"{raw}/cnt/{n:02d}.png" for n in range(20)] + [f"{raw}/sty/{n:02d}.png" for n in range(40)]
         lock.pin(lock.FOLDER, {place: f"{n:064x}" for n, place in enumerate(places[:pinned])})
         tables.write("golden.csv", tables.BlockRow._fields, [rows[0]._replace(sha256=first), *rows[1:]])
-        return protocol.evaluation_pictures(Path("golden.csv"))
+        return protocol.evaluation_images(Path("golden.csv"))
 
     return put
 
 
-def test_published_rows_need_each_evaluation_picture_as_it_was_pinned(evaluated):
+def test_published_rows_need_each_evaluation_image_as_it_was_pinned(evaluated):
     decided = evaluated()
     assert decided.holds and "20 contents and 40 styles" in decided.reason
     assert "StyleID/d4ea655dc1f7b19e0eac9553ad087132d18bb96f" in decided.reason
@@ -200,29 +200,29 @@ def test_what_a_mirror_brings_in_the_authors_name_is_told(tmp_path, monkeypatch)
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
     files = {
-        f"/{part}/{n:02d}.png": picture(n, form="PNG") for part, many in (("cnt", 20), ("sty", 40)) for n in range(many)
+        f"/{part}/{n:02d}.png": image(n, form="PNG") for part, many in (("cnt", 20), ("sty", 40)) for n in range(many)
     }
     golden = []
     with serving(files) as server:
         monkeypatch.setenv("STYLEDISTILL_MIRROR", server.address)
         for role, name in (("content", "styleid_contents"), ("style", "styleid_styles")):
             source = TypeAdapter(configuration.Source).validate_python(datasets.source_of(name))
-            pictures = registry.names(source)
-            registry.bring(source, pictures)
-            found = [registry.entry(source, one) for one in pictures]
-            golden += [tables.BlockRow("x", role, name, one.picture, one.sha256) for one in found]
+            images = registry.names(source)
+            registry.bring(source, images)
+            found = [registry.entry(source, one) for one in images]
+            golden += [tables.BlockRow("x", role, name, one.image, one.sha256) for one in found]
     tables.write("golden.csv", tables.BlockRow._fields, golden)
-    decided = protocol.evaluation_pictures(Path("golden.csv"))
+    decided = protocol.evaluation_images(Path("golden.csv"))
     assert f"content 00.png came from a mirror ({server.address})" in decided.reason
     # The same files from the authors' own address: the lock is then without that word.
     kept = {what: value for what, value in lock.listed(lock.FOLDER).items() if not what.startswith("mirror of")}
     write_json(lock.FOLDER / lock.NAME, kept)
-    assert protocol.evaluation_pictures(Path("golden.csv")).holds
+    assert protocol.evaluation_images(Path("golden.csv")).holds
 
 
-def test_pictures_that_are_pinned_nowhere_or_come_from_a_mirror_are_nobodys(evaluated, monkeypatch):
+def test_images_that_are_pinned_nowhere_or_come_from_a_mirror_are_nobodys(evaluated, monkeypatch):
     assert "style 39.png is not what" in evaluated(pinned=59).reason
-    monkeypatch.setenv("STYLEDISTILL_MIRROR", "http://own.host/pictures")
+    monkeypatch.setenv("STYLEDISTILL_MIRROR", "http://own.host/images")
     decided = evaluated()
     assert not decided.holds
-    assert "style 39.png came from a mirror (http://own.host/pictures), which may hold any picture" in decided.reason
+    assert "style 39.png came from a mirror (http://own.host/images), which may hold any image" in decided.reason

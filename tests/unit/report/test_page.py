@@ -18,7 +18,7 @@ from styledistill import config as configuration
 from styledistill.core.images import save_png
 from styledistill.core.provenance import duration, read_records, stage_costs
 from styledistill.report.page import page
-from styledistill.report.page.data_uri import inline_pictures
+from styledistill.report.page.data_uri import inline_images
 from styledistill.report.page.warnings import cautions
 from styledistill.report.tables.formats import markdown
 from styledistill.report.tables.metrics import document
@@ -33,7 +33,7 @@ def html(trial, trial_config) -> str:
 
 
 class Page(HTMLParser):
-    """Tables with an id as rows of (data-value, class) cells, pictures with their words, the text of each section."""
+    """Tables with an id as rows of (data-value, class) cells, images with their words, the text of each section."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -44,8 +44,8 @@ class Page(HTMLParser):
         attributes = dict(attributes)
         if tag == "h2":
             self.section = attributes["id"]
-        if tag == "img" and "data-picture" in attributes:
-            self.images[attributes["data-picture"]] = (attributes["src"], attributes["alt"])
+        if tag == "img" and "data-image" in attributes:
+            self.images[attributes["data-image"]] = (attributes["src"], attributes["alt"])
         elif tag == "table":
             self.table = self.tables.setdefault(attributes.get("id"), [])
         elif tag == "tr":
@@ -111,14 +111,14 @@ def test_what_can_be_told_of_a_difference_is_bold_and_said(seen):
     assert "gram50 , validation: nothing can be told." in text
 
 
-def test_the_teacher_s_variants_are_shown_with_settings_scores_and_pictures(seen, trial):
+def test_the_teacher_s_variants_are_shown_with_settings_scores_and_images(seen, trial):
     rows = list(filter(None, seen.tables["variants"]))
     assert [[value for value, _ in row[:6]] for row in rows] == [
         ["default", "0.5", "1.5", "on", "on", "0.3"],
         ["flat", "0.0", "1.5", "on", "on", "0.2"],
         ["cosine", "0.75 to 0.25", "1.5", "on", "on", "0.1"],
     ]
-    assert all("greyed" in row[6][1] for row in rows)
+    assert all("grayed" in row[6][1] for row in rows)
     text = " ".join(seen.sections["ablation"].split())
     assert "a temperature of 1.50" in text and "fewer than 200 pairs" in text
     variants = {name for name in seen.images if name.startswith("ablation/")}
@@ -132,7 +132,7 @@ def test_a_run_without_variants_says_nothing_of_them_whatever_lies_there(trial, 
     assert "Teacher's parts" not in html and "ablation/" not in html
 
 
-def test_every_model_and_pair_has_its_own_picture(seen, trial):
+def test_every_model_and_pair_has_its_own_image(seen, trial):
     for model in ("recolor", "teacher", "pretrained", "mse", "gram50"):
         for pair in ("c0_s0", "c1_s0", "c0_s1", "c1_s1"):
             uri, text = seen.images[f"{model}/{pair}"]
@@ -154,7 +154,7 @@ def test_the_slider_offers_every_model(html, trial_config):
         assert html.replace(" selected", "").count(f"<option>{model}</option>") == 2
 
 
-def test_every_picture_has_words(seen):
+def test_every_image_has_words(seen):
     assert all(text for _, text in seen.images.values())
     assert {uri.split(",")[0] for uri, _ in seen.images.values()} <= {f"data:image/{k};base64" for k in ("png", "webp")}
 
@@ -179,7 +179,7 @@ def test_the_tables_hold_the_csv_files_own_numbers(seen, trial):
 
 
 def texts(html: str, table: str) -> list[list[str]]:
-    """What each cell of a table's body shows, without the brackets around what is grey."""
+    """What each cell of a table's body shows, without the brackets around what is gray."""
     body = html.split(f'<table class="data" id="{table}">')[1].split("<tbody>")[1].split("</tbody>")[0]
     rows = [re.findall(r"<t[dh] [^>]*>(.*?)</t[dh]>", row) for row in body.split("</tr>")[:-1]]
     return [[re.sub(r"<small>|</small>|[()]", "", cell).replace("[", " [") for cell in row] for row in rows]
@@ -215,13 +215,13 @@ def test_onnx_files_are_shown_with_megabytes_and_differences(seen):
     assert [row[:3] for row in rows[:3]] == [["mse", "fp32", "12"], ["mse", "fp16", "6"], ["mse", "int8", "3"]]
     assert [float(value) for value in rows[0][3:]] == [0.00025, 0.000025]
     assert [row[0] for row in rows] == ["mse"] * 3 + ["gram50"] * 3
-    assert "drawn pictures" in seen.sections["cost"]
+    assert "drawn images" in seen.sections["cost"]
 
 
-def test_fid_of_few_pairs_is_greyed_and_never_bold(seen):
+def test_fid_of_few_pairs_is_grayed_and_never_bold(seen):
     for row in filter(None, seen.tables["metrics-golden"]):
-        assert "greyed" in row[2][1] and "best" not in row[2][1]
-    assert not any("greyed" in mark for row in seen.tables["metrics-val"] for _, mark in row)
+        assert "grayed" in row[2][1] and "best" not in row[2][1]
+    assert not any("grayed" in mark for row in seen.tables["metrics-val"] for _, mark in row)
 
 
 def test_the_best_student_is_bold_and_no_control_is(seen, trial):
@@ -273,7 +273,7 @@ def test_foreign_text_cannot_become_markup(html):
 def test_what_was_excluded_is_listed_with_source_and_reason(seen, trial, trial_config, tmp_path):
     assert seen.tables["excluded"][1][0][0] == "photos"
     copy = shutil.copytree(trial, tmp_path / "trial")
-    (copy / "index" / "drawn.excluded.csv").write_text("picture,reason\n")  # a source of which nothing was excluded
+    (copy / "index" / "drawn.excluded.csv").write_text("image,reason\n")  # a source of which nothing was excluded
     assert len(page.page_context(copy, trial_config)["excluded"].rows) == 1
 
 
@@ -301,13 +301,13 @@ def noise(tmp_path) -> dict[str, Path]:
     return files
 
 
-def test_pictures_are_lossless_while_they_fit_and_smaller_when_not(noise):
-    lossless, words = inline_pictures(noise, 100_000)
+def test_images_are_lossless_while_they_fit_and_smaller_when_not(noise):
+    lossless, words = inline_images(noise, 100_000)
     assert lossless["a"].startswith("data:image/png") and "PNG" in words
-    smaller, words = inline_pictures(noise, 4_000)
+    smaller, words = inline_images(noise, 4_000)
     assert smaller["a"].startswith("data:image/webp") and "quality 90" in words
     assert sum(map(len, smaller.values())) <= 4_000 < sum(map(len, lossless.values()))
-    assert "at most 128 pixels" in inline_pictures(noise, 10)[1]  # the smallest there is
+    assert "at most 128 pixels" in inline_images(noise, 10)[1]  # the smallest there is
 
 
 def test_a_large_golden_set_is_shown_in_part_and_said_so(trial, trial_config, monkeypatch):
@@ -315,7 +315,7 @@ def test_a_large_golden_set_is_shown_in_part_and_said_so(trial, trial_config, mo
     context = page.page_context(trial, trial_config)
     assert (context["contents"], context["styles"]) == (["c0"], ["s0"])
     assert "1 of 2 contents and 1 of 2 styles" in context["golden_words"]
-    assert "mse/c0_s0" in context["pictures"] and "mse/c1_s0" not in context["pictures"]
+    assert "mse/c0_s0" in context["images"] and "mse/c1_s0" not in context["images"]
 
 
 def test_the_numbers_of_a_pair_are_those_of_its_scores(html):
@@ -352,9 +352,9 @@ def test_the_summary_says_what_was_made_and_where_to_look(trial, html):
     assert str(trial / "report.html") in text
 
 
-def luminance(colour: str) -> float:
+def luminance(color: str) -> float:
     """Relative luminance of #rrggbb (WCAG 2.2)."""
-    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    parts = [int(color[place : place + 2], 16) / 255 for place in (1, 3, 5)]
     linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
     return float(np.dot((0.2126, 0.7152, 0.0722), linear))
 
@@ -363,8 +363,8 @@ def test_words_stand_out_from_their_background_in_light_and_dark(html):
     schemes = re.findall(r":root \{(.*?)\}", html, re.DOTALL)
     assert len(schemes) == 2
     for scheme in schemes:
-        colours = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", scheme))
+        colors = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", scheme))
         for text in ("ink", "soft", "accent"):
             for ground in ("paper", "card", "warn"):
-                dark, light = sorted(luminance(colours[name]) for name in (text, ground))
+                dark, light = sorted(luminance(colors[name]) for name in (text, ground))
                 assert (light + 0.05) / (dark + 0.05) >= 4.5, (text, ground)

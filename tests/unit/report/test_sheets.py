@@ -1,4 +1,4 @@
-"""Sheets show the right picture in the right cell, fit the page, and are equal bytes for equal inputs."""
+"""Sheets show the right image in the right cell, fit the page, and are equal bytes for equal inputs."""
 
 import io
 import re
@@ -20,21 +20,21 @@ SIDE = 32
 MODELS = ["teacher", "pretrained", "mse"]
 
 
-def picture(seed: int) -> np.ndarray:
+def image(seed: int) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
 
 
 @pytest.fixture
 def golden(tmp_path: Path) -> Path:
     for number in range(2):
-        save_png(picture(number), tmp_path / "images" / "golden" / f"c{number}.png")
+        save_png(image(number), tmp_path / "images" / "golden" / f"c{number}.png")
     for number in range(3):
-        save_png(picture(10 + number), tmp_path / "images" / "golden" / f"s{number}.png")
+        save_png(image(10 + number), tmp_path / "images" / "golden" / f"s{number}.png")
     for index, model in enumerate(MODELS):
         for content in range(2):
             for style in range(3):
                 seed = 100 * (index + 1) + 10 * content + style
-                save_png(picture(seed), tmp_path / "golden" / model / f"c{content}_s{style}.png")
+                save_png(image(seed), tmp_path / "golden" / model / f"c{content}_s{style}.png")
     return tmp_path
 
 
@@ -44,10 +44,10 @@ def cell(sheet: Image.Image, grid: sheets.Grid, *where: int) -> np.ndarray:
 
 
 def enlarged(seed: int, side: int) -> np.ndarray:
-    return np.asarray(sheets.enlarge(Image.fromarray(picture(seed)), side))
+    return np.asarray(sheets.enlarge(Image.fromarray(image(seed)), side))
 
 
-def test_every_picture_stands_in_its_cell_of_the_golden_sheet(golden):
+def test_every_image_stands_in_its_cell_of_the_golden_sheet(golden):
     grid = sheets.golden_grid(2, 3, len(MODELS))
     sheets.save_sheet(sheets.golden_sheet(golden, 2, 3, MODELS), golden / "sheet")
     sheet = Image.open(golden / "sheet.png")
@@ -72,7 +72,7 @@ def test_a_golden_sheet_fits_the_page(contents, styles, models):
 def test_forty_two_pairs_are_larger_in_two_panels_than_in_one():
     grid = sheets.golden_grid(7, 6, 5)
     assert grid.panels == 2
-    assert grid.side / charts.DPI * 25.4 > 11  # millimetres
+    assert grid.side / charts.DPI * 25.4 > 11  # millimeters
 
 
 def test_cells_of_a_grid_do_not_overlap():
@@ -87,7 +87,7 @@ def test_cells_of_a_grid_do_not_overlap():
     assert canvas[: grid.header].max() == 0
 
 
-def test_a_missing_picture_is_named(golden):
+def test_a_missing_image_is_named(golden):
     (golden / "golden" / "mse" / "c1_s2.png").unlink()
     with pytest.raises(UserError, match=r"mse/c1_s2\.png"):
         sheets.golden_sheet(golden, 2, 3, MODELS)
@@ -101,14 +101,14 @@ def test_samples_show_contents_down_and_styles_across(tmp_path):
     (tmp_path / "blocks" / "train").mkdir(parents=True)
     table.to_csv(tmp_path / "blocks" / "train" / "0000.csv", index=False)
     for number, name in enumerate([*names[0], *names[1]]):
-        save_png(picture(number), tmp_path / "images" / "train" / "0000" / f"{name}.png")
+        save_png(image(number), tmp_path / "images" / "train" / "0000" / f"{name}.png")
     for c, content in enumerate(names[0]):
         for s, style in enumerate(names[1]):
-            save_png(picture(50 + 10 * c + s), tmp_path / "teacher" / "train" / "0000" / f"{content}_{style}.png")
+            save_png(image(50 + 10 * c + s), tmp_path / "teacher" / "train" / "0000" / f"{content}_{style}.png")
     sheet, grid = sheets.dataset_samples(tmp_path), sheets.samples_grid(3, 2)
-    assert np.array_equal(cell(sheet.picture, grid, 0, 2, 0), enlarged(1, grid.side))  # content c01
-    assert np.array_equal(cell(sheet.picture, grid, 0, 0, 2), enlarged(4, grid.side))  # style s01
-    assert np.array_equal(cell(sheet.picture, grid, 0, 2, 2), enlarged(61, grid.side))  # c01 in the style of s01
+    assert np.array_equal(cell(sheet.image, grid, 0, 2, 0), enlarged(1, grid.side))  # content c01
+    assert np.array_equal(cell(sheet.image, grid, 0, 0, 2), enlarged(4, grid.side))  # style s01
+    assert np.array_equal(cell(sheet.image, grid, 0, 2, 2), enlarged(61, grid.side))  # c01 in the style of s01
 
 
 def test_the_sheet_in_the_pdf_is_the_sheet_at_its_printed_size(golden):
@@ -117,15 +117,15 @@ def test_the_sheet_in_the_pdf_is_the_sheet_at_its_printed_size(golden):
     start, length = pdf.index(b"/DCTDecode"), int(re.search(rb"/DCTDecode /Length (\d+)", pdf)[1])
     begin = pdf.index(b"stream\n", start) + len(b"stream\n")
     inside = Image.open(io.BytesIO(pdf[begin : begin + length]))
-    assert inside.size == sheet.picture.size
-    assert np.abs(np.asarray(inside, float) - np.asarray(sheet.picture, float)).mean() < 8
+    assert inside.size == sheet.image.size
+    assert np.abs(np.asarray(inside, float) - np.asarray(sheet.image, float)).mean() < 8
     box = [float(number) for number in re.search(rb"MediaBox \[([^\]]*)\]", pdf)[1].split()]
-    assert box[2:] == pytest.approx([pixels * 72 / charts.DPI for pixels in sheet.picture.size], abs=0.01)
+    assert box[2:] == pytest.approx([pixels * 72 / charts.DPI for pixels in sheet.image.size], abs=0.01)
     for number, offset in enumerate(re.findall(rb"(\d{10}) 00000 n", pdf), 1):
         assert pdf[int(offset) :].startswith(b"%d 0 obj" % number)
 
 
-def test_extreme_pairs_stand_with_their_pictures_closest_left_and_farthest_right(tmp_path):
+def test_extreme_pairs_stand_with_their_images_closest_left_and_farthest_right(tmp_path):
     found = {}
     for m, model in enumerate(("mse", "gram50")):
         judged = []
@@ -134,7 +134,7 @@ def test_extreme_pairs_stand_with_their_pictures_closest_left_and_farthest_right
             name = f"0000_c00_s0{number}"
             made = [tmp_path / "validation" / maker / f"{name}.png" for maker in ("teacher", model)]
             for column, path in enumerate([*files, *made]):
-                save_png(picture(10 * number + column + (100 * m if column == 3 else 0)), path)
+                save_png(image(10 * number + column + (100 * m if column == 3 else 0)), path)
             judged.append(Judged(Pair("val", name, "0000_c00", f"0000_s0{number}", *files), 0.1 * number))
         found[model] = Extremes(judged[:2], judged[:1:-1])
     sheet, grid = sheets.extreme_pairs(tmp_path, found, "teacher_mse"), sheets.extremes_grid(2, 2)
@@ -142,7 +142,7 @@ def test_extreme_pairs_stand_with_their_pictures_closest_left_and_farthest_right
         for row in range(4):
             for column in range(4):
                 seed = 10 * numbers[row % 2] + column + (100 * (row // 2) if column == 3 else 0)
-                assert np.array_equal(cell(sheet.picture, grid, panel, row, column), enlarged(seed, grid.side))
+                assert np.array_equal(cell(sheet.image, grid, panel, row, column), enlarged(seed, grid.side))
     captions = [label for label in sheet.labels if label.text == "gram50  0.300"]
     assert len(captions) == 1
     x, y = grid.corner(1, 2, 3)

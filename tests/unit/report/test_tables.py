@@ -1,4 +1,4 @@
-"""The table of all models: statistics, what is best, what is greyed, what the note says."""
+"""The table of all models: statistics, what is best, what is grayed, what the note says."""
 
 import numpy as np
 import pandas as pd
@@ -108,7 +108,7 @@ def test_the_best_student_is_bold_and_controls_never(scores):
     assert not any("**" in row[titles.index("Saturation")] for row in cells.values())
 
 
-def test_fid_of_few_pairs_is_grey_and_never_bold(scores):
+def test_fid_of_few_pairs_is_gray_and_never_bold(scores):
     few, enough = (markdown(gather(scores, limit, seed=1), limit) for limit in (41, 40))
     fid = few.splitlines()[0].strip("| ").split(" | ").index("FID ↓")
     assert row_of(few, "mse", "val", "| ", " | ")[fid] == '<span style="color:gray">(30.0)</span>'
@@ -117,7 +117,7 @@ def test_fid_of_few_pairs_is_grey_and_never_bold(scores):
     assert "fewer than" not in enough
 
 
-def test_latex_escapes_names_and_greys_and_bolds(scores):
+def test_latex_escapes_names_and_grays_and_bolds(scores):
     text = latex(gather(scores, 200, seed=1), 200)
     assert "gram\\_50 & golden" in text
     assert "\\textcolor{gray}{(30.0)}" in text

@@ -183,11 +183,11 @@ sys.path.insert(0, sys.argv[1])
 os.environ["STYLEDISTILL_RUN"] = str(Path(sys.argv[2]).absolute())
 import numpy as np
 from styledistill.teacher.pair_cache import PairStore
-picture = np.zeros((8, 8, 3), np.uint8)
+image = np.zeros((8, 8, 3), np.uint8)
 Path.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)  # written, and not yet renamed
 if len(sys.argv) > 3:
     PairStore.__init__ = lambda self, *_: setattr(self, "folder", Path("resources/pairs/key"))
-PairStore(Path("resources/pairs"), {"some": "teacher"}).put(picture, picture, picture)
+PairStore(Path("resources/pairs"), {"some": "teacher"}).put(image, image, image)
 """
 OCCUPY = "import sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path;"
 OCCUPY += "from styledistill.run.lock import occupy; occupy(Path(sys.argv[2]));"
@@ -202,7 +202,7 @@ def python(folder: Path, code: str, *arguments: str, **options) -> subprocess.Co
 def test_what_a_killed_job_left_in_the_shared_store_goes_with_its_own_run(tmp_path):
     store = tmp_path / "resources/pairs"
     assert python(tmp_path, KILLED, "results/one").returncode == -signal.SIGKILL  # at the store's key
-    assert python(tmp_path, KILLED, "results/one", "picture").returncode == -signal.SIGKILL
+    assert python(tmp_path, KILLED, "results/one", "image").returncode == -signal.SIGKILL
     assert len(list(store.rglob(".*.part"))) == 2
     assert python(tmp_path, OCCUPY, "results/two").returncode == 0  # another run, whose jobs cannot know
     assert len(list(store.rglob(".*.part"))) == 2
@@ -215,7 +215,7 @@ def test_what_a_killed_job_left_in_the_shared_store_goes_with_its_own_run(tmp_pa
 
 
 def test_what_nobody_goes_on_with_is_removed_from_the_shared_store_after_a_day(tmp_path):
-    python(tmp_path, KILLED, "results/one", "picture")
+    python(tmp_path, KILLED, "results/one", "image")
     (left,) = (tmp_path / "resources/pairs").rglob(".*.part")
     os.utime(left, (left.stat().st_atime, left.stat().st_mtime - 25 * 3600))
     assert python(tmp_path, OCCUPY, "results/two").returncode == 0

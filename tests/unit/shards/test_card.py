@@ -29,8 +29,8 @@ TEACHER = {
     **{"dtype": "float16", "layers": [6, 7, 8, 9, 10, 11], "weights": "ab" * 32, "code": "0123456789abcdef"},
 }
 SOURCES = {
-    "paintings": FolderSource(kind="folder", path="/home/me/art", licence="cc-by-4.0", citation="Me | You, 2020"),
-    "scenes": ProceduralSource(kind="procedural", pictures="scenes", count=9, licence="cc-by-4.0"),
+    "paintings": FolderSource(kind="folder", path="/home/me/art", license="cc-by-4.0", citation="Me | You, 2020"),
+    "scenes": ProceduralSource(kind="procedural", images="scenes", count=9, license="cc-by-4.0"),
 }
 # Two contents and three styles in each block; the manifests take 9 of 12 pairs, and 3 of 6.
 PAIRS = {"train": (2, 9), "val": (1, 3)}
@@ -54,20 +54,20 @@ def make_block(results: Path, split: str, block: str) -> Path:
         for name, source in rows
     ]
     tables.write(results / "blocks" / split / f"{block}.csv", tables.BlockRow._fields, members)
-    pictures = results / "pictures"
-    pictures.mkdir(exist_ok=True)
+    images = results / "images"
+    images.mkdir(exist_ok=True)
     names = [row.name for row in members]
     for name in (*names, *(f"{content}_{style}" for content in names[:2] for style in names[2:])):
         level = len(name) * 9 + int(block)
-        (pictures / f"{name}.png").write_bytes(encode_png(np.full((8, 8, 3), level, np.uint8)))
-    write_json(pictures / "teacher.json", TEACHER)
+        (images / f"{name}.png").write_bytes(encode_png(np.full((8, 8, 3), level, np.uint8)))
+    write_json(images / "teacher.json", TEACHER)
     table, shard = results / "blocks" / split / f"{block}.csv", results / "shards" / split / f"{block}.tar"
-    write_shard(shard, block_pairs(table, pictures, pictures, f"{split}_{block}"))
+    write_shard(shard, block_pairs(table, images, images, f"{split}_{block}"))
     return shard
 
 
 def record(results: Path, job: str, **versions: str) -> None:
-    """What a job wrote down beside its pictures."""
+    """What a job wrote down beside its images."""
     write_json(results / f"{job}.run.json", {"stage": "x", "versions": {"styledistill": "0.0.1", **versions}})
 
 
@@ -104,7 +104,7 @@ def test_counts_are_those_of_the_pairs_that_the_manifests_list(tmp_path):
     assert row_of(text, "`val`")[1:] == ["3", "1", "3", "1", "6"]
     assert row_of(text, "`scenes`")[2:6] == ["3", "0", "1", "0"]
     assert row_of(text, "`paintings`")[2:6] == ["0", "6", "0", "3"]
-    assert "12 pairs. Each is a content picture" in text
+    assert "12 pairs. Each is a content image" in text
     assert "- 6 pairs of the tar files, which the manifests do not list" in text
 
 
@@ -115,7 +115,7 @@ def test_equal_shards_have_equal_cards_wherever_they_lie(tmp_path):
     assert not re.search(r"20\d\d-\d\d-\d\d|\d\d:\d\d", first.replace("CVPR 2024", ""))
 
 
-def test_the_versions_are_those_of_the_jobs_that_made_the_pictures(tmp_path):
+def test_the_versions_are_those_of_the_jobs_that_made_the_images(tmp_path):
     results = make_run(tmp_path)
     assert "ran with: not recorded." in written(results)
     record(results, "images/train/0000/crop", pillow="99.1")
@@ -154,21 +154,21 @@ def test_the_teacher_stands_there_with_the_hash_of_its_weights(tmp_path):
 @pytest.mark.parametrize(
     ("scenes", "paintings", "word"),
     [
-        ({}, {"licence": "mit"}, "mit"),  # what StyleDistill draws has its own licence
-        ({}, {"licence": "cc-by-4.0"}, "other"),
+        ({}, {"license": "mit"}, "mit"),  # what StyleDistill draws has its own license
+        ({}, {"license": "cc-by-4.0"}, "other"),
         ({}, {}, "unknown"),
-        ({"licence": "ask me"}, {"licence": "ask me"}, "other"),
-        ({"licence": "cc0-1.0"}, {"licence": "cc0-1.0"}, "cc0-1.0"),
+        ({"license": "ask me"}, {"license": "ask me"}, "other"),
+        ({"license": "cc0-1.0"}, {"license": "cc0-1.0"}, "cc0-1.0"),
     ],
 )
-def test_the_hub_is_told_a_licence_only_where_all_sources_have_it(tmp_path, scenes, paintings, word):
+def test_the_hub_is_told_a_license_only_where_all_sources_have_it(tmp_path, scenes, paintings, word):
     sources = {
-        "scenes": ProceduralSource(kind="procedural", pictures="scenes", count=9, **scenes),
+        "scenes": ProceduralSource(kind="procedural", images="scenes", count=9, **scenes),
         "paintings": FolderSource(kind="folder", path="art", **paintings),
     }
     text = written(make_run(tmp_path), sources)
     assert DatasetCard(text).data.license == word
-    assert row_of(text, "`paintings`")[6] == paintings.get("licence", "not stated")
+    assert row_of(text, "`paintings`")[6] == paintings.get("license", "not stated")
 
 
 def test_words_on_rights_stand_in_the_table_whatever_is_in_them(tmp_path):
@@ -181,12 +181,10 @@ def test_words_on_rights_stand_in_the_table_whatever_is_in_them(tmp_path):
 def test_files_that_were_left_out_are_named_up_to_a_number(tmp_path):
     results = make_run(tmp_path)
     # A decoder's reason may hold an address in memory, which no two runs share.
-    bad = [Excluded(f"bad{n:03d}.png", f"picture: <BytesIO at 0x{n:x}>") for n in range(SHOWN + 3)]
+    bad = [Excluded(f"bad{n:03d}.png", f"image: <BytesIO at 0x{n:x}>") for n in range(SHOWN + 3)]
     tables.write(results / "index" / "paintings.excluded.csv", Excluded._fields, bad)
     text = written(results)
-    assert (
-        f"- {SHOWN + 3} files of `paintings`, which could not be read as pictures: `bad000.png`, `bad001.png`" in text
-    )
+    assert f"- {SHOWN + 3} files of `paintings`, which could not be read as images: `bad000.png`, `bad001.png`" in text
     assert f"`bad{SHOWN - 1:03d}.png` and 3 more." in text
     assert f"bad{SHOWN:03d}.png" not in text and "0x" not in text
     assert "of `scenes`, which could" not in text

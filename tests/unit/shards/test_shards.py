@@ -18,7 +18,7 @@ from styledistill.shards.write import Pair, block_pairs, write_manifest, write_s
 SETTINGS = {"weights": "tiny", "steps": 4}
 
 
-def picture(seed, size=16):
+def image(seed, size=16):
     return np.random.default_rng(seed).integers(0, 256, (size, size, 3), dtype=np.uint8)
 
 
@@ -26,7 +26,7 @@ def make_pairs(block, count=3, teacher=SETTINGS):
     for number in range(count):
         seeds = (10 * block, 100 + number, 1000 * block + number)
         sources = {"content": {"source": "scenes"}, "style": {"source": "styles"}}
-        yield Pair(f"train_{block:04}_c00_s{number:02}", *(encode_png(picture(s)) for s in seeds), sources, teacher)
+        yield Pair(f"train_{block:04}_c00_s{number:02}", *(encode_png(image(s)) for s in seeds), sources, teacher)
 
 
 @pytest.fixture
@@ -46,14 +46,14 @@ def test_webdataset_reads_a_shard_as_it_is(shards):
     samples = list(webdataset.WebDataset(str(shards[1]), shardshuffle=False))
     assert [sample["__key__"] for sample in samples] == [pair.key for pair in make_pairs(1)]
     target = np.asarray(Image.open(io.BytesIO(samples[2]["target.png"])))
-    assert np.array_equal(target, picture(1002))
+    assert np.array_equal(target, image(1002))
     facts = json.loads(samples[2]["json"])
     assert facts["teacher"] == SETTINGS
     assert set(facts["sha256"]) == {"content", "style", "target"}
 
 
 def test_datasets_reads_what_webdataset_and_the_index_read(tmp_path, shards, monkeypatch):
-    """As the data card says, without a network; all three give the same pictures."""
+    """As the data card says, without a network; all three give the same images."""
     monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
     write_manifest(tmp_path / "train.json", "train", 6, shards)
     ours = PairDataset(tmp_path / "train.json")
@@ -87,8 +87,8 @@ def test_one_altered_byte_of_a_shard_is_noticed_and_the_other_shards_are_not_bla
         PairDataset(tmp_path / "train.json")
 
 
-def test_a_damaged_picture_is_not_packed(tmp_path):
-    whole = encode_png(picture(1))
+def test_a_damaged_image_is_not_packed(tmp_path):
+    whole = encode_png(image(1))
     hurt = bytearray(whole)
     hurt[len(hurt) // 2] ^= 1
     for damaged in (bytes(hurt), whole[:-20], b""):
@@ -103,7 +103,7 @@ def test_the_index_reads_the_first_pairs_in_the_written_order(tmp_path, shards):
     item = dataset[4]
     assert item.shape == (3, 3, 16, 16)
     for got, seed in zip(item, (10, 101, 1001), strict=True):
-        assert np.array_equal((got * 255).round().byte().permute(1, 2, 0).numpy(), picture(seed))
+        assert np.array_equal((got * 255).round().byte().permute(1, 2, 0).numpy(), image(seed))
 
 
 def test_a_changed_shard_is_refused(tmp_path, shards):
@@ -125,22 +125,22 @@ def test_a_manifest_of_too_few_or_mixed_pairs_is_refused_and_not_written(tmp_pat
     assert not (tmp_path / "train.json").exists()
 
 
-def test_pictures_of_different_sizes_are_refused_and_leave_no_shard(tmp_path):
-    small, large = encode_png(picture(1)), encode_png(picture(2, 32))
+def test_images_of_different_sizes_are_refused_and_leave_no_shard(tmp_path):
+    small, large = encode_png(image(1)), encode_png(image(2, 32))
     with pytest.raises(UserError, match="different sizes"):
         write_shard(tmp_path / "0000.tar", [Pair("train_0000_c00_s00", small, small, large, {}, SETTINGS)])
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_block_is_packed_contents_first(tmp_path):
-    table = "name,role,source,picture,sha256\nc00,content,scenes,1,aa\nc01,content,faces,2,bb\ns00,style,oils,3,cc\n"
+    table = "name,role,source,image,sha256\nc00,content,scenes,1,aa\nc01,content,faces,2,bb\ns00,style,oils,3,cc\n"
     (tmp_path / "0003.csv").write_text(table)
     for name in ("c00", "c01", "s00", "c00_s00", "c01_s00"):
-        (tmp_path / f"{name}.png").write_bytes(encode_png(picture(len(name))))
+        (tmp_path / f"{name}.png").write_bytes(encode_png(image(len(name))))
     write_json(tmp_path / "teacher.json", SETTINGS)
     pairs = list(block_pairs(tmp_path / "0003.csv", tmp_path, tmp_path, "val_0003"))
     assert [pair.key for pair in pairs] == ["val_0003_c00_s00", "val_0003_c01_s00"]
     assert pairs[1].sources == {
-        "content": {"source": "faces", "picture": "2", "sha256": "bb"},
-        "style": {"source": "oils", "picture": "3", "sha256": "cc"},
+        "content": {"source": "faces", "image": "2", "sha256": "bb"},
+        "style": {"source": "oils", "image": "3", "sha256": "cc"},
     }

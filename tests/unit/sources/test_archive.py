@@ -14,12 +14,12 @@ from shutil import rmtree
 import huggingface_hub.constants
 import numpy as np
 import pytest
-from archived import COMMIT, hub, parquet, picture, pictures, tarred, zipped
+from archived import COMMIT, hub, image, images, parquet, tarred, zipped
 from serving import serving
 
 from styledistill.config import ArchiveSource, HubSource
 from styledistill.core import progress
-from styledistill.core.errors import BadPicture, UserError
+from styledistill.core.errors import BadImage, UserError
 from styledistill.core.files import read_json, sha256_bytes, write_json
 from styledistill.core.images import encode_png
 from styledistill.downloads import http_ranges
@@ -62,29 +62,29 @@ def endpoint(monkeypatch):
 # --- zips on a server -------------------------------------------------------------------------------------------
 
 
-def test_of_a_remote_zip_only_its_table_and_the_wanted_pictures_come(capfd):
-    wanted, padding = pictures(8), {"photos/large.jpg": bytes(range(256)) * 4000}
-    data = zipped({**padding, **wanted, "notes.txt": b"no picture"}, zipfile.ZIP_STORED)
+def test_of_a_remote_zip_only_its_table_and_the_wanted_images_come(capfd):
+    wanted, padding = images(8), {"photos/large.jpg": bytes(range(256)) * 4000}
+    data = zipped({**padding, **wanted, "notes.txt": b"no image"}, zipfile.ZIP_STORED)
     with serving(data) as server:
         source = Archives(archive(f"{server.address}/set.zip"))
         assert source.names() == sorted([*padding, *wanted])
-        assert source.bring(["photos/03.jpg", "photos/05.jpg"]) == {"pictures": 2, "fetched": 2}
+        assert source.bring(["photos/03.jpg", "photos/05.jpg"]) == {"images": 2, "fetched": 2}
     assert {name: source.store.read(name) for name in ("photos/03.jpg", "photos/05.jpg")} == {
         name: wanted[name] for name in ("photos/03.jpg", "photos/05.jpg")
     }
     asked = [[int(end) for end in span.removeprefix("bytes=").split("-")] for _, span in server.asked]
     assert sum(last - first + 1 for first, last in asked) < 100_000 < len(data) / 5
-    assert "2 of 2 pictures are not here; 0.0 MB to fetch" in capfd.readouterr().err
+    assert "2 of 2 images are not here; 0.0 MB to fetch" in capfd.readouterr().err
 
 
 def test_what_is_here_needs_no_server():
-    with serving(zipped(pictures(4))) as server:
+    with serving(zipped(images(4))) as server:
         source = archive(f"{server.address}/set.zip")
         Archives(source).bring(["photos/01.jpg"])
     again = Archives(source)
     assert len(again.names()) == 4
-    assert again.bring(["photos/01.jpg"]) == {"pictures": 1, "fetched": 0}
-    assert again.store.read("photos/01.jpg") == picture(1)
+    assert again.bring(["photos/01.jpg"]) == {"images": 1, "fetched": 0}
+    assert again.store.read("photos/01.jpg") == image(1)
     with pytest.raises(UserError, match=r"could not be read \(.*refused"):
         again.bring(["photos/02.jpg"])
     with pytest.raises(UserError, match=r"'photos/02\.jpg' is not in .*Run `snakemake fetch`"):
@@ -93,7 +93,7 @@ def test_what_is_here_needs_no_server():
 
 @pytest.mark.parametrize("trouble", ["cut", "shifted", (503, {}), (429, {"Retry-After": "0"})])
 def test_a_server_in_trouble_is_asked_again_and_nothing_is_lost(trouble):
-    members = pictures(6)
+    members = images(6)
     with serving(zipped(members), script=[trouble, "right", trouble, trouble]) as server:
         source = Archives(archive(f"{server.address}/set.zip"))
         source.bring(members)
@@ -139,7 +139,7 @@ def test_what_a_killed_process_had_of_a_row_group_is_not_asked_for_again(endpoin
 
 
 def test_wrong_bytes_are_asked_for_once_more_and_then_refused():
-    members = pictures(3)
+    members = images(3)
     with serving(zipped(members), script=["right", "right", "wrong"]) as server:
         source = Archives(archive(f"{server.address}/set.zip"))
         source.bring(["photos/00.jpg"])
@@ -151,7 +151,7 @@ def test_wrong_bytes_are_asked_for_once_more_and_then_refused():
 
 
 def test_a_server_that_ignores_ranges_is_told_from_one_that_does_not():
-    members = pictures(3)
+    members = images(3)
     with serving(zipped(members), ranges=False) as server:
         address = f"{server.address}/set.zip"
         with pytest.raises(UserError, match=r"ignores ranges.*whole: true"):
@@ -162,7 +162,7 @@ def test_a_server_that_ignores_ranges_is_told_from_one_that_does_not():
 
 
 def test_a_server_that_begins_to_ignore_ranges_is_not_believed():
-    with serving(zipped(pictures(3))) as server:
+    with serving(zipped(images(3))) as server:
         source = Archives(archive(f"{server.address}/set.zip"))
         source.names()
         server.script[:] = ["whole"]
@@ -179,18 +179,18 @@ def test_a_file_that_grows_while_it_is_read_is_refused():
 
 
 def test_another_archive_under_a_known_address_is_noticed():
-    with serving(zipped(pictures(3))) as server:
+    with serving(zipped(images(3))) as server:
         source = archive(f"{server.address}/set.zip")
         Archives(source).bring(["photos/01.jpg"])
-        server.data = zipped(pictures(4))
+        server.data = zipped(images(4))
         (Archives(source).folder / "list.json").unlink()
         with pytest.raises(UserError, match=r"#list: not what it was.*lock\.json.*remove its line"):
             Archives(source).names()
 
 
-def test_a_picture_that_came_once_must_come_again_as_it_was():
+def test_an_image_that_came_once_must_come_again_as_it_was():
     """Parquet has no checks of its own: the lock has."""
-    cells = [picture(n) for n in range(4)]
+    cells = [image(n) for n in range(4)]
     path = archives.FOLDER.parent / "set.parquet"
     path.parent.mkdir(parents=True)
     path.write_bytes(parquet(cells, 2))
@@ -208,7 +208,7 @@ def test_a_picture_that_came_once_must_come_again_as_it_was():
 
 
 def test_a_whole_archive_is_checked_by_what_its_publisher_says():
-    data = zipped(pictures(3))
+    data = zipped(images(3))
     with serving(data) as server:
         address = f"{server.address}/set.zip"
         wrong = Archives(archive(address, whole=True, md5="0" * 32))
@@ -228,15 +228,15 @@ def test_a_whole_archive_is_checked_by_what_its_publisher_says():
         Archives(right).names()
 
 
-def test_a_mirror_has_archives_under_their_own_names_and_pictures_in_their_folder(monkeypatch):
-    members = {"/m/set.zip": zipped(pictures(2)), "/m/sty/00.png": picture(7), "/m/sty/01.png": picture(8)}
+def test_a_mirror_has_archives_under_their_own_names_and_images_in_their_folder(monkeypatch):
+    members = {"/m/set.zip": zipped(images(2)), "/m/sty/00.png": image(7), "/m/sty/01.png": image(8)}
     with serving(members) as server:
         monkeypatch.setenv("STYLEDISTILL_MIRROR", f"{server.address}/m/")
         Archives(archive("http://no.such.host/zips/set.zip")).bring(["photos/01.jpg"])
         single = Archives(archive("http://no.such.host/data/sty/{00..01}.png"))
         assert single.names() == ["00.png", "01.png"]
         single.bring(["01.png"])
-    assert single.store.read("01.png") == picture(8)
+    assert single.store.read("01.png") == image(8)
 
 
 LARGE = {  # noise, which no compression makes smaller: 0.2 MB each
@@ -258,26 +258,26 @@ def test_a_whole_archive_says_how_large_it_is_before_it_comes(capfd, served, add
         source = Archives(archive(f"{server.address}/{address}", **settings))
         names = source.names()
         first, *then = capfd.readouterr().err.splitlines()
-        assert re.fullmatch(r"http.*: 0\.6 MB to fetch: one whole file, whose pictures are then listed", first)
+        assert re.fullmatch(r"http.*: 0\.6 MB to fetch: one whole file, whose images are then listed", first)
         assert any("0.6 MB of 0.6 MB" in line for line in then)
         source.bring(names)
-        assert "3 of 3 pictures are not here; 0.0 MB to fetch" in capfd.readouterr().err  # they are in what has come
+        assert "3 of 3 images are not here; 0.0 MB to fetch" in capfd.readouterr().err  # they are in what has come
         for kept in [*source.folder.rglob("*.tar"), *source.folder.rglob("*.zip"), *source.store.folder.rglob("*.*")]:
             kept.unlink()
         source.bring(names)
         first, *then = capfd.readouterr().err.splitlines()
-        assert "3 of 3 pictures are not here; 0.6 MB to fetch" in first
+        assert "3 of 3 images are not here; 0.6 MB to fetch" in first
         assert "0.6 MB of 0.6 MB" in then[-1]
 
 
-def test_single_pictures_say_how_large_they_are_before_they_come(capfd):
+def test_single_images_say_how_large_they_are_before_they_come(capfd):
     with serving({f"/{name}": data for name, data in LARGE.items()}) as server:
         source = Archives(archive(f"{server.address}/{{0..2}}.png"))
         source.names()
         assert server.asked == [] and not capfd.readouterr().err
         source.bring(["0.png", "2.png"])
         first, *then = capfd.readouterr().err.splitlines()
-        assert "2 of 2 pictures are not here; 0.4 MB to fetch" in first and "0.4 MB of 0.4 MB" in then[-1]
+        assert "2 of 2 images are not here; 0.4 MB to fetch" in first and "0.4 MB of 0.4 MB" in then[-1]
         server.lengths = False
         source.bring(["1.png"])
     assert "0.0 MB to fetch (without 1 whose size no server tells)" in capfd.readouterr().err
@@ -300,9 +300,9 @@ def test_progress_tells_bytes_rate_and_time_left(capfd, monkeypatch):
 @pytest.mark.parametrize("pack", [zipped, tarred, lambda members: tarred(members, "w:gz")])
 def test_every_form_of_archive_gives_back_what_is_in_it(tmp_path, pack):
     odd = ['a b\'s "$(x)".jpg', "two\nlines.png", "日本/絵.webp", "with,comma;.JPG", "é.jpeg"]
-    members = {name: picture(number) for number, name in enumerate(odd)}
+    members = {name: image(number) for number, name in enumerate(odd)}
     name = "set.zip" if pack is zipped else "set.tar.gz"
-    (tmp_path / name).write_bytes(pack({**members, "__MACOSX/._a.jpg": b"shadow", "readme.md": b"no picture"}))
+    (tmp_path / name).write_bytes(pack({**members, "__MACOSX/._a.jpg": b"shadow", "readme.md": b"no image"}))
     source = Archives(archive(tmp_path / name))
     assert source.names() == sorted(members)
     source.bring(members)
@@ -311,34 +311,34 @@ def test_every_form_of_archive_gives_back_what_is_in_it(tmp_path, pack):
 
 def test_shards_of_a_web_data_set_are_one_source(tmp_path):
     for shard in range(2):
-        (tmp_path / f"{shard:05d}.tar").write_bytes(tarred({f"{n}.jpg": picture(10 * shard + n) for n in range(3)}))
+        (tmp_path / f"{shard:05d}.tar").write_bytes(tarred({f"{n}.jpg": image(10 * shard + n) for n in range(3)}))
     for address in (tmp_path / "{00000..00001}.tar", tmp_path / "*.tar"):
         source = Archives(archive(address))
         assert source.names() == [f"0000{shard}.tar/{n}.jpg" for shard in range(2) for n in range(3)]
         source.bring(["00001.tar/2.jpg"])
-        assert source.store.read("00001.tar/2.jpg") == picture(12)
+        assert source.store.read("00001.tar/2.jpg") == image(12)
 
 
 def test_a_name_of_no_encoding_is_a_name_all_the_same(tmp_path):
     with tarfile.open(tmp_path / "set.tar", "w", format=tarfile.GNU_FORMAT, encoding="latin-1") as written:
         member = tarfile.TarInfo("caf\xe9.jpg")
-        member.size = len(picture(1))
-        written.addfile(member, io.BytesIO(picture(1)))
+        member.size = len(image(1))
+        written.addfile(member, io.BytesIO(image(1)))
     source = Archives(archive(tmp_path / "set.tar"))
     assert source.names() == ["caf\\xe9.jpg"]
     source.bring(source.names())
-    assert source.store.read("caf\\xe9.jpg") == picture(1)
+    assert source.store.read("caf\\xe9.jpg") == image(1)
 
 
 @pytest.mark.parametrize("name", ["../up.jpg", "a/../../up.jpg", "/etc/up.jpg", "..\\up.jpg", "C:\\up.jpg"])
 @pytest.mark.parametrize("form", ["zip", "tar"])
 def test_archives_whose_paths_climb_out_are_refused(tmp_path, name, form):
-    (tmp_path / f"set.{form}").write_bytes({"zip": zipped, "tar": tarred}[form]({"good.jpg": picture(1), name: b"x"}))
+    (tmp_path / f"set.{form}").write_bytes({"zip": zipped, "tar": tarred}[form]({"good.jpg": image(1), name: b"x"}))
     with pytest.raises(UserError, match="refused, because it holds a path that climbs out"):
         Archives(archive(tmp_path / f"set.{form}")).names()
 
 
-def test_links_in_a_tar_are_no_pictures(tmp_path):
+def test_links_in_a_tar_are_no_images(tmp_path):
     with tarfile.open(tmp_path / "set.tar", "w") as written:
         link = tarfile.TarInfo("link.jpg")
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
@@ -352,14 +352,14 @@ def test_links_in_a_tar_are_no_pictures(tmp_path):
 
 
 def test_members_that_cannot_be_unpacked_are_kept_as_their_reasons(tmp_path):
-    data = bytearray(zipped({"good.jpg": picture(1), "hurt.jpg": picture(2)}, zipfile.ZIP_STORED))
-    data[bytes(data).index(picture(2)) + 50] ^= 255
+    data = bytearray(zipped({"good.jpg": image(1), "hurt.jpg": image(2)}, zipfile.ZIP_STORED))
+    data[bytes(data).index(image(2)) + 50] ^= 255
     locked = bytes(data)
     (tmp_path / "set.zip").write_bytes(locked)
     source = Archives(archive(tmp_path / "set.zip"))
     source.bring(["good.jpg", "hurt.jpg"])
-    assert source.store.read("good.jpg") == picture(1)
-    with pytest.raises(BadPicture, match=r"Bad CRC-32 for file 'hurt\.jpg'"):
+    assert source.store.read("good.jpg") == image(1)
+    with pytest.raises(BadImage, match=r"Bad CRC-32 for file 'hurt\.jpg'"):
         source.store.read("hurt.jpg")
 
 
@@ -372,13 +372,13 @@ def test_a_zip_bomb_is_not_unpacked(tmp_path):
     (tmp_path / "set.zip").write_bytes(bytes(data).replace(size, (1 << 30).to_bytes(4, "little")))
     source = Archives(archive(tmp_path / "set.zip"))
     source.bring(["bomb.jpg"])
-    with pytest.raises(BadPicture, match="unpacks to 1,073,741,824 bytes"):
+    with pytest.raises(BadImage, match="unpacks to 1,073,741,824 bytes"):
         source.store.read("bomb.jpg")
 
 
 @pytest.mark.parametrize("name", ["set.zip", "set.tar", "set.parquet"])
 def test_a_truncated_archive_is_refused_in_one_line(tmp_path, name):
-    whole = {"set.zip": zipped(pictures(3)), "set.tar": tarred(pictures(3)), "set.parquet": parquet([picture(1)], 1)}
+    whole = {"set.zip": zipped(images(3)), "set.tar": tarred(images(3)), "set.parquet": parquet([image(1)], 1)}
     (tmp_path / name).write_bytes(whole[name][:700])
     with pytest.raises(UserError, match=r"set\..*(cannot be read|Is it whole)") as fault:
         Archives(archive(tmp_path / name)).names()
@@ -391,21 +391,21 @@ def test_an_archive_of_no_known_form_is_refused(tmp_path):
         Archives(archive(tmp_path / "set.rar")).names()
 
 
-def test_a_picture_that_changes_on_the_disk_is_noticed_and_fetched_again(tmp_path):
-    (tmp_path / "set.zip").write_bytes(zipped(pictures(2)))
+def test_an_image_that_changes_on_the_disk_is_noticed_and_fetched_again(tmp_path):
+    (tmp_path / "set.zip").write_bytes(zipped(images(2)))
     source = Archives(archive(tmp_path / "set.zip"))
     source.bring(["photos/01.jpg"])
     (kept,) = (path for path in source.store.folder.rglob("*") if path.is_file())
-    kept.write_bytes(picture(1)[:-10])
+    kept.write_bytes(image(1)[:-10])
     with pytest.raises(UserError, match="has changed on the disk and was removed"):
         source.store.read("photos/01.jpg")
     source.bring(["photos/01.jpg"])
-    assert source.store.read("photos/01.jpg") == picture(1)
+    assert source.store.read("photos/01.jpg") == image(1)
 
 
 @pytest.mark.parametrize("wrong", [{"bytes": 7}, {"sha256": "1" * 64}, {"md5": "0" * 32}])
 def test_an_archive_put_in_place_by_hand_is_checked_too(tmp_path, wrong):
-    data = zipped(pictures(2))
+    data = zipped(images(2))
     (tmp_path / "set.zip").write_bytes(data)
     right = {"bytes": len(data), "sha256": sha256_bytes(data), "md5": hashlib.md5(data).hexdigest()}
     for _ in range(2):
@@ -423,28 +423,28 @@ def test_an_archive_put_in_place_by_hand_is_checked_too(tmp_path, wrong):
         Archives(archive(tmp_path / "set.zip", **right | wrong)).bring(["photos/00.jpg"])
 
 
-def test_a_repaired_zip_has_its_pictures_back(tmp_path):
-    right = zipped({"good.jpg": picture(1), "hurt.jpg": picture(2)}, zipfile.ZIP_STORED)
-    (tmp_path / "set.zip").write_bytes(altered(right, picture(2)))
+def test_a_repaired_zip_has_its_images_back(tmp_path):
+    right = zipped({"good.jpg": image(1), "hurt.jpg": image(2)}, zipfile.ZIP_STORED)
+    (tmp_path / "set.zip").write_bytes(altered(right, image(2)))
     source = archive(tmp_path / "set.zip")
     Archives(source).bring(["good.jpg", "hurt.jpg"])
     listing = preflight.listing(source)
-    with pytest.raises(BadPicture):
+    with pytest.raises(BadImage):
         Archives(source).store.read("hurt.jpg")
     assert Archives(source).listed
     (tmp_path / "set.zip").write_bytes(right)
     assert not Archives(source).listed and preflight.listing(source) != listing
     assert Archives(source).names() == ["good.jpg", "hurt.jpg"]
     Archives(source).bring(["good.jpg", "hurt.jpg"])
-    assert Archives(source).store.read("hurt.jpg") == picture(2)
+    assert Archives(source).store.read("hurt.jpg") == image(2)
 
 
 @pytest.mark.parametrize(("name", "pack"), [("set.zip", zipped), ("set.tar", tarred)])
 def test_another_archive_in_place_of_one_is_taken_once_its_owner_says_so(tmp_path, name, pack):
-    (tmp_path / name).write_bytes(pack({"a.jpg": picture(1), "b.jpg": picture(2)}))
+    (tmp_path / name).write_bytes(pack({"a.jpg": image(1), "b.jpg": image(2)}))
     source = archive(tmp_path / name)
     Archives(source).bring(["a.jpg", "b.jpg"])
-    new = {"a.jpg": picture(3, 60), "b.jpg": picture(4, 60)}
+    new = {"a.jpg": image(3, 60), "b.jpg": image(4, 60)}
     (tmp_path / name).write_bytes(pack(new))
     for _ in range(2):
         with pytest.raises(UserError, match=r"#list: not what it was.*remove its line there"):
@@ -453,8 +453,8 @@ def test_another_archive_in_place_of_one_is_taken_once_its_owner_says_so(tmp_pat
     lines = read_json(lock)
     del lines[f"{Archives(source).folder.name}#list"]
     write_json(lock, lines)
-    assert Archives(source).bring(["a.jpg", "b.jpg"]) == {"pictures": 2, "fetched": 2}
-    assert {picture: Archives(source).store.read(picture) for picture in new} == new
+    assert Archives(source).bring(["a.jpg", "b.jpg"]) == {"images": 2, "fetched": 2}
+    assert {image: Archives(source).store.read(image) for image in new} == new
     (tmp_path / name).unlink()  # to free the disk: what was taken of it is here
     assert Archives(source).listed and Archives(source).bring(["a.jpg"])["fetched"] == 0
 
@@ -465,30 +465,30 @@ def test_of_two_members_of_one_name_the_last_one_counts_as_for_tar_and_unzip(tmp
     if form == "zip":
         with zipfile.ZipFile(path, "w") as written, pytest.warns(UserWarning, match="Duplicate name"):
             for seed in range(9):
-                written.writestr("a.jpg", picture(seed))
+                written.writestr("a.jpg", image(seed))
     else:
-        path.write_bytes(tarred({"a.jpg": picture(0)}))
+        path.write_bytes(tarred({"a.jpg": image(0)}))
         for seed in range(1, 9):
             with tarfile.open(path, "a") as written:
                 member = tarfile.TarInfo("a.jpg")
-                member.size = len(picture(seed))
-                written.addfile(member, io.BytesIO(picture(seed)))
+                member.size = len(image(seed))
+                written.addfile(member, io.BytesIO(image(seed)))
     source = Archives(archive(path))
     assert source.names() == ["a.jpg"]
     source.bring(["a.jpg"])
-    assert source.store.read("a.jpg") == picture(8)
+    assert source.store.read("a.jpg") == image(8)
     assert source.store.count()[0] == 1
 
 
-def test_the_store_keeps_one_thing_of_a_picture(tmp_path):
+def test_the_store_keeps_one_thing_of_an_image(tmp_path):
     store = Store(tmp_path)
     for seed in range(5):
-        store.put("a", picture(seed))
+        store.put("a", image(seed))
         store.put_bad("b", "broken")
-        store.put("b", picture(seed))
-    assert (store.read("a"), store.read("b"), store.count()[0]) == (picture(4), picture(4), 2)
+        store.put("b", image(seed))
+    assert (store.read("a"), store.read("b"), store.count()[0]) == (image(4), image(4), 2)
     store.put_bad("a", "broken")
-    with pytest.raises(BadPicture, match="broken"):
+    with pytest.raises(BadImage, match="broken"):
         store.read("a")
 
 
@@ -511,10 +511,10 @@ FORMS = {
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_damaged_archive_gives_right_pictures_or_one_line(tmp_path, monkeypatch, form):
-    """Whatever the place: no traceback, and where the form has checksums (plain tar has none), no wrong picture."""
+def test_a_damaged_archive_gives_right_images_or_one_line(tmp_path, monkeypatch, form):
+    """Whatever the place: no traceback, and where the form has checksums (plain tar has none), no wrong image."""
     monkeypatch.setattr(archives, "announce", lambda line: None)
-    members = {f"{number}.jpg": picture(number, 20, 16) for number in range(3)}
+    members = {f"{number}.jpg": image(number, 20, 16) for number in range(3)}
     known = {*members.values()}
     path = tmp_path / f"set.{form}"
     refused = 0
@@ -530,13 +530,13 @@ def test_a_damaged_archive_gives_right_pictures_or_one_line(tmp_path, monkeypatc
             refused += 1
             continue
         for name in names:
-            with suppress(BadPicture):
+            with suppress(BadImage):
                 assert source.store.read(name) in known or form == "tar"
     assert refused >= 8  # those that are cut; half of so small a tar is what fills its last record
 
 
 def test_a_tar_that_ends_early_or_in_the_middle_is_not_taken_for_a_short_one(tmp_path):
-    data = tarred(pictures(4))
+    data = tarred(images(4))
     place = data.index(b"photos/02.jpg")
     (tmp_path / "set.tar").write_bytes(data[:place])
     with pytest.raises(UserError, match=rf"no mark of its end at byte {place:,}\)\. Is it whole"):
@@ -547,7 +547,7 @@ def test_a_tar_that_ends_early_or_in_the_middle_is_not_taken_for_a_short_one(tmp
 
 
 def test_a_zip_whose_table_points_behind_its_end_is_refused_in_one_line(tmp_path):
-    data = bytearray(zipped({"a.jpg": picture(1)}))
+    data = bytearray(zipped({"a.jpg": image(1)}))
     place = data.index(b"PK\x01\x02") + 42  # offset of the member's header
     data[place : place + 4] = (len(data) + 5).to_bytes(4, "little")
     (tmp_path / "set.zip").write_bytes(data)
@@ -576,19 +576,19 @@ def test_of_a_hub_data_set_only_the_row_groups_of_the_wanted_rows_come(endpoint)
     assert lock["own/set@main"] == COMMIT
 
 
-def test_enough_pictures_are_taken_in_row_groups_spread_over_all_files(endpoint):
-    files = {f"{n}.parquet": parquet([picture(10 * n + row) for row in range(9)], 3) for n in range(4)}
+def test_enough_images_are_taken_in_row_groups_spread_over_all_files(endpoint):
+    files = {f"{n}.parquet": parquet([image(10 * n + row) for row in range(9)], 3) for n in range(4)}
     with serving(hub("own/set", files)) as server:
         endpoint(server)
-        some = Archives(HubSource(kind="hub", repo="own/set", pictures=7)).names()
-        more = Archives(HubSource(kind="hub", repo="own/set", pictures=16)).names()
+        some = Archives(HubSource(kind="hub", repo="own/set", images=7)).names()
+        more = Archives(HubSource(kind="hub", repo="own/set", images=16)).names()
     assert len(some) == 9 and len(more) == 18
     assert set(some) < set(more)  # more of them leaves those that were there
     assert len({name.split("/")[0] for name in more}) > 2
 
 
 def test_of_whole_files_of_a_hub_only_those_with_wanted_rows_come(endpoint, capfd):
-    files = {f"{n}.parquet": parquet([picture(10 * n + row) for row in range(4)], 2) for n in range(3)}
+    files = {f"{n}.parquet": parquet([image(10 * n + row) for row in range(4)], 2) for n in range(3)}
     with serving(hub("own/set", files)) as server:
         endpoint(server)
         source = Archives(HubSource(kind="hub", repo="own/set", whole=True))
@@ -597,25 +597,25 @@ def test_of_whole_files_of_a_hub_only_those_with_wanted_rows_come(endpoint, capf
         assert [path for path, span in server.asked if span is None and path.endswith("parquet")] == [
             f"/datasets/own/set/resolve/{COMMIT}/1.parquet"
         ]
-    assert source.store.read(names[5]) == picture(11)
+    assert source.store.read(names[5]) == image(11)
     assert f"{len(files['1.parquet']) / 1e6:.1f} MB to fetch" in capfd.readouterr().err
 
 
 def test_a_hub_data_set_of_tars_is_fetched_by_the_file(endpoint, capfd):
-    files = {f"{n:05d}.tar": tarred({f"{n}{k}.webp": picture(k, form="WEBP") for k in range(3)}) for n in range(4)}
+    files = {f"{n:05d}.tar": tarred({f"{n}{k}.webp": image(k, form="WEBP") for k in range(3)}) for n in range(4)}
     with serving(hub("own/set", files)) as server:
         endpoint(server)
-        source = Archives(HubSource(kind="hub", repo="own/set", files="*.tar", pictures=2))
+        source = Archives(HubSource(kind="hub", repo="own/set", files="*.tar", images=2))
         names = source.names()
         source.bring(names)
         assert len({path for path, _ in server.asked if path.endswith(".tar")}) == 1
     first = capfd.readouterr().err.splitlines()[0]
-    assert re.fullmatch(r"own/set: 0\.0 MB to fetch: one whole file, \d{5}\.tar, for 2 pictures", first)
-    assert len(names) == 3 and source.store.read(names[2]) == picture(2, form="WEBP")
+    assert re.fullmatch(r"own/set: 0\.0 MB to fetch: one whole file, \d{5}\.tar, for 2 images", first)
+    assert len(names) == 3 and source.store.read(names[2]) == image(2, form="WEBP")
 
 
 def altered(data: bytes, cell: bytes) -> bytes:
-    """The file with one byte of a cell's picture changed: a JPEG that decodes to other pixels."""
+    """The file with one byte of a cell's image changed: a JPEG that decodes to other pixels."""
     place = data.index(cell) + len(cell) * 3 // 4
     return data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
 
@@ -628,7 +628,7 @@ def served(cells: list[bytes], hurt: int, **settings) -> dict[str, bytes]:
 
 
 def test_page_checksums_of_parquet_are_looked_at_where_there_are_any(endpoint):
-    cells = [picture(n) for n in range(4)]
+    cells = [image(n) for n in range(4)]
     with serving(served(cells, 1, write_page_checksum=True)) as server:
         endpoint(server)
         source = Archives(HubSource(kind="hub", repo="own/set"))
@@ -641,7 +641,7 @@ def test_page_checksums_of_parquet_are_looked_at_where_there_are_any(endpoint):
 
 
 def test_rows_that_nothing_can_be_checked_by_are_said_to_be_so_and_a_whole_file_is_checked(endpoint, capfd):
-    cells = [picture(n) for n in range(4)]
+    cells = [image(n) for n in range(4)]
     with serving(served(cells, 1)) as server:
         endpoint(server)
         rows = Archives(HubSource(kind="hub", repo="own/set"))
@@ -656,7 +656,7 @@ def test_rows_that_nothing_can_be_checked_by_are_said_to_be_so_and_a_whole_file_
             Archives(whole).bring(["a.parquet/0"])
         path = f"/datasets/own/set/resolve/{COMMIT}/a.parquet"
         server.data[path] = parquet(cells, 2, compression="none")
-        # The pictures of the whole file are held against those that were taken unchecked.
+        # The images of the whole file are held against those that were taken unchecked.
         with pytest.raises(UserError, match=r"own/set#a\.parquet/1: not what it was"):
             Archives(whole).bring(["a.parquet/1"])
         Archives(whole).bring(["a.parquet/0"])
@@ -664,29 +664,29 @@ def test_rows_that_nothing_can_be_checked_by_are_said_to_be_so_and_a_whole_file_
 
 
 def test_files_of_one_name_in_several_folders_of_the_hub_are_not_confused(endpoint):
-    files = {f"{part}/0.tar": tarred({"a.jpg": picture(n)}) for n, part in enumerate(("one", "two"))}
+    files = {f"{part}/0.tar": tarred({"a.jpg": image(n)}) for n, part in enumerate(("one", "two"))}
     with serving(hub("own/set", files)) as server:
         endpoint(server)
         source = Archives(HubSource(kind="hub", repo="own/set", files="*.tar"))
         source.bring(source.names())
-    assert [source.store.read(f"{part}/0.tar/a.jpg") for part in ("one", "two")] == [picture(0), picture(1)]
+    assert [source.store.read(f"{part}/0.tar/a.jpg") for part in ("one", "two")] == [image(0), image(1)]
 
 
 def test_a_column_that_is_not_there_is_told_the_others(endpoint):
-    with serving(hub("own/set", {"a.parquet": parquet([picture(1)], 1)})) as server:
+    with serving(hub("own/set", {"a.parquet": parquet([image(1)], 1)})) as server:
         endpoint(server)
-        with pytest.raises(UserError, match=r"no column 'photo' with pictures' bytes; there are image, label"):
+        with pytest.raises(UserError, match=r"no column 'photo' with images' bytes; there are image, label"):
             Archives(HubSource(kind="hub", repo="own/set", column="photo")).names()
         with pytest.raises(UserError, match=r"no files there that fit 'x/\*'"):
             Archives(HubSource(kind="hub", repo="own/set", files="x/*")).names()
 
 
-def test_a_row_without_a_picture_is_kept_as_its_reason(endpoint):
-    with serving(hub("own/set", {"a.parquet": parquet([picture(1), b""], 2)})) as server:
+def test_a_row_without_an_image_is_kept_as_its_reason(endpoint):
+    with serving(hub("own/set", {"a.parquet": parquet([image(1), b""], 2)})) as server:
         endpoint(server)
         source = Archives(HubSource(kind="hub", repo="own/set"))
         source.bring(source.names())
-    with pytest.raises(BadPicture, match="no bytes in its row"):
+    with pytest.raises(BadImage, match="no bytes in its row"):
         source.store.read("a.parquet/1")
 
 

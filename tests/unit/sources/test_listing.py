@@ -1,4 +1,4 @@
-"""What `python src/download.py --list` says: every data set, weight file and teacher with size, licence and address."""
+"""What `python src/download.py --list` says: every data set, weight file and teacher with size, license and address."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def listed(tmp_path, monkeypatch) -> dict[str, str]:
     return entries
 
 
-def test_every_entry_is_listed_with_its_licence_citation_and_use(listed):
+def test_every_entry_is_listed_with_its_license_citation_and_use(listed):
     known = {
         **datasets.datasets(),
         **yaml.safe_load(registry.REGISTRY.read_text()),
@@ -59,15 +59,15 @@ def test_every_entry_is_listed_with_its_licence_citation_and_use(listed):
     }
     assert list(listed) == list(known)
     for name, entry in known.items():
-        assert all(entry[part] and entry[part] in listed[name] for part in ("licence", "citation", "purpose")), name
+        assert all(entry[part] and entry[part] in listed[name] for part in ("license", "citation", "purpose")), name
         assert "not here" in listed[name], name
 
 
 @pytest.mark.parametrize("name", ADDRESSES)
-def test_a_data_set_is_listed_with_its_address_and_number_of_pictures(listed, name):
+def test_a_data_set_is_listed_with_its_address_and_number_of_images(listed, name):
     assert set(ADDRESSES) == set(datasets.datasets())
     assert ADDRESSES[name] in listed[name]
-    assert f"{datasets.datasets()[name]['pictures']:,} pictures" in listed[name]
+    assert f"{datasets.datasets()[name]['images']:,} images" in listed[name]
 
 
 @pytest.mark.parametrize("name", COCO)

@@ -1,4 +1,4 @@
-"""Copies of one picture in two splits are found, others are not, and no manifest lists their pairs."""
+"""Copies of one image in two splits are found, others are not, and no manifest lists their pairs."""
 
 import io
 import json
@@ -50,7 +50,7 @@ def test_a_copy_is_found(name, change):
     assert "looks like c01.jpg of photos in val block 0000" in found[0].reason
 
 
-def test_other_pictures_are_not_found():
+def test_other_images_are_not_found():
     named = [shown("val" if n % 2 else "train", name, photograph(name)) for n, name in enumerate(skimage.FILES)]
     assert duplicates(named) == []
     for kind in ("scenes", "faces", "styles"):
@@ -58,8 +58,8 @@ def test_other_pictures_are_not_found():
         assert duplicates([shown("val" if n < 8 else "train", str(n), one) for n, one in enumerate(drawn)]) == []
 
 
-def test_flat_pictures_are_told_apart_by_their_colours():
-    flat = [Image.new("RGB", (64, 64), colour) for colour in ("white", "black", "navy")]
+def test_flat_images_are_told_apart_by_their_colors():
+    flat = [Image.new("RGB", (64, 64), color) for color in ("white", "black", "navy")]
     assert (
         duplicates([shown(split, split, one) for split, one in zip(("golden", "val", "train"), flat, strict=True)])
         == []
@@ -73,7 +73,7 @@ def test_validation_goes_before_training_and_a_split_may_repeat_itself():
 
 
 @pytest.mark.parametrize("split", ["train", "val"])
-def test_a_picture_of_a_block_gives_way_to_a_golden_one(split):
+def test_an_image_of_a_block_gives_way_to_a_golden_one(split):
     golden = shown("golden", "c2", photograph("coffee"), "")
     copy, other = shown(split, "c03", jpeg(photograph("coffee"))), shown("train", "c04", photograph("chelsea"))
     (found,) = duplicates([golden, copy, other])
@@ -82,7 +82,7 @@ def test_a_picture_of_a_block_gives_way_to_a_golden_one(split):
 
 
 @pytest.mark.parametrize("split", ["train", "val"])
-def test_a_golden_picture_that_students_have_learnt_from_is_refused_by_name(split, tmp_path):
+def test_a_golden_image_that_students_have_learned_from_is_refused_by_name(split, tmp_path):
     table = tmp_path / "duplicates.excluded.csv"
     golden = shown("golden", "c2", photograph("coffee"), "")
     refuse_new([golden, shown(split, "c03", photograph("rocket"))], [], table)
@@ -95,15 +95,15 @@ def test_a_golden_picture_that_students_have_learnt_from_is_refused_by_name(spli
     refuse_new([golden, copy], duplicates([golden, copy]), table)  # no student has seen what was left out
 
 
-def test_the_script_leaves_out_copies_of_golden_pictures_and_refuses_later_ones(tmp_path):
+def test_the_script_leaves_out_copies_of_golden_images_and_refuses_later_ones(tmp_path):
     images, tables = tmp_path / "images", {}
-    for folder, name, picture in (
+    for folder, name, image in (
         ("golden", "c0", photograph("coffee")),
         ("train/0000", "c00", jpeg(photograph("coffee"))),
         ("train/0000", "c01", photograph("rocket")),
         ("val/0000", "c00", photograph("chelsea")),
     ):
-        save_png(picture, images / folder / f"{name}.png")
+        save_png(image, images / folder / f"{name}.png")
         tables.setdefault(folder, []).append(BlockRow(name, "content", "photos", f"{folder} {name}.jpg", "0" * 64))
     for folder, rows in tables.items():
         write(tmp_path / f"{folder}.csv", BlockRow._fields, rows)
@@ -133,5 +133,5 @@ def test_pairs_of_a_copy_are_replaced_by_later_ones(tmp_path):
     write_manifest(out, "train", 4, shards, left_out)
     listed = [key for shard in json.loads(out.read_text())["shards"] for key in shard["pairs"]]
     assert listed == [keys[0], keys[1], keys[5], keys[7]]
-    with pytest.raises(UserError, match="hold only 4 beside 4 of pictures that look like one of another split"):
+    with pytest.raises(UserError, match="hold only 4 beside 4 of images that look like one of another split"):
         write_manifest(out, "train", 5, shards, left_out)

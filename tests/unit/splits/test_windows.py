@@ -1,4 +1,4 @@
-"""Which picture belongs to which block."""
+"""Which image belongs to which block."""
 
 import pytest
 
@@ -18,7 +18,7 @@ def _blocks(train: int, val: int) -> Blocks:
     return Blocks(train=train, val=val, contents=SHAPE.contents, styles=SHAPE.styles)
 
 
-def test_order_is_random_but_lasts_when_a_picture_comes_or_goes():
+def test_order_is_random_but_lasts_when_an_image_comes_or_goes():
     names = [f"p{n}" for n in range(50)]
     full, fewer = order(names, 1), order([name for name in names if name != "p7"], 1)
     assert full != names
@@ -33,11 +33,11 @@ def test_names_and_roles_follow_the_written_order():
     assert members[3].source == "faces"
 
 
-def test_no_picture_is_in_two_blocks_splits_or_the_golden_set():
+def test_no_image_is_in_two_blocks_splits_or_the_golden_set():
     orders = _orders()
     golden = Golden(contents={"scenes": 2}, styles={"art": 3})
-    taken = [m.picture for split in ("train", "val") for k in range(2) for m in block_members(SHAPE, split, k, orders)]
-    taken += [m.picture for m in golden_members(golden, orders)]
+    taken = [m.image for split in ("train", "val") for k in range(2) for m in block_members(SHAPE, split, k, orders)]
+    taken += [m.image for m in golden_members(golden, orders)]
     assert len(taken) == len(set(taken)) == 2 * 2 * 6 + 5
     check(_blocks(2, 2), golden, orders)
 
@@ -49,16 +49,16 @@ def test_more_blocks_leave_the_first_ones_alone():
     )
 
 
-def test_a_source_that_serves_both_roles_gives_each_its_own_pictures():
+def test_a_source_that_serves_both_roles_gives_each_its_own_images():
     shape = BlockShape(contents={"art": 2}, styles={"art": 2})
-    pictures = [m.picture for m in block_members(shape, "val", 1, _orders())]
-    assert len(set(pictures)) == 4
+    images = [m.image for m in block_members(shape, "val", 1, _orders())]
+    assert len(set(images)) == 4
     golden = golden_members(Golden(contents={"art": 2}, styles={"art": 3}), _orders())
-    assert len({m.picture for m in golden}) == 5
+    assert len({m.image for m in golden}) == 5
 
 
 def test_a_source_too_small_is_named():
-    with pytest.raises(UserError, match=r"sources\.scenes: 20 usable pictures.*needs 21"):
+    with pytest.raises(UserError, match=r"sources\.scenes: 20 usable images.*needs 21"):
         block_members(SHAPE, "train", 6, _orders())
 
 
@@ -67,7 +67,7 @@ def test_windows_that_meet_are_refused():
         check(_blocks(4, 3), Golden(contents={"faces": 1}, styles={"art": 1}), _orders())
 
 
-def test_a_named_golden_picture_that_a_block_takes_is_refused_with_free_ones():
+def test_a_named_golden_image_that_a_block_takes_is_refused_with_free_ones():
     orders = _orders()
     golden = Golden(contents={"scenes": [orders["scenes"][0]]}, styles={"art": 1})
     with pytest.raises(UserError, match=r"golden\.contents\.scenes: .* train block 0000 .*Take fewer") as caught:
@@ -75,9 +75,9 @@ def test_a_named_golden_picture_that_a_block_takes_is_refused_with_free_ones():
     assert orders["scenes"][5] in str(caught.value)
 
 
-def test_a_named_golden_picture_in_the_middle_is_not_counted_a_second_time():
+def test_a_named_golden_image_in_the_middle_is_not_counted_a_second_time():
     orders = _orders()
-    middle = golden_members(Golden(contents={"faces": 1}, styles={"art": 1}), orders)[1].picture
+    middle = golden_members(Golden(contents={"faces": 1}, styles={"art": 1}), orders)[1].image
     for golden in (
         Golden(contents={"art": [middle]}, styles={"art": 1}),
         Golden(contents={"art": [middle]}, styles={"art": [middle]}),
@@ -96,11 +96,11 @@ def test_one_file_under_two_names_is_noticed_by_its_hash():
     hashes = {(source, name): f"{source}{name}" for source, names in orders.items() for name in names}
     check(_blocks(1, 1), golden, orders, hashes)
     twin = golden_members(golden, orders)[0]
-    hashes[twin.source, twin.picture] = hashes["scenes", orders["scenes"][0]]
+    hashes[twin.source, twin.image] = hashes["scenes", orders["scenes"][0]]
     with pytest.raises(UserError, match="and in the golden set"):
         check(_blocks(1, 1), golden, orders, hashes)
 
 
 def test_a_golden_name_that_the_source_lacks_is_refused():
-    with pytest.raises(UserError, match=r"golden\.styles\.art: no picture named 'mona'"):
+    with pytest.raises(UserError, match=r"golden\.styles\.art: no image named 'mona'"):
         golden_members(Golden(contents={"scenes": 1}, styles={"art": ["mona"]}), _orders())

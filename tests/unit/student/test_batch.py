@@ -39,7 +39,7 @@ def student() -> Student:
     return Student.from_pretrained(MODEL)
 
 
-def picture(path: Path, size: tuple[int, int] = (32, 32), seed: int = 1) -> Path:
+def image(path: Path, size: tuple[int, int] = (32, 32), seed: int = 1) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     pixels = np.random.default_rng(seed).integers(0, 256, (4, 4, 3), dtype=np.uint8)
     Image.fromarray(pixels).resize(size).save(path, format="PNG")
@@ -51,9 +51,9 @@ def run(*arguments: object) -> Result:
 
 
 def scored(folder: Path, size: tuple[int, int], device: str) -> Result:
-    """score.py on one pair of pictures of a size."""
+    """score.py on one pair of images of a size."""
     for name in ("c/0", "s/0", "out/0_0"):
-        picture(folder / f"{name}.png", size)
+        image(folder / f"{name}.png", size)
     places = {"stylized": "out", "content": "c", "style": "s"}
     words = [f"--{name}={folder / place}" for name, place in places.items()]
     return CliRunner().invoke(score_script.main, [*words, "--seeded", "--device", device])
@@ -65,9 +65,9 @@ def scored(folder: Path, size: tuple[int, int], device: str) -> Result:
 @pytest.mark.parametrize(("letters", "made"), [("a" * 240, True), ("ü" * 122, True), ("a" * 250, False)])
 def test_long_names(letters: str, made: bool, tmp_path: Path) -> None:
     """A name of 255 bytes is allowed; one beyond is told, and the others are made."""
-    picture(tmp_path / "c" / f"{letters}.png")
-    picture(tmp_path / "c" / "ok.png")
-    picture(tmp_path / "s.png")
+    image(tmp_path / "c" / f"{letters}.png")
+    image(tmp_path / "c" / "ok.png")
+    image(tmp_path / "s.png")
     result = run(tmp_path / "c", tmp_path / "s.png", "-o", tmp_path / "out")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(
         ["ok_s.png", *([f"{letters}_s.png"] if made else [])]
@@ -89,7 +89,7 @@ def test_a_file_of_the_longest_name_is_whole_or_not_there(name: str, tmp_path: P
 
 @pytest.mark.parametrize(("suffix", "side"), [("webp", 16_384), ("jpg", 65_536)])
 def test_what_a_format_cannot_hold_is_known_before_it_is_computed(suffix: str, side: int, tmp_path: Path) -> None:
-    content, style = picture(tmp_path / "c.png", (side, 1)), picture(tmp_path / "s.png")
+    content, style = image(tmp_path / "c.png", (side, 1)), image(tmp_path / "s.png")
     with pytest.raises(UserError, match=rf"at most {side - 1:,} a side. Use .png"):
         check(plan(content, style, tmp_path / f"o.{suffix}"), Options())
     assert check(plan(content, style, tmp_path / "o.png"), Options()) == side
@@ -101,11 +101,11 @@ def test_what_a_format_cannot_hold_is_known_before_it_is_computed(suffix: str, s
 @pytest.mark.parametrize(
     "number", [errno.EPERM, errno.EACCES, errno.ENAMETOOLONG, errno.EIO, errno.ESTALE, errno.ENXIO]
 )
-def test_a_picture_that_cannot_be_written_ends_no_batch(
+def test_an_image_that_cannot_be_written_ends_no_batch(
     number: int, student: Student, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in "abc":
-        picture(tmp_path / "c" / f"{name}.png")
+        image(tmp_path / "c" / f"{name}.png")
     written = Path.write_bytes
 
     def refused(path: Path, data: bytes) -> int:
@@ -114,20 +114,16 @@ def test_a_picture_that_cannot_be_written_ends_no_batch(
         return written(path, data)
 
     monkeypatch.setattr(Path, "write_bytes", refused)
-    assert (
-        stylize_files.stylize_files(student, plan(tmp_path / "c", picture(tmp_path / "s.png"), tmp_path / "out")) == 2
-    )
+    assert stylize_files.stylize_files(student, plan(tmp_path / "c", image(tmp_path / "s.png"), tmp_path / "out")) == 2
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a_s.png", "c_s.png"]
     assert "left out" in capsys.readouterr().err
 
 
-def test_a_folder_where_the_picture_should_be(student: Student, tmp_path: Path) -> None:
+def test_a_folder_where_the_image_should_be(student: Student, tmp_path: Path) -> None:
     (tmp_path / "out" / "a_s.png").mkdir(parents=True)
     for name in "ab":
-        picture(tmp_path / "c" / f"{name}.png")
-    assert (
-        stylize_files.stylize_files(student, plan(tmp_path / "c", picture(tmp_path / "s.png"), tmp_path / "out")) == 1
-    )
+        image(tmp_path / "c" / f"{name}.png")
+    assert stylize_files.stylize_files(student, plan(tmp_path / "c", image(tmp_path / "s.png"), tmp_path / "out")) == 1
 
 
 def test_a_disk_without_modes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,15 +140,13 @@ def test_a_disk_without_modes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 # --- many ---------------------------------------------------------------------------------------------------------
 
 
-def test_many_small_pictures_with_some_bad_ones(
-    student: Student, tmp_path: Path, capsys: pytest.CaptureFixture
-) -> None:
-    bad = {7: b"", 150: b"words", 233: picture(tmp_path / "x.png").read_bytes()[:60]}
+def test_many_small_images_with_some_bad_ones(student: Student, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    bad = {7: b"", 150: b"words", 233: image(tmp_path / "x.png").read_bytes()[:60]}
     for number in range(300):
-        file = picture(tmp_path / "c" / f"{number:04d}.png", (16, 16), number)
+        file = image(tmp_path / "c" / f"{number:04d}.png", (16, 16), number)
         if number in bad:
             file.write_bytes(bad[number])
-    jobs = plan(tmp_path / "c", picture(tmp_path / "s.png"), tmp_path / "out")
+    jobs = plan(tmp_path / "c", image(tmp_path / "s.png"), tmp_path / "out")
     assert stylize_files.stylize_files(student, jobs[:50]) == 49
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert stylize_files.stylize_files(student, jobs[50:]) == 248
@@ -170,10 +164,10 @@ def test_two_thousand_small_images_with_twenty_bad_ones(tmp_path: Path) -> None:
     """
     bad = set(range(50, 2000, 100))
     for number in range(2000):
-        file = picture(tmp_path / "c" / f"{number:04d}.png", (32, 32), number)
+        file = image(tmp_path / "c" / f"{number:04d}.png", (32, 32), number)
         if number in bad:
             file.write_bytes((b"", b"words", file.read_bytes()[:60])[number % 3])
-    words = [tmp_path / "c", picture(tmp_path / "s.png"), "-o", tmp_path / "out", "--device", "cpu"]
+    words = [tmp_path / "c", image(tmp_path / "s.png"), "-o", tmp_path / "out", "--device", "cpu"]
     with (tmp_path / "said.txt").open("w") as said:
         program = psutil.Popen([sys.executable, ROOT / "src" / "stylize.py", *words], stdout=said, stderr=said)
         first, most = 0, 0
@@ -187,7 +181,7 @@ def test_two_thousand_small_images_with_twenty_bad_ones(tmp_path: Path) -> None:
     lines = (tmp_path / "said.txt").read_text("utf-8")
     made = {path.name for path in (tmp_path / "out").iterdir()}
     assert made == {f"{number:04d}_s.png" for number in range(2000) if number not in bad}
-    assert program.returncode == 1 and "error: 20 of 2000 pictures could not be made" in lines
+    assert program.returncode == 1 and "error: 20 of 2000 images could not be made" in lines
     assert all(f"{number:04d}.png: " in lines for number in bad) and "Traceback" not in lines
     print(f"first hundred {first / 1e6:.0f} MB, then at most {most / 1e6:.0f} MB")
     assert first > 0 and most - first < 50e6
@@ -198,7 +192,7 @@ def test_many_styles_are_encoded_again_when_they_do_not_fit(
 ) -> None:
     for folder in ("c", "s"):
         for name in "abc":
-            picture(tmp_path / folder / f"{name}.png", seed=ord(name))
+            image(tmp_path / folder / f"{name}.png", seed=ord(name))
     jobs = plan(tmp_path / "c", tmp_path / "s", tmp_path / "kept")
     stylize_files.stylize_files(student, jobs)
     monkeypatch.setattr(stylize_files, "_KEPT", 1)
@@ -215,7 +209,7 @@ def test_a_device_that_is_none_is_one_line_everywhere(device: str, tmp_path: Pat
     with pytest.raises(UserError, match="device"):
         pick_device(device)
     for folder, name in (("c", "0"), ("s", "0"), ("out", "0_0")):
-        picture(tmp_path / folder / f"{name}.png", (64, 64))
+        image(tmp_path / folder / f"{name}.png", (64, 64))
     places = [
         f"--{name}={tmp_path / folder}" for name, folder in (("stylized", "out"), ("content", "c"), ("style", "s"))
     ]
@@ -230,9 +224,9 @@ def test_threads_of_several_levels(value: str, count: int | None, monkeypatch: p
 
 
 @pytest.mark.parametrize("size", [(8, 8), (16, 16), (11, 40), (31, 64)])
-def test_scores_of_small_pictures_are_refused_with_the_least_size(size: tuple[int, int], tmp_path: Path) -> None:
+def test_scores_of_small_images_are_refused_with_the_least_size(size: tuple[int, int], tmp_path: Path) -> None:
     for folder, name in (("c", "0"), ("s", "0"), ("out", "0_0")):
-        picture(tmp_path / folder / f"{name}.png", size)
+        image(tmp_path / folder / f"{name}.png", size)
     places = [
         f"--{name}={tmp_path / folder}" for name, folder in (("stylized", "out"), ("content", "c"), ("style", "s"))
     ]
@@ -240,9 +234,9 @@ def test_scores_of_small_pictures_are_refused_with_the_least_size(size: tuple[in
     assert result.exit_code == 1 and "at least 32 x 32" in result.stderr and "Traceback" not in result.stderr
 
 
-def test_pictures_of_the_least_size_are_scored(tmp_path: Path) -> None:
+def test_images_of_the_least_size_are_scored(tmp_path: Path) -> None:
     for folder, name in (("c", "0"), ("s", "0"), ("out", "0_0")):
-        picture(tmp_path / folder / f"{name}.png", (32, 32))
+        image(tmp_path / folder / f"{name}.png", (32, 32))
     places = [
         f"--{name}={tmp_path / folder}" for name, folder in (("stylized", "out"), ("content", "c"), ("style", "s"))
     ]

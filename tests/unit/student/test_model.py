@@ -24,7 +24,7 @@ def student() -> Student:
     return Student.create("tiny", seed=3)
 
 
-def pictures(count: int, height: int = 64, width: int = 64, seed: int = 0) -> Tensor:
+def images(count: int, height: int = 64, width: int = 64, seed: int = 0) -> Tensor:
     return torch.rand(count, 3, height, width, generator=torch.Generator().manual_seed(seed))
 
 
@@ -37,7 +37,7 @@ def test_tiny_is_small_and_trains_whole(student: Student) -> None:
     assert all(p.requires_grad for p in parameters)
 
 
-def test_no_stage_of_tiny_is_narrower_than_the_colours_it_stands_for() -> None:
+def test_no_stage_of_tiny_is_narrower_than_the_colors_it_stands_for() -> None:
     config = SIZES["tiny"]
     assert config.width >= 8 * 8 * 3
     assert all(channels >= side * side * 3 for channels, side in zip(config.tail, (8, 4, 2), strict=True))
@@ -51,25 +51,25 @@ def test_a_seed_decides_the_weights_and_leaves_the_global_generator_alone(studen
     assert not torch.equal(other.network.tail[3].weight, student.network.tail[3].weight)
 
 
-# --- pictures -----------------------------------------------------------------------------------------------------
+# --- images -----------------------------------------------------------------------------------------------------
 
 
-def test_stylize_is_the_network_between_pictures(student: Student) -> None:
-    contents, styles = pictures(2), pictures(2, seed=1)
+def test_stylize_is_the_network_between_images(student: Student) -> None:
+    contents, styles = images(2), images(2, seed=1)
     with torch.no_grad():
         plain = student.network(normalize(contents), normalize(styles))
     mean, std = (torch.tensor(v)[:, None, None] for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
     torch.testing.assert_close(student.stylize(contents, styles), (plain * std + mean).clamp(0, 1))
 
 
-def test_a_batch_equals_its_pictures_one_by_one(student: Student) -> None:
-    contents, styles = pictures(3), pictures(3, seed=1)
+def test_a_batch_equals_its_images_one_by_one(student: Student) -> None:
+    contents, styles = images(3), images(3, seed=1)
     singles = torch.cat([student.stylize(contents[i : i + 1], styles[i : i + 1]) for i in range(3)])
     torch.testing.assert_close(student.stylize(contents, styles), singles, atol=1e-5, rtol=1e-5)
 
 
 def test_an_encoded_style_serves_many_contents(student: Student) -> None:
-    contents, style = pictures(3), pictures(1, 96, 64, seed=1)
+    contents, style = images(3), images(1, 96, 64, seed=1)
     memory = student.encode_style(style)
     assert memory.values.shape == (1, 6, SIZES["tiny"].width)
     torch.testing.assert_close(
@@ -78,7 +78,7 @@ def test_an_encoded_style_serves_many_contents(student: Student) -> None:
 
 
 def test_equal_styles_are_encoded_once_and_return_to_their_places(student: Student) -> None:
-    contents, two = pictures(4), pictures(2, seed=1)
+    contents, two = images(4), images(2, seed=1)
     encoded: list[int] = []
     hook = student.network.backbone_style.register_forward_hook(lambda module, args, out: encoded.append(len(out)))
     mixed = student.stylize(contents, two[[0, 1, 0, 1]])
@@ -90,13 +90,13 @@ def test_equal_styles_are_encoded_once_and_return_to_their_places(student: Stude
 
 @pytest.mark.parametrize("size", [(64, 96), (33, 50), (7, 95), (1, 1)])
 def test_any_size_comes_back(student: Student, size: tuple[int, int]) -> None:
-    output = student.stylize(pictures(1, *size), pictures(1, *reversed(size), seed=1))
+    output = student.stylize(images(1, *size), images(1, *reversed(size), seed=1))
     assert output.shape == (1, 3, *size)
     assert output.min() >= 0 and output.max() <= 1 and output.isfinite().all()
 
 
 def test_padding_reflects_like_torch_and_again_where_torch_cannot() -> None:
-    wide = pictures(1, 60, 50)
+    wide = images(1, 60, 50)
     torch.testing.assert_close(reflected(wide, 32), torch.nn.functional.pad(wide, (0, 14, 0, 4), mode="reflect"))
     row = torch.tensor([0.0, 1.0, 2.0]).expand(1, 3, 32, 3)
     assert reflected(row, 8)[0, 0, 0].tolist() == [0, 1, 2, 1, 0, 1, 2, 1]
@@ -104,7 +104,7 @@ def test_padding_reflects_like_torch_and_again_where_torch_cannot() -> None:
 
 
 def test_strength_goes_from_the_contents_own_style_to_the_style(student: Student) -> None:
-    content, style = pictures(1), pictures(1, seed=1)
+    content, style = images(1), images(1, seed=1)
     torch.testing.assert_close(student.stylize(content, style, strength=0.0), student.stylize(content, content))
     full = student.stylize(content, style)
     torch.testing.assert_close(student.stylize(content, style, strength=1.0), full)
@@ -114,7 +114,7 @@ def test_strength_goes_from_the_contents_own_style_to_the_style(student: Student
 
 def test_styles_that_do_not_fit_the_contents_are_refused(student: Student) -> None:
     with pytest.raises(ValueError, match="2 styles for 3 contents"):
-        student.stylize(pictures(3), pictures(2))
+        student.stylize(images(3), images(2))
 
 
 # --- the last stage -----------------------------------------------------------------------------------------------
@@ -135,7 +135,7 @@ def test_mixing_before_enlarging_changes_nothing_at_all_borders_and_gradients(st
 def test_batch_norm_thaws_learns_and_freezes() -> None:
     network = Student.create("tiny", seed=3).network
     names = list(network.state_dict())
-    x, y = normalize(pictures(2)), normalize(pictures(2, seed=1))
+    x, y = normalize(images(2)), normalize(images(2, seed=1))
     with torch.no_grad():
         start = network(x, y)
         thaw_batch_norm(network)
@@ -152,7 +152,7 @@ def test_batch_norm_thaws_learns_and_freezes() -> None:
 def test_thawed_batch_norm_trains() -> None:
     network = Student.create("tiny", seed=3).network
     thaw_batch_norm(network)
-    network.train()(normalize(pictures(2)), normalize(pictures(2, seed=1))).square().mean().backward()
+    network.train()(normalize(images(2)), normalize(images(2, seed=1))).square().mean().backward()
     assert network.backbone_style.body.bn1.weight.grad.abs().sum() > 0
 
 
@@ -173,9 +173,7 @@ def test_a_hub_id_is_taken_from_the_hubs_folder(
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     loaded = Student.from_pretrained("someone/student")
     assert loaded.facts["origin"] == f"someone/student@{revision}"
-    assert torch.equal(
-        loaded.stylize(pictures(1), pictures(1, seed=1)), student.stylize(pictures(1), pictures(1, seed=1))
-    )
+    assert torch.equal(loaded.stylize(images(1), images(1, seed=1)), student.stylize(images(1), images(1, seed=1)))
     with pytest.raises(UserError, match="someone/other: no such folder, and no student of that id on the hub"):
         Student.from_pretrained("someone/other")
 
@@ -194,7 +192,7 @@ def test_a_hub_id_is_taken_from_the_hubs_folder(
 def test_saved_and_loaded_it_is_the_same(student: Student, tmp_path: Path) -> None:
     student.save(tmp_path / "student")
     again = Student.from_pretrained(tmp_path / "student")
-    contents, styles = pictures(1), pictures(1, seed=1)
+    contents, styles = images(1), images(1, seed=1)
     assert torch.equal(again.stylize(contents, styles), student.stylize(contents, styles))
     assert again.facts == {"size": "tiny", "seed": 3}
     assert again.network.config == student.network.config

@@ -44,8 +44,8 @@ class Exported:
 
     def stylize(self, contents: Tensor, styles: Tensor, suffix: str = "") -> Tensor:
         """As `Student.stylize`, with the graphs of one precision."""
-        (pictures,) = self.run(f"stylize{suffix}", contents=contents, **self.kept(styles, suffix))
-        return torch.from_numpy(pictures)
+        (images,) = self.run(f"stylize{suffix}", contents=contents, **self.kept(styles, suffix))
+        return torch.from_numpy(images)
 
     def kept(self, styles: Tensor, suffix: str = "") -> dict[str, np.ndarray]:
         """What styles leave, by name."""
@@ -101,7 +101,7 @@ def exported(request: pytest.FixtureRequest) -> Exported:
     return request.getfixturevalue(request.param)
 
 
-def pictures(name: str, count: int, height: int, width: int) -> Tensor:
+def images(name: str, count: int, height: int, width: int) -> Tensor:
     return seeded_image(f"export/{name}", height, width, count)
 
 
@@ -119,14 +119,14 @@ def pictures(name: str, count: int, height: int, width: int) -> Tensor:
     ],
     ids=["square", "oblong", "padded", "one style for all", "smaller than the grid"],
 )
-def test_pictures_of_any_size_and_number_equal_torch(
+def test_images_of_any_size_and_number_equal_torch(
     exported: Exported, contents: tuple[int, int, int], styles: tuple[int, int, int]
 ) -> None:
-    content, style = pictures("content", *contents), pictures("style", *styles)
+    content, style = images("content", *contents), images("style", *styles)
     expected = exported.student.stylize(content, style)
     made = exported.stylize(content, style)
     assert made.shape == expected.shape == content.shape
-    assert content.numel() < 100 or expected.std() > 0.02  # not a flat picture, which anything would equal
+    assert content.numel() < 100 or expected.std() > 0.02  # not a flat image, which anything would equal
     difference = (made - expected).abs()
     # Styled networks normalize channels: of a nearly flat one they multiply the last digits.
     assert difference.max() < (1e-4 if exported.student.network.config == SIZES["tiny"] else 4e-3)
@@ -134,14 +134,14 @@ def test_pictures_of_any_size_and_number_equal_torch(
 
 
 def test_the_memory_is_the_students(exported: Exported) -> None:
-    style = pictures("style", 2, 70, 90)
+    style = images("style", 2, 70, 90)
     memory = [part for part in exported.student.encode_style(style) if part is not None]
     for made, expected in zip(exported.run("encode_style", styles=style), memory, strict=True):
         torch.testing.assert_close(torch.from_numpy(made), expected, atol=1e-4, rtol=1e-4)
 
 
-def test_pictures_stay_in_range(shipped: Exported) -> None:
-    made = shipped.stylize((pictures("content", 1, 64, 64) > 0.5).float(), pictures("style", 1, 64, 64).round())
+def test_images_stay_in_range(shipped: Exported) -> None:
+    made = shipped.stylize((images("content", 1, 64, 64) > 0.5).float(), images("style", 1, 64, 64).round())
     assert made.min() >= 0 and made.max() <= 1
 
 
@@ -156,7 +156,7 @@ def test_the_graphs_name_what_is_free(shipped: Exported) -> None:
         "keys": ["styles", "tokens", 192],
         "values": ["styles", "tokens", 192],
         "codes": ["styles", 64],
-        "pictures": ["contents", 3, "height", "width"],
+        "images": ["contents", 3, "height", "width"],
     }
 
 
@@ -191,7 +191,7 @@ def test_smaller_precisions_draw_nearly_the_same(
 ) -> None:
     shipped: Exported = request.getfixturevalue(name)
     # 150 tokens in a row: positions counted in too few bits would meet.
-    content, style = pictures("content", 1, 24, 1200), pictures("style", 1, 70, 50)
+    content, style = images("content", 1, 24, 1200), images("style", 1, 70, 50)
     difference = (shipped.stylize(content, style, suffix) - shipped.student.stylize(content, style)).abs()
     assert 0 < difference.max() < tolerance
     assert difference.mean() < tolerance / 10
@@ -206,7 +206,7 @@ def test_all_precisions_take_and_give_float32(shipped: Exported, graph: str, suf
 
 
 def test_precisions_can_be_mixed(shipped: Exported) -> None:
-    content, style = pictures("content", 1, 64, 64), pictures("style", 1, 64, 64)
+    content, style = images("content", 1, 64, 64), images("style", 1, 64, 64)
     (made,) = shipped.run("stylize.fp16", contents=content, **shipped.kept(style, ".int8"))
     assert np.abs(made - shipped.student.stylize(content, style).numpy()).max() < 0.1
 

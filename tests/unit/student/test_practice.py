@@ -22,7 +22,7 @@ from styledistill.student.practice import PairsByChance, Practice, Recipe, moved
 LITE = Networks(features="efficientnet_lite0")
 
 
-def picture(seed: int, height: int = 40, width: int = 56) -> np.ndarray:
+def image(seed: int, height: int = 40, width: int = 56) -> np.ndarray:
     return np.random.default_rng(seed).integers(256, size=(height, width, 3), dtype=np.uint8)
 
 
@@ -30,7 +30,7 @@ def picture(seed: int, height: int = 40, width: int = 56) -> np.ndarray:
 def pairs(monkeypatch: pytest.MonkeyPatch) -> PairsByChance:
     monkeypatch.setattr(practice, "SAVE_STEPS", 2)
     monkeypatch.setattr(practice, "MEASURED_BATCHES", 1)
-    return PairsByChance([Group([picture(1)], 1.0)], [Group([picture(2), picture(3)], 1.0)], 0.5, seed=4)
+    return PairsByChance([Group([image(1)], 1.0)], [Group([image(2), image(3)], 1.0)], 0.5, seed=4)
 
 
 def training(pairs: PairsByChance, states: Path, **recipe: float) -> Practice:
@@ -54,7 +54,7 @@ def test_a_training_of_another_recipe_seed_or_image_has_a_state_of_its_own(
     pairs: PairsByChance, tmp_path: Path
 ) -> None:
     network, lite, recipe = Student.create("tiny", 1, "micro").network, features(LITE), Recipe(steps=4)
-    other = [Group([picture(9)], 1.0)]
+    other = [Group([image(9)], 1.0)]
     changed = [replace(pairs, seed=5), replace(pairs, contents=other), replace(pairs, styles=other)]
     paths = [state_file(tmp_path, network, lite, one, recipe).path for one in (pairs, *changed)]
     paths.append(state_file(tmp_path, network, lite, pairs, replace(recipe, clip=4.0)).path)
@@ -109,10 +109,10 @@ def test_groups_are_drawn_by_their_shares() -> None:
     assert 0.68 < np.mean(drawn) < 0.82
 
 
-def test_colors_turn_around_grey() -> None:
-    grey = np.full((8, 8, 3), 128, np.uint8)
+def test_colors_turn_around_gray() -> None:
+    gray = np.full((8, 8, 3), 128, np.uint8)
     for seed in range(8):
-        turned = turned_colors(np.random.default_rng(seed), grey).astype(float)
+        turned = turned_colors(np.random.default_rng(seed), gray).astype(float)
         assert np.ptp(turned.reshape(-1, 3), axis=0).max() == 0  # one color stays one color
         assert abs(turned.mean() - 128) < 40
 

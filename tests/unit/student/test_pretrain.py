@@ -10,26 +10,26 @@ from styledistill.student.micro import Micro
 from styledistill.student.pretrain import Pools, as_known, pretrain
 
 
-def test_a_known_picture_is_content_style_and_result():
+def test_a_known_image_is_content_style_and_result():
     targets = torch.rand(3, 3, 8, 8, generator=torch.Generator().manual_seed(1))
-    for pictures in as_known(targets, 0):
-        assert torch.equal(pictures, targets)
+    for images in as_known(targets, 0):
+        assert torch.equal(images, targets)
 
 
-def test_a_recolored_content_must_find_its_colours_in_the_style():
+def test_a_recolored_content_must_find_its_colors_in_the_style():
     generator = torch.Generator().manual_seed(2)
     targets = torch.rand(3, 3, 8, 8, generator=generator) * 0.2 + torch.tensor([0.2, 0.4, 0.6])[:, None, None, None]
     known = as_known(targets, 2)
     assert torch.equal(known.targets, targets)
     assert torch.equal(known.contents[2], targets[2]) and torch.equal(known.styles[2], targets[2])
-    for number in (0, 1):  # the content's own structure, the next picture's mean and deviation
+    for number in (0, 1):  # the content's own structure, the next image's mean and deviation
         content, target, other = known.contents[number], targets[number], targets[number + 1]
         torch.testing.assert_close(content.mean((1, 2)), other.mean((1, 2)))
         torch.testing.assert_close(content.std((1, 2)), other.std((1, 2)))
         for channel in range(3):
             together = torch.stack([content[channel].flatten(), target[channel].flatten()])
             assert torch.corrcoef(together)[0, 1] > 0.999
-        # The target's colours, but no pixel where the result needs it.
+        # The target's colors, but no pixel where the result needs it.
         assert torch.equal(known.styles[number], target.flip(1, 2))
 
 

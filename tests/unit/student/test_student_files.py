@@ -76,11 +76,11 @@ def test_a_configuration_of_any_values_is_a_student_or_one_line(name: str, tmp_p
     good = json.loads((WEIGHTS[name] / "config.json").read_text("utf-8"))
     cases = [{**good, key: value} for key in (*good, "more") for value in ODD]
     cases += [{**good, "network": {**good["network"], key: value}} for key in (*good["network"], "x") for value in ODD]
-    picture = torch.rand(1, 3, 32, 32)
+    image = torch.rand(1, 3, 32, 32)
     for case in [*cases, *ODD]:
         (tmp_path / "config.json").write_text(json.dumps(case), "utf-8")
         try:
-            Student.from_pretrained(tmp_path).stylize(picture, picture)
+            Student.from_pretrained(tmp_path).stylize(image, image)
         except UserError as error:
             assert "\n" not in str(error), case
         if name == "micro":

@@ -1,4 +1,4 @@
-"""`src/stylize.py`: pictures of every awkward kind in, pictures out, mistakes in one line."""
+"""`src/stylize.py`: images of every awkward kind in, images out, mistakes in one line."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def student() -> Student:
 
 
 def pixels(name: str, height: int = 45, width: int = 70) -> np.ndarray:
-    """A picture of tiles and noise, uint8 (height, width, 3)."""
+    """An image of tiles and noise, uint8 (height, width, 3)."""
     return to_uint8(seeded_image(f"stylize/{name}", height, width))[0]
 
 
-def save(path: Path, picture: np.ndarray | None = None) -> Path:
-    """A picture in a file; without one, the picture of the file's name."""
+def save(path: Path, image: np.ndarray | None = None) -> Path:
+    """An image in a file; without one, the image of the file's name."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels(path.stem) if picture is None else picture).save(path)
+    Image.fromarray(pixels(path.stem) if image is None else image).save(path)
     return path
 
 
@@ -68,46 +68,46 @@ def content(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def style(tmp_path: Path) -> Path:
-    return save(tmp_path / "style.png", np.uint8(pixels("style", 64, 50) * (1.0, 0.6, 0.2)))  # of other colours
+    return save(tmp_path / "style.png", np.uint8(pixels("style", 64, 50) * (1.0, 0.6, 0.2)))  # of other colors
 
 
-# --- one picture --------------------------------------------------------------------------------------------------
+# --- one image --------------------------------------------------------------------------------------------------
 
 
-def test_the_picture_is_the_students(student: Student, content: Path, style: Path, tmp_path: Path) -> None:
+def test_the_image_is_the_students(student: Student, content: Path, style: Path, tmp_path: Path) -> None:
     result = run(content, style, "-o", tmp_path / "new" / "out.png")
     assert result.exit_code == 0, result.output
     expected = student.stylize(from_uint8(opened(content)), from_uint8(opened(style)))
     assert (opened(tmp_path / "new" / "out.png") == to_uint8(expected)[0]).all()
 
 
-def _turned(grey: np.ndarray, path: Path) -> None:
+def _turned(gray: np.ndarray, path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # turn by 90 degrees clockwise to see it upright
-    Image.fromarray(np.rot90(grey)).save(path, exif=exif)
+    Image.fromarray(np.rot90(gray)).save(path, exif=exif)
 
 
-def _transparent(grey: np.ndarray, path: Path) -> None:
-    """Black with just so much opacity that it looks like `grey` on white."""
-    Image.merge("LA", [Image.new("L", grey.shape[::-1]), Image.fromarray(255 - grey)]).save(path)
+def _transparent(gray: np.ndarray, path: Path) -> None:
+    """Black with just so much opacity that it looks like `gray` on white."""
+    Image.merge("LA", [Image.new("L", gray.shape[::-1]), Image.fromarray(255 - gray)]).save(path)
 
 
 AWKWARD: dict[str, Callable[[np.ndarray, Path], None]] = {
     "turned.png": _turned,
     "transparent.png": _transparent,
-    "grey.png": lambda grey, path: Image.fromarray(grey).save(path),
-    "palette.gif": lambda grey, path: Image.fromarray(grey).convert("P").save(path),
-    "cmyk.tif": lambda grey, path: Image.fromarray(grey).convert("RGB").convert("CMYK").save(path),
-    "deep.png": lambda grey, path: Image.fromarray(grey.astype(np.uint16) * 257).save(path),
-    "deep.tif": lambda grey, path: Image.fromarray(grey.astype(np.int32) * 257).save(path),
+    "gray.png": lambda gray, path: Image.fromarray(gray).save(path),
+    "palette.gif": lambda gray, path: Image.fromarray(gray).convert("P").save(path),
+    "cmyk.tif": lambda gray, path: Image.fromarray(gray).convert("RGB").convert("CMYK").save(path),
+    "deep.png": lambda gray, path: Image.fromarray(gray.astype(np.uint16) * 257).save(path),
+    "deep.tif": lambda gray, path: Image.fromarray(gray.astype(np.int32) * 257).save(path),
 }
 
 
 @pytest.mark.parametrize("name", AWKWARD)
-def test_awkward_pictures_are_seen_as_people_see_them(name: str, style: Path, tmp_path: Path) -> None:
-    grey = pixels("grey")[:, :, 0]
-    AWKWARD[name](grey, tmp_path / name)
-    save(tmp_path / "plain.png", np.dstack([grey] * 3))
+def test_awkward_images_are_seen_as_people_see_them(name: str, style: Path, tmp_path: Path) -> None:
+    gray = pixels("gray")[:, :, 0]
+    AWKWARD[name](gray, tmp_path / name)
+    save(tmp_path / "plain.png", np.dstack([gray] * 3))
     for which in (name, "plain.png"):
         assert run(tmp_path / which, style, "-o", tmp_path / f"as_content_{which}.png").exit_code == 0
         assert run(style, tmp_path / which, "-o", tmp_path / f"as_style_{which}.png").exit_code == 0
@@ -117,7 +117,7 @@ def test_awkward_pictures_are_seen_as_people_see_them(name: str, style: Path, tm
         assert np.abs(made - expected).max() <= 1
 
 
-def test_a_picture_of_one_pixel(style: Path, tmp_path: Path) -> None:
+def test_an_image_of_one_pixel(style: Path, tmp_path: Path) -> None:
     save(tmp_path / "dot.png", pixels("dot", 1, 1))
     assert run(tmp_path / "dot.png", style, "-o", tmp_path / "out.png").exit_code == 0
     assert opened(tmp_path / "out.png").shape == (1, 1, 3)
@@ -151,32 +151,31 @@ def test_the_suffix_says_the_format(suffix: str, kind: str, content: Path, style
         assert np.abs(np.asarray(image).astype(int) - opened(tmp_path / "exact.png")).mean() < 5
 
 
-# --- colours ------------------------------------------------------------------------------------------------------
+# --- colors ------------------------------------------------------------------------------------------------------
 
 # ITU-R BT.601, as the NTSC's YIQ.
 YIQ = torch.tensor([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
 
 
-def test_colours_are_the_contents_and_light_is_the_stylized_pictures() -> None:
-    content = 0.3 + 0.4 * seeded_image("colours", 20, 30)
+def test_colors_are_the_contents_and_light_is_the_stylized_images() -> None:
+    content = 0.3 + 0.4 * seeded_image("colors", 20, 30)
     stylized = (content + 0.2 * (seeded_image("other", 20, 30) - 0.5)).clamp(0, 1)
     made, kept, light = (
-        torch.einsum("ij,njhw->nihw", YIQ, picture)
-        for picture in (with_colors_of(content, stylized), content, stylized)
+        torch.einsum("ij,njhw->nihw", YIQ, image) for image in (with_colors_of(content, stylized), content, stylized)
     )
     torch.testing.assert_close(made[:, 0], light[:, 0], atol=1e-6, rtol=0)
     torch.testing.assert_close(made[:, 1:], kept[:, 1:], atol=1e-3, rtol=0)  # YIQ is published with three digits
     assert (made[:, 0] - kept[:, 0]).abs().mean() > 0.01
 
 
-def test_preserve_color_leaves_a_grey_picture_grey(style: Path, tmp_path: Path) -> None:
-    grey = save(tmp_path / "grey.png", np.dstack([pixels("grey")[:, :, 0]] * 3))
-    assert run(grey, style, "-o", tmp_path / "coloured.png").exit_code == 0
-    assert run(grey, style, "-o", tmp_path / "kept.png", "--preserve-color").exit_code == 0
-    coloured, kept = (opened(tmp_path / f"{name}.png").astype(int) for name in ("coloured", "kept"))
-    assert np.ptp(coloured, axis=2).max() > 5
+def test_preserve_color_leaves_a_gray_image_gray(style: Path, tmp_path: Path) -> None:
+    gray = save(tmp_path / "gray.png", np.dstack([pixels("gray")[:, :, 0]] * 3))
+    assert run(gray, style, "-o", tmp_path / "colored.png").exit_code == 0
+    assert run(gray, style, "-o", tmp_path / "kept.png", "--preserve-color").exit_code == 0
+    colored, kept = (opened(tmp_path / f"{name}.png").astype(int) for name in ("colored", "kept"))
+    assert np.ptp(colored, axis=2).max() > 5
     assert np.ptp(kept, axis=2).max() == 0
-    assert np.abs(kept - opened(grey)).mean() > 1
+    assert np.abs(kept - opened(gray)).mean() > 1
 
 
 # --- folders ------------------------------------------------------------------------------------------------------
@@ -191,7 +190,7 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
 
 def test_every_content_in_every_style(student: Student, folders: tuple[Path, Path], tmp_path: Path) -> None:
     contents, styles = folders
-    (contents / "notes.txt").write_text("no picture by its name")
+    (contents / "notes.txt").write_text("no image by its name")
     save(contents / "deeper" / "c.png")
     assert run(contents, styles, "-o", tmp_path / "out").exit_code == 0
     made = {path.name: opened(path) for path in (tmp_path / "out").iterdir()}
@@ -221,24 +220,24 @@ def test_each_style_is_encoded_once(student: Student, folders: tuple[Path, Path]
 
 
 @pytest.mark.parametrize("bad", ["contents/bad.png", "styles/bad.png"])
-def test_a_bad_picture_is_named_and_the_others_are_made(bad: str, folders: tuple[Path, Path], tmp_path: Path) -> None:
+def test_a_bad_image_is_named_and_the_others_are_made(bad: str, folders: tuple[Path, Path], tmp_path: Path) -> None:
     (tmp_path / bad).write_bytes((folders[0] / "a.png").read_bytes()[:200])  # cut off
     result = run(*folders, "-o", tmp_path / "out")
     assert result.exit_code == 1
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a_x.png", "a_y.png", "b_x.png", "b_y.png"]
     told = [line for line in result.stderr.splitlines() if "left out" in line]
     assert len(told) == 1 and bad in told[0]
-    assert "2 of 6 pictures could not be made" in result.stderr
-    assert "4 pictures" in result.stdout
+    assert "2 of 6 images could not be made" in result.stderr
+    assert "4 images" in result.stdout
 
 
 # --- mistakes -----------------------------------------------------------------------------------------------------
 
 
-def test_what_is_no_picture_is_one_line(content: Path, style: Path, tmp_path: Path) -> None:
+def test_what_is_no_image_is_one_line(content: Path, style: Path, tmp_path: Path) -> None:
     (tmp_path / "words.png").write_text("words")
     for pair in ((tmp_path / "words.png", style), (content, tmp_path / "words.png")):
-        assert "words.png: cannot be read as a picture" in only_error(run(*pair, "-o", tmp_path / "out.png"))
+        assert "words.png: cannot be read as an image" in only_error(run(*pair, "-o", tmp_path / "out.png"))
     assert not (tmp_path / "out.png").exists()
 
 
@@ -280,17 +279,17 @@ def test_memory_that_does_not_suffice_is_one_line() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("none.png", "style.png", "-o", "out.png"), "none.png: no such picture or folder"),
-        (("content.png", "none", "-o", "out.png"), "none: no such picture or folder"),
-        (("content.png", "empty", "-o", "out"), "empty: no pictures in this folder"),
-        (("content.png", "style.png", "-o", "out.bmp"), "out.bmp: no such folder, and no name of a picture"),
-        (("content.png", "style.png", "-o", "out"), "out: no such folder, and no name of a picture"),
-        (("folder", "style.png", "-o", "out.png"), "out.png: a folder of pictures gives many results"),
-        (("folder", "style.png", "-o", "style.png"), "style.png: a folder of pictures gives many results"),
-        (("content.png", "style.png", "-o", "content.png"), "content.png: is one of the pictures to work on"),
-        (("content.png", "style.png", "-o", "./folder/../style.png"), "style.png: is one of the pictures to work on"),
-        (("link.png", "style.png", "-o", "content.png"), "content.png: is one of the pictures to work on"),
-        (("folder", "style.png", "-o", "folder"), "folder/a_style.png: is one of the pictures to work on"),
+        (("none.png", "style.png", "-o", "out.png"), "none.png: no such image or folder"),
+        (("content.png", "none", "-o", "out.png"), "none: no such image or folder"),
+        (("content.png", "empty", "-o", "out"), "empty: no images in this folder"),
+        (("content.png", "style.png", "-o", "out.bmp"), "out.bmp: no such folder, and no name of an image"),
+        (("content.png", "style.png", "-o", "out"), "out: no such folder, and no name of an image"),
+        (("folder", "style.png", "-o", "out.png"), "out.png: a folder of images gives many results"),
+        (("folder", "style.png", "-o", "style.png"), "style.png: a folder of images gives many results"),
+        (("content.png", "style.png", "-o", "content.png"), "content.png: is one of the images to work on"),
+        (("content.png", "style.png", "-o", "./folder/../style.png"), "style.png: is one of the images to work on"),
+        (("link.png", "style.png", "-o", "content.png"), "content.png: is one of the images to work on"),
+        (("folder", "style.png", "-o", "folder"), "folder/a_style.png: is one of the images to work on"),
         (("twins", "style.png", "-o", "out"), "both a.jpg with style.png and a.png with style.png"),
         (("folder", "styles", "-o", "out"), "both a.png with style_x.png and a_style.png with x.png"),
     ],
@@ -339,7 +338,7 @@ def test_pairs_of_one_content_stand_together(folders: tuple[Path, Path], tmp_pat
 def test_the_command_as_people_type_it(content: Path, style: Path, tmp_path: Path) -> None:
     command = [sys.executable, ROOT / "src" / "stylize.py", "--model", MODEL, content, style, "-o", "out.png"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
-    assert (done.returncode, done.stderr, done.stdout) == (0, "", "out.png: 1 picture\n")
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", "out.png: 1 image\n")
     assert opened(tmp_path / "out.png").shape == opened(content).shape
 
 
@@ -348,7 +347,7 @@ def test_slips_and_help_do_not_wait_for_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT / "src").returncode == 0
 
 
-def test_the_first_picture_does_not_wait_for_torchs_compiler(content: Path, style: Path, tmp_path: Path) -> None:
+def test_the_first_image_does_not_wait_for_torchs_compiler(content: Path, style: Path, tmp_path: Path) -> None:
     code = (
         "import sys, stylize; stylize.main(sys.argv[1:], standalone_mode=False); "
         "sys.exit('torch._dynamo' in sys.modules or 'pandas' in sys.modules or 'transformers' in sys.modules)"
@@ -364,6 +363,6 @@ def test_every_architecture_stylizes_files_as_in_memory(name: str, content: Path
     student = Student.create("tiny", 3, name)
     student.save(tmp_path / "student")
     assert run(content, style, "-o", tmp_path / "out.png", model=tmp_path / "student").exit_code == 0
-    pictures = (torch.tensor(opened(path)).permute(2, 0, 1)[None] / 255 for path in (content, style))
-    difference = opened(tmp_path / "out.png").astype(int) - to_uint8(student.stylize(*pictures))[0]
+    images = (torch.tensor(opened(path)).permute(2, 0, 1)[None] / 255 for path in (content, style))
+    difference = opened(tmp_path / "out.png").astype(int) - to_uint8(student.stylize(*images))[0]
     assert np.abs(difference).max() <= 1

@@ -92,7 +92,7 @@ def vgg():
     return vgg19_features("seeded", 1)
 
 
-def picture(seed, size=32):
+def image(seed, size=32):
     coarse = np.random.default_rng(seed).integers(0, 256, (4, 4, 3))
     return np.uint8(coarse.repeat(size // 4, 0).repeat(size // 4, 1))
 
@@ -112,7 +112,7 @@ def written(folder, size):
     for split, count, first in (("train", 10, 0), ("val", 4, 100)):
         pairs = []
         for number in range(first, first + count):
-            content, style = picture(number, size), picture(1000 + number, size)
+            content, style = image(number, size), image(1000 + number, size)
             target = np.uint8(content * 0.5 + style.mean((0, 1)) * 0.5)
             pairs.append(Pair(f"{split}_{number}", *map(encode_png, (content, style, target)), {}, {}))
         write_shard(folder / split / "0000.tar", pairs)
@@ -275,7 +275,7 @@ class LeavesAfterThree(Pools):
 
 
 def test_a_pretraining_goes_on_where_it_was_stopped(tmp_path, vgg):
-    pool = np.stack([picture(number, 64) for number in range(6)])
+    pool = np.stack([image(number, 64) for number in range(6)])
     how = Pretrain(
         steps=5,
         batch=2,
@@ -306,7 +306,7 @@ def test_a_pretraining_goes_on_where_it_was_stopped(tmp_path, vgg):
 
 
 def test_without_pairs_a_pretraining_learns_to_reproduce(tmp_path):
-    pool = np.stack([picture(number, 64) for number in range(6)])
+    pool = np.stack([image(number, 64) for number in range(6)])
     how = Pretrain(
         steps=80,
         batch=0,
@@ -496,8 +496,8 @@ def test_the_gradient_is_that_of_the_weighted_sum(data, tmp_path, vgg):
     new._advance([pairs[:2], pairs[2:]], 4)
 
     content, style, target = pairs.unbind(1)
-    pictures = denormalize(reference(normalize(content), normalize(style)))
-    terms = distillation_terms(pictures, content, style, target, weights, new.loss)
+    images = denormalize(reference(normalize(content), normalize(style)))
+    terms = distillation_terms(images, content, style, target, weights, new.loss)
     sum(weight * terms[name] for name, weight in weights.items()).backward()
     for (name, got), want in zip(new.network.named_parameters(), reference.parameters(), strict=True):
         scale = want.grad.abs().max() + 1e-8
@@ -554,8 +554,8 @@ def test_an_epoch_visits_every_pair_once_in_an_order_of_its_own():
     assert epoch_order(1, 1, 50) != epoch_order(1, 2, 50) != epoch_order(2, 2, 50)
 
 
-def test_mirroring_takes_the_three_pictures_of_a_pair_together():
-    pairs = from_uint8(np.stack([picture(number) for number in range(48)])).unflatten(0, (16, 3))
+def test_mirroring_takes_the_three_images_of_a_pair_together():
+    pairs = from_uint8(np.stack([image(number) for number in range(48)])).unflatten(0, (16, 3))
     turned = mirrored(pairs, list(range(16)), 1, 1)
     whole = [torch.equal(new, old.flip(-1)) for new, old in zip(turned, pairs, strict=True)]
     same = [torch.equal(new, old) for new, old in zip(turned, pairs, strict=True)]

@@ -62,7 +62,7 @@ def teacher(model: Model, **changes: Any) -> Teacher:
     return Teacher(replace(model, unet=model.exact_unet().to(model.dtype)), config.Teacher(**settings))
 
 
-def pictures(count: int, height: int = 32, width: int = 32, seed: int = 5) -> Tensor:
+def images(count: int, height: int = 32, width: int = 32, seed: int = 5) -> Tensor:
     coarse = torch.rand(count, 3, height // 8, width // 8, generator=torch.Generator().manual_seed(seed))
     return torch.nn.functional.interpolate(coarse, (height, width), mode="bilinear")
 
@@ -76,7 +76,7 @@ def levels_apart(one: Tensor, other: Tensor) -> int:
     return int(abs(to_uint8(one).astype(int) - to_uint8(other)).max())
 
 
-BLOCK = crossed(pictures(3), pictures(2, seed=6))
+BLOCK = crossed(images(3), images(2, seed=6))
 
 
 # --- what is computed -------------------------------------------------------------------------------------------
@@ -90,7 +90,7 @@ def test_the_style_and_the_content_both_matter(model):
 
 
 @pytest.mark.parametrize("change", [{"gamma": 0.2}, {"temperature": 3.0}, {"layers": [5]}, {"adain": False}])
-def test_every_setting_changes_the_picture_and_the_key(model, change):
+def test_every_setting_changes_the_image_and_the_key(model, change):
     plain, changed = teacher(model), teacher(model, **change)
     assert plain.key != changed.key
     assert levels_apart(plain.stylize(BLOCK[0][:1], BLOCK[1][:1]), changed.stylize(BLOCK[0][:1], BLOCK[1][:1])) > 0
@@ -104,14 +104,14 @@ def test_a_written_out_auto_has_the_same_key(model):
     assert teacher(model).key == teacher(model, layers=[2, 3, 4, 5]).key
 
 
-def test_kept_and_recomputed_features_give_the_same_latents_and_pictures(model):
+def test_kept_and_recomputed_features_give_the_same_latents_and_images(model):
     kept, recomputed = teacher(model), teacher(model, features="recompute")
     assert levels_apart(kept.stylize(*BLOCK), recomputed.stylize(*BLOCK)) <= 1
     pairs = [(c, s) for c in range(3) for s in range(2)]
     made = []
     for engine, keep in ((kept, True), (recomputed, False)):
-        contents = engine.invert(engine.encode(pictures(3)), "content", keep)
-        made.append(engine.sample(contents, engine.invert(engine.encode(pictures(2, seed=6)), "style", keep), pairs))
+        contents = engine.invert(engine.encode(images(3)), "content", keep)
+        made.append(engine.sample(contents, engine.invert(engine.encode(images(2, seed=6)), "style", keep), pairs))
     assert (made[0] - made[1]).norm() < 1e-4 * made[0].norm()
 
 
@@ -128,17 +128,17 @@ def test_groups_do_not_change_what_comes(model, monkeypatch):
     assert levels_apart(teacher(model).stylize(*BLOCK), whole) <= 1
 
 
-def test_no_group_holds_more_pictures_than_allowed(monkeypatch):
+def test_no_group_holds_more_images_than_allowed(monkeypatch):
     monkeypatch.setattr(batching, "GROUP_IMAGES", 3)
     pairs = [(c, s) for c in range(3) for s in range(2)]
     groups = list(batching.groups(pairs))
-    # Three pictures are one content and both styles.
+    # Three images are one content and both styles.
     assert groups == [[(c, 0), (c, 1)] for c in range(3)]
 
 
 def test_content_and_style_may_differ_in_size(model):
-    """Queries and keys then have different numbers of tokens, and no picture has to be square."""
-    result = teacher(model).stylize(pictures(1, 32, 48), pictures(1, 64, 32))
+    """Queries and keys then have different numbers of tokens, and no image has to be square."""
+    result = teacher(model).stylize(images(1, 32, 48), images(1, 64, 32))
     assert result.shape == (1, 3, 32, 48)
     assert result.std() > 0
 
@@ -167,10 +167,10 @@ def test_equal_pairs_are_computed_once(model):
 
 
 def test_keys_and_values_are_not_computed_where_others_are_used(model):
-    """Not of the null text, ever; not of the picture itself in an injected layer."""
+    """Not of the null text, ever; not of the image itself in an injected layer."""
     engine = teacher(model)
-    contents = engine.invert(engine.encode(pictures(1)), "content", True)
-    styles = engine.invert(engine.encode(pictures(1)), "style", True)
+    contents = engine.invert(engine.encode(images(1)), "content", True)
+    styles = engine.invert(engine.encode(images(1)), "style", True)
     called: list[str] = []
     for name, module in engine.model.unet.named_modules():
         if name.endswith(("to_k", "to_v")):
@@ -195,7 +195,7 @@ def test_a_forward_for_features_ends_where_nothing_more_is_read(model):
 # --- what survives ----------------------------------------------------------------------------------------------
 
 
-def test_stored_pairs_cost_no_forward_and_are_the_same_picture(model, tmp_path):
+def test_stored_pairs_cost_no_forward_and_are_the_same_image(model, tmp_path):
     engine = teacher(model)
     store = PairStore(tmp_path, engine.key)
     first = engine.stylize(*BLOCK, store)
@@ -214,7 +214,7 @@ def test_only_missing_pairs_are_computed(model, tmp_path):
 
 
 class Sized(Teacher):
-    """Remembers how many pictures went through each forward."""
+    """Remembers how many images went through each forward."""
 
     def _forward(self, latents: Tensor, *rest: Any) -> Tensor:
         self.sizes = [*getattr(self, "sizes", []), len(latents)]
@@ -271,7 +271,7 @@ def test_progress_counts_all_asked_pairs(model):
 
 
 class SmallMemory(Teacher):
-    """A device that holds two pictures per forward."""
+    """A device that holds two images per forward."""
 
     def _forward(self, latents: Tensor, *rest: Any) -> Tensor:
         if len(latents) > 2:
@@ -301,7 +301,7 @@ def test_half_precision_that_overflows_is_repeated_in_float32(model):
 # --- bad input --------------------------------------------------------------------------------------------------
 
 
-def test_a_picture_that_is_never_finite_is_named(model):
+def test_an_image_that_is_never_finite_is_named(model):
     def broken() -> UNet2DConditionModel:
         unet = small_unet()
         unet.conv_out.bias.data[0] = math.nan
@@ -316,10 +316,10 @@ def test_a_picture_that_is_never_finite_is_named(model):
 
 @pytest.mark.parametrize("size", [(40, 32), (8, 8), (32, 24)])
 def test_sizes_that_do_not_fit_are_named(model, size):
-    with pytest.raises(UserError, match=rf"content picture of {size[1]} x {size[0]} pixels .* multiples of 16"):
-        teacher(model).stylize(torch.rand(1, 3, *size), pictures(1))
-    with pytest.raises(UserError, match="style picture"):
-        teacher(model).stylize(pictures(1), torch.rand(1, 3, *size))
+    with pytest.raises(UserError, match=rf"content image of {size[1]} x {size[0]} pixels .* multiples of 16"):
+        teacher(model).stylize(torch.rand(1, 3, *size), images(1))
+    with pytest.raises(UserError, match="style image"):
+        teacher(model).stylize(images(1), torch.rand(1, 3, *size))
 
 
 def test_a_layer_that_does_not_exist_is_named(model):

@@ -102,7 +102,7 @@ def refusal(weights: Path | str) -> str:
     return message
 
 
-def picture(teacher: Teacher) -> Tensor:
+def image(teacher: Teacher) -> Tensor:
     random = torch.Generator().manual_seed(1)
     return teacher.stylize(torch.rand(1, 3, 64, 64, generator=random), torch.rand(1, 3, 64, 64, generator=random))
 
@@ -183,7 +183,7 @@ def test_a_folder(folder):
     teacher = load(folder)
     assert teacher.layers == [6, 7, 8, 9, 10, 11]
     assert teacher.model.null_text.shape == (1, 7, 8)
-    assert picture(teacher).std() > 0
+    assert image(teacher).std() > 0
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".ckpt"])
@@ -199,7 +199,7 @@ def test_a_single_file(folder, copy, suffix):
         save_file(tensors, file)
     ours, expected = load(file), load(folder)
     assert ours.key == expected.key
-    assert torch.equal(picture(ours), picture(expected))
+    assert torch.equal(image(ours), image(expected))
 
 
 def test_a_hub_id_that_is_cached(folder, tmp_path, monkeypatch):
@@ -255,7 +255,7 @@ def test_a_stored_null_text_replaces_the_text_encoder(folder, copy):
     save_file({"embedding": expected.model.null_text}, copy / "null_text.safetensors")
     shutil.rmtree(copy / "text_encoder")
     shutil.rmtree(copy / "tokenizer")
-    assert torch.equal(picture(load(copy)), picture(expected))
+    assert torch.equal(image(load(copy)), image(expected))
 
 
 def test_half_precision_files_serve_every_dtype(copy):
@@ -266,7 +266,7 @@ def test_half_precision_files_serve_every_dtype(copy):
     half = load(copy, dtype="bfloat16")
     assert half.model.dtype == torch.bfloat16
     assert next(half.model.vae.parameters()).dtype == torch.float32
-    assert picture(half).isfinite().all()
+    assert image(half).isfinite().all()
 
 
 def test_velocity_prediction_of_stable_diffusion_2(folder, copy):
@@ -274,7 +274,7 @@ def test_velocity_prediction_of_stable_diffusion_2(folder, copy):
     velocity = load(copy)
     assert velocity.model.prediction == "v_prediction"
     assert velocity.key != load(folder).key
-    assert picture(velocity).isfinite().all()
+    assert image(velocity).isfinite().all()
 
 
 def test_other_weights_have_another_key(folder, copy):

@@ -10,11 +10,11 @@ import pytest
 from styledistill.teacher.pair_cache import PairStore
 
 
-def picture(seed: int, height: int = 6, width: int = 5) -> np.ndarray:
+def image(seed: int, height: int = 6, width: int = 5) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
-CONTENT, STYLE, RESULT = picture(1), picture(2), picture(3)
+CONTENT, STYLE, RESULT = image(1), image(2), image(3)
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_one_pixel_or_the_roles_make_another_pair(store):
     assert store.get(STYLE, CONTENT) is None
 
 
-def test_the_same_bytes_in_another_shape_are_another_picture(store):
+def test_the_same_bytes_in_another_shape_are_another_image(store):
     store.put(CONTENT, STYLE, RESULT)
     assert store.get(CONTENT.reshape(5, 6, 3), STYLE) is None
 
@@ -62,10 +62,10 @@ def test_damaged_bytes_count_as_missing_and_are_made_anew(store, damage):
     assert len(files(store)) == 1
 
 
-def test_another_valid_picture_under_the_name_is_refused(store):
+def test_another_valid_image_under_the_name_is_refused(store):
     """A file that was swapped is a good PNG; only the hash in its name tells."""
     store.put(CONTENT, STYLE, RESULT)
-    store.put(STYLE, CONTENT, picture(4))
+    store.put(STYLE, CONTENT, image(4))
     first, second = files(store)
     first.write_bytes(second.read_bytes())
     pairs = [store.get(CONTENT, STYLE), store.get(STYLE, CONTENT)]

@@ -18,17 +18,17 @@ from PIL import Image
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
-def picture(seed: int, width: int = 40, height: int = 32, form: str = "JPEG") -> bytes:
-    """An encoded picture of coarse noise."""
+def image(seed: int, width: int = 40, height: int = 32, form: str = "JPEG") -> bytes:
+    """An encoded image of coarse noise."""
     levels = np.random.default_rng(seed).integers(0, 256, (4, 5, 3), dtype=np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(levels).resize((width, height), Image.Resampling.BICUBIC).save(buffer, form)
     return buffer.getvalue()
 
 
-def pictures(count: int, pattern: str = "photos/{:02d}.jpg") -> dict[str, bytes]:
-    """Names and bytes of `count` pictures."""
-    return {pattern.format(number): picture(number) for number in range(count)}
+def images(count: int, pattern: str = "photos/{:02d}.jpg") -> dict[str, bytes]:
+    """Names and bytes of `count` images."""
+    return {pattern.format(number): image(number) for number in range(count)}
 
 
 def zipped(members: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:

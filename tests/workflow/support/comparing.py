@@ -13,7 +13,7 @@ FILES_OF_THE_HOST = (LOCK, "*.run.json", "tables/benchmark.csv", "figures/cost.*
 
 
 def results(folder: Path) -> dict[str, bytes]:
-    """Every picture, shard, weight, table and quality metric of the smoke run in `folder`."""
+    """Every image, shard, weight, table and quality metric of the smoke run in `folder`."""
     run = folder / RUN
     files = {path.relative_to(run): path for path in run.rglob("*") if path.is_file()}
     return {

@@ -33,7 +33,7 @@ def students(*losses: str) -> set[str]:
 
 
 def shown(*models: str) -> set[str]:
-    """Pictures and scores of models."""
+    """Images and scores of models."""
     controls = {"render_controls"} if set(models) & set(CONTROLS) else set()
     return of("render", *(set(models) - set(CONTROLS))) | controls | scores(*models)
 

@@ -31,7 +31,7 @@ def paper(folder: Path, **losses: dict[str, float]) -> Path:
     """Writes the paper's preset with what lies here in place of data sets and weights, and `losses` changed."""
     values = yaml.safe_load((ROOT / "workflow/presets/paper.yaml").read_text())
     kinds = {"coco": "scenes", "faces": "faces", "wikiart": "styles"}
-    values["sources"] = {name: {"kind": "procedural", "pictures": kinds[name], "count": 4000} for name in kinds}
+    values["sources"] = {name: {"kind": "procedural", "images": kinds[name], "count": 4000} for name in kinds}
     values["teacher"]["weights"] = "weights/tiny_teacher"
     values["student"] = {"size": "tiny", "start": "weights/tiny_student"}
     values["networks"] = dict.fromkeys(("vgg19", "alexnet", "inception"), "seeded")

@@ -82,7 +82,7 @@ def body(canvas: Canvas, rng: Rng, head: Head) -> None:
 
 
 def hem(head: Head, top: float, neckline: float) -> Array:
-    """Points (17, 2) of the edge of the garment from shoulder to shoulder, `neckline` deep, in the picture."""
+    """Points (17, 2) of the edge of the garment from shoulder to shoulder, `neckline` deep, in the image."""
     t = np.linspace(-1, 1, 17)
     return np.stack([head.x + 0.64 * head.unit * t, top + head.unit * (-0.06 + neckline * (1 - t * t))], -1)
 

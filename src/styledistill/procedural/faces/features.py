@@ -31,13 +31,13 @@ def eye(canvas: Canvas, head: Head, iris: Array, x: float, gaze: float, wide: fl
     almond = [(x + wide * u, v) for u, v in [*upper, *corners, (-0.5, opening * 0.95)]]
     lid = head.at(smooth(almond, 3), 0.25)
     canvas.polygon(lid, mix(rgb("f4efe9"), head.skin, 0.12))
-    centre = head.at([(x + gaze, -0.005)], 0.25)[0]
+    center = head.at([(x + gaze, -0.005)], 0.25)[0]
     r = opening * 1.02 * head.unit
     for radius, tone in ((r, iris * 0.5), (r * 0.85, iris), (r * 0.48, rgb("14100e"))):
-        canvas.soft(disc(*centre, radius), tone, 1.0, 0.004, clip=lid)
+        canvas.soft(disc(*center, radius), tone, 1.0, 0.004, clip=lid)
     lashes = head.at(disc(x, -opening * 1.05, wide, opening * 0.4), 0.25)
     canvas.soft(lashes, rgb("2a1d18"), 0.55, 0.03 * head.unit, clip=lid)
-    spot = centre + np.array([head.side * 0.38, -0.36]) * r
+    spot = center + np.array([head.side * 0.38, -0.36]) * r
     canvas.polygon(disc(*spot, r * 0.24), np.ones(3), 0.92)
     eyelids(canvas, head, x, wide, opening)
 

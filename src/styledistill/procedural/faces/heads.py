@@ -1,7 +1,7 @@
-"""The head of a portrait: its frame, its pose, its colours and the light on its skin.
+"""The head of a portrait: its frame, its pose, its colors and the light on its skin.
 
 The head is built in its own frame: the origin between the eyes' level and the middle of the face, one unit being half
-the width of the head, y down. `Head.at` carries points of that frame into the picture, with the turn (features slide
+the width of the head, y down. `Head.at` carries points of that frame into the image, with the turn (features slide
 sideways over the round face) and the tilt (the whole head leans) of the sitter.
 """
 
@@ -26,7 +26,7 @@ class Head:
 
     x: float
     y: float
-    unit: float  # half the width of the head, as a fraction of the picture
+    unit: float  # half the width of the head, as a fraction of the image
     turn: float  # -1 .. 1: how far the features slide to the left or right
     tilt: float  # radians
     side: float  # where the light comes from: -1 left, 1 right
@@ -36,7 +36,7 @@ class Head:
     hair: Array
 
     def at(self, points: Sequence[Sequence[float]] | Array, depth: float = 0.0) -> Array:
-        """Picture points of head points (k, 2); `depth` is how far a feature stands out and slides with the turn."""
+        """Image points of head points (k, 2); `depth` is how far a feature stands out and slides with the turn."""
         p = np.asarray(points, float)
         u, v = p[:, 0] + self.turn * depth, p[:, 1]
         c, s = np.cos(self.tilt), np.sin(self.tilt)
@@ -55,7 +55,7 @@ class Head:
 def random_head(rng: Rng, side: float) -> Head:
     """A random sitter lit from `side`."""
     skin = vary(rng, pick(rng, SKINS), 0.04)
-    # Fair hair on dark skin is rare: draw among the dark colours for it.
+    # Fair hair on dark skin is rare: draw among the dark colors for it.
     hair = vary(rng, pick(rng, HAIRS if skin.mean() > 0.6 else [*HAIRS[:3], HAIRS[8]]), 0.06)
     return Head(
         x=0.5 + rng.uniform(-0.04, 0.04),
@@ -71,15 +71,15 @@ def random_head(rng: Rng, side: float) -> Head:
     )
 
 
-def shade_of(colour: Array, amount: float) -> Array:
-    """`colour` in shadow (amount < 1) or light (> 1); shadows on skin and hair turn warm, not grey."""
+def shade_of(color: Array, amount: float) -> Array:
+    """`color` in shadow (amount < 1) or light (> 1); shadows on skin and hair turn warm, not gray."""
     warm = np.array([1.0, 0.93, 0.9]) if amount < 1 else np.array([1.0, 1.0, 0.98])
-    return np.clip(colour * amount * warm, 0, 1)
+    return np.clip(color * amount * warm, 0, 1)
 
 
-def lit_columns(head: Head, colour: Array, dark: float = 0.66, bright: float = 1.06) -> Array:
+def lit_columns(head: Head, color: Array, dark: float = 0.66, bright: float = 1.06) -> Array:
     """Grid running from the shaded to the lit side of the head."""
-    tones = [shade_of(colour, dark), shade_of(colour, 0.94), shade_of(colour, bright)]
+    tones = [shade_of(color, dark), shade_of(color, 0.94), shade_of(color, bright)]
     return blend_columns(*tones[:: int(head.side)])
 
 

@@ -26,7 +26,7 @@ def window(canvas: Canvas, rng: Rng, light: Light, quad: Array) -> None:
 def window_grid(
     canvas: Canvas, rng: Rng, light: Light, place: Callable[[Array], Array], rows: int, columns: int
 ) -> None:
-    """Rows and columns of windows on a wall; `place` maps wall fractions (k, 2) to picture points."""
+    """Rows and columns of windows on a wall; `place` maps wall fractions (k, 2) to image points."""
     for row in range(rows):
         for column in range(columns):
             u, v = (column + 0.25) / columns, (row + 0.25) / rows
@@ -54,7 +54,7 @@ class Plot:
 
     @property
     def depth(self) -> float:
-        """Length of the long wall in the picture, negative to the left."""
+        """Length of the long wall in the image, negative to the left."""
         return self.w * 1.1 * self.turn
 
     @property

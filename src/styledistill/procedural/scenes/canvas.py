@@ -1,6 +1,6 @@
 """The canvas on which scenes and faces are drawn.
 
-All coordinates are fractions of the picture (x to the right, y down), so one drawing looks the same at every size.
+All coordinates are fractions of the image (x to the right, y down), so one drawing looks the same at every size.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageOps
 from .paints import Array, to_bytes
 from .shapes import box
 
-SUPERSAMPLING = 3  # pictures are drawn this many times larger and box-reduced: that is the antialiasing
-SOFT_RESOLUTION = 160  # pixels per picture side of blurred masks; blurred shapes need no more, at any size
+SUPERSAMPLING = 3  # images are drawn this many times larger and box-reduced: that is the antialiasing
+SOFT_RESOLUTION = 160  # pixels per image side of blurred masks; blurred shapes need no more, at any size
 
 
 class Canvas:
-    """A square picture under construction, drawn larger than it will be returned."""
+    """A square image under construction, drawn larger than it will be returned."""
 
     def __init__(self, size: int) -> None:
         self.pixels = size * SUPERSAMPLING
@@ -26,15 +26,15 @@ class Canvas:
         self._draw = ImageDraw.Draw(self.image)
 
     def result(self) -> Array:
-        """The finished picture, uint8 (size, size, 3)."""
+        """The finished image, uint8 (size, size, 3)."""
         return np.asarray(self.image.reduce(SUPERSAMPLING)).copy()
 
     def fill(self, paint: Array) -> None:
-        """Cover the whole picture."""
+        """Cover the whole image."""
         self.polygon(box(0, 0, 1, 1), paint)
 
     def polygon(self, points: Array, paint: Array, opacity: float = 1.0) -> None:
-        """Fill the outline `points` (k, 2) with a colour or a grid of colours."""
+        """Fill the outline `points` (k, 2) with a color or a grid of colors."""
         if paint.ndim == 1 and opacity >= 1:
             self._draw.polygon((points * self.pixels).ravel().tolist(), fill=tuple(to_bytes(paint).tolist()))
             return
@@ -58,16 +58,16 @@ class Canvas:
             mask = ImageChops.multiply(mask, self._mask(clip, corner, extent, 1.0))
         self._paste(paint, mask, corner)
 
-    def line(self, points: Sequence[Sequence[float]] | Array, colour: Array, width: float) -> None:
+    def line(self, points: Sequence[Sequence[float]] | Array, color: Array, width: float) -> None:
         """Stroke through `points` with round joints."""
         flat = (np.asarray(points, float) * self.pixels).ravel().tolist()
         thick = max(1, round(width * self.pixels))
-        self._draw.line(flat, fill=tuple(to_bytes(colour).tolist()), width=thick, joint="curve")
+        self._draw.line(flat, fill=tuple(to_bytes(color).tolist()), width=thick, joint="curve")
 
-    def overlay(self, colour: Array, alpha: Array) -> None:
-        """Veil the picture with one colour by a field `alpha` (rows, columns) in [0, 1]."""
+    def overlay(self, color: Array, alpha: Array) -> None:
+        """Veil the image with one color by a field `alpha` (rows, columns) in [0, 1]."""
         mask = Image.fromarray(to_bytes(alpha)).resize(self.image.size, Image.Resampling.BICUBIC)
-        self._paste(colour, mask, np.zeros(2, int))
+        self._paste(color, mask, np.zeros(2, int))
 
     def blur(self, radius: float) -> None:
         """Blur everything drawn so far, as a lens does with what is far behind its subject."""
@@ -76,7 +76,7 @@ class Canvas:
         self.image.paste(small.resize(self.image.size, Image.Resampling.BICUBIC))
 
     def mirror_below(self, y: float, water: Array, strength: float) -> None:
-        """Lay the upside-down picture above `y` on the part below it, tinted with the paint `water`."""
+        """Lay the upside-down image above `y` on the part below it, tinted with the paint `water`."""
         row = round(y * self.pixels)
         height = self.pixels - row
         above = self.image.crop((0, max(0, row - height), self.pixels, row))

@@ -81,18 +81,18 @@ def mushroom(canvas: Canvas, rng: Rng, light: Light, x: float, y: float, r: floa
 
 
 def beach_ball(canvas: Canvas, rng: Rng, light: Light, x: float, y: float, r: float) -> None:
-    """A ball of coloured gores, shaded as a sphere."""
+    """A ball of colored gores, shaded as a sphere."""
     cast(canvas, light, x, y, r)
-    colours = [light.lit(vary(rng, pick(rng, COATS)), 1.0), light.lit(rgb("f5f1e8"), 1.0)]
-    centre, tilt = y - r, rng.uniform(-0.6, 0.6)
+    colors = [light.lit(vary(rng, pick(rng, COATS)), 1.0), light.lit(rgb("f5f1e8"), 1.0)]
+    center, tilt = y - r, rng.uniform(-0.6, 0.6)
     grain = ball(np.ones(3), light.side, 0.0)
     for i, width in enumerate((1.0, 0.72, 0.4, 0.12)):
-        gore = disc(x, centre, r * width, r, tilt)
+        gore = disc(x, center, r * width, r, tilt)
         # The sphere's shading spans the whole ball, so cut the part of it that lies behind this gore.
-        low, high = (gore.min(0) - (x, centre)) / r, (gore.max(0) - (x, centre)) / r
+        low, high = (gore.min(0) - (x, center)) / r, (gore.max(0) - (x, center)) / r
         part = grain[slice(*spanned(low[1], high[1])), slice(*spanned(low[0], high[0]))]
-        canvas.polygon(gore, part * colours[i % 2])
-    canvas.soft(disc(x + light.side * r * 0.36, centre - r * 0.42, r * 0.12), np.ones(3), 0.6, r * 0.06)
+        canvas.polygon(gore, part * colors[i % 2])
+    canvas.soft(disc(x + light.side * r * 0.36, center - r * 0.42, r * 0.12), np.ones(3), 0.6, r * 0.06)
 
 
 def spanned(low: float, high: float) -> tuple[int, int]:

@@ -71,7 +71,7 @@ def still_life(canvas: Canvas, rng: Rng, light: Light) -> None:
 
 
 def room(canvas: Canvas, rng: Rng, light: Light) -> None:
-    """A room with a window, a picture, a rug, a sofa and a plant."""
+    """A room with a window, an image, a rug, a sofa and a plant."""
     floor = rng.uniform(0.68, 0.78)
     indoor_wall(canvas, rng, light, floor)
     planks(canvas, rng, light, floor, vary(rng, rgb("9a6a45"), 0.2), 0.6)

@@ -29,11 +29,11 @@ def sky(canvas: Canvas, rng: Rng, light: Light, horizon: float) -> None:
 def sun_or_moon(canvas: Canvas, rng: Rng, light: Light, horizon: float) -> None:
     """A glowing disc on the side the light comes from."""
     x, y = 0.5 + light.side * rng.uniform(0.12, 0.38), horizon * rng.uniform(0.2, 0.75)
-    colour = rgb("eef0e4") if light.night else mix(rgb("fff6d8"), light.sun / light.sun.max(), 0.35)
+    color = rgb("eef0e4") if light.night else mix(rgb("fff6d8"), light.sun / light.sun.max(), 0.35)
     r = rng.uniform(0.03, 0.055)
-    canvas.soft(disc(x, y, r * 2.6), colour, 0.35, r * 1.4)
-    canvas.soft(disc(x, y, r * 1.3), colour, 0.5, r * 0.5)
-    canvas.polygon(disc(x, y, r), colour)
+    canvas.soft(disc(x, y, r * 2.6), color, 0.35, r * 1.4)
+    canvas.soft(disc(x, y, r * 1.3), color, 0.5, r * 0.5)
+    canvas.polygon(disc(x, y, r), color)
 
 
 def veil_clouds(canvas: Canvas, rng: Rng, light: Light, horizon: float) -> None:
@@ -75,9 +75,9 @@ def meadows(canvas: Canvas, rng: Rng, light: Light, horizon: float) -> None:
     for i in range(layers):
         nearness = (i + 1) / layers
         y = horizon + (1 - horizon) * (i / layers) ** 1.4
-        colour = vary(rng, pick(rng, GREENS if rng.random() < 0.7 else EARTHS))
-        far = light.far(light.lit(colour, 1.0), 0.4 * (1 - nearness))
-        near = light.far(light.lit(colour, 0.55), 0.25 * (1 - nearness))
+        color = vary(rng, pick(rng, GREENS if rng.random() < 0.7 else EARTHS))
+        far = light.far(light.lit(color, 1.0), 0.4 * (1 - nearness))
+        near = light.far(light.lit(color, 0.55), 0.25 * (1 - nearness))
         outline = ridge(rng, y + 0.03, 0.05 + 0.03 * nearness, int(rng.integers(2, 4)), False)
         canvas.polygon(outline, ground_paint(rng, far, near))
 

@@ -1,4 +1,4 @@
-"""The hour and weather of a picture: its sky, the tints of lit and shaded sides, its haze and its shadows."""
+"""The hour and weather of an image: its sky, the tints of lit and shaded sides, its haze and its shadows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .shapes import disc
 
 @dataclass(frozen=True)
 class Light:
-    """The hour and weather of a picture: sky colours, the tint of lit and of shaded sides, where light comes from."""
+    """The hour and weather of an image: sky colors, the tint of lit and of shaded sides, where light comes from."""
 
     zenith: Array
     horizon: Array
@@ -23,17 +23,17 @@ class Light:
     side: float  # -1: from the left, 1: from the right
     night: bool
 
-    def lit(self, colour: Array, amount: float) -> Array:
-        """`colour` as seen with `amount` (0 shaded, 1 fully lit) of this light on it."""
-        return np.clip(colour * mix(self.shade, self.sun, amount), 0, 1)
+    def lit(self, color: Array, amount: float) -> Array:
+        """`color` as seen with `amount` (0 shaded, 1 fully lit) of this light on it."""
+        return np.clip(color * mix(self.shade, self.sun, amount), 0, 1)
 
-    def far(self, colour: Array, distance: float) -> Array:
-        """`colour` behind haze: 0 near, 1 lost in the sky."""
-        return mix(colour, mix(self.horizon, self.zenith, 0.25), distance)
+    def far(self, color: Array, distance: float) -> Array:
+        """`color` behind haze: 0 near, 1 lost in the sky."""
+        return mix(color, mix(self.horizon, self.zenith, 0.25), distance)
 
-    def sides(self, colour: Array) -> Array:
-        """Grid of an upright thing in `colour`, brighter on the side of the light."""
-        ends = [self.lit(colour, 0.25), self.lit(colour, 0.7), self.lit(colour, 1.0)]
+    def sides(self, color: Array) -> Array:
+        """Grid of an upright thing in `color`, brighter on the side of the light."""
+        ends = [self.lit(color, 0.25), self.lit(color, 0.7), self.lit(color, 1.0)]
         return blend_columns(*ends[:: int(self.side)])
 
 

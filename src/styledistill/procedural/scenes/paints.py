@@ -1,6 +1,6 @@
-"""Colours and paints of the drawn scenes and faces.
+"""Colors and paints of the drawn scenes and faces.
 
-A colour is a float array of three values in [0, 1]. A "paint" is either one colour or a small grid of colours (rows,
+A color is a float array of three values in [0, 1]. A "paint" is either one color or a small grid of colors (rows,
 columns, 3) that is stretched over the bounding box of the shape it fills: this is how everything gets its smooth
 shading at little cost.
 """
@@ -19,12 +19,12 @@ T = TypeVar("T")
 
 
 def rgb(code: str) -> Array:
-    """Colour (3,) in [0, 1] from six hexadecimal digits."""
+    """Color (3,) in [0, 1] from six hexadecimal digits."""
     return np.array([int(code[i : i + 2], 16) for i in (0, 2, 4)], dtype=float) / 255
 
 
 def palette(codes: str) -> list[Array]:
-    """Colours from blank-separated hexadecimal codes."""
+    """Colors from blank-separated hexadecimal codes."""
     return [rgb(code) for code in codes.split()]
 
 
@@ -37,7 +37,7 @@ GLAZES = palette("3f6f9a c9573f e9e2d2 5f8f7a d9a441 7a5a8f 2f4a5f b9c9c4")
 
 
 def mix(a: Array | float, b: Array | float, t: Array | float) -> Array | float:
-    """Colour (or number) between `a` (t=0) and `b` (t=1)."""
+    """Color (or number) between `a` (t=0) and `b` (t=1)."""
     return a + (b - a) * t
 
 
@@ -46,9 +46,9 @@ def pick(rng: Rng, options: Sequence[T]) -> T:
     return options[int(rng.integers(len(options)))]
 
 
-def vary(rng: Rng, colour: Array, amount: float = 0.06) -> Array:
-    """`colour` made a little lighter or darker and shifted a little in hue."""
-    return np.clip(colour * (1 + rng.uniform(-amount, amount)) + rng.uniform(-amount, amount, 3) / 3, 0, 1)
+def vary(rng: Rng, color: Array, amount: float = 0.06) -> Array:
+    """`color` made a little lighter or darker and shifted a little in hue."""
+    return np.clip(color * (1 + rng.uniform(-amount, amount)) + rng.uniform(-amount, amount, 3) / 3, 0, 1)
 
 
 def to_bytes(paint: Array) -> Array:
@@ -56,32 +56,32 @@ def to_bytes(paint: Array) -> Array:
     return (np.clip(paint, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
-def blend_rows(*colours: Array) -> Array:
-    """Grid (24, 1, 3) running smoothly through `colours` from top to bottom."""
-    at = np.linspace(0, len(colours) - 1, 24)
-    return np.stack([np.interp(at, range(len(colours)), [c[k] for c in colours]) for k in range(3)], -1)[:, None]
+def blend_rows(*colors: Array) -> Array:
+    """Grid (24, 1, 3) running smoothly through `colors` from top to bottom."""
+    at = np.linspace(0, len(colors) - 1, 24)
+    return np.stack([np.interp(at, range(len(colors)), [c[k] for c in colors]) for k in range(3)], -1)[:, None]
 
 
-def blend_columns(*colours: Array) -> Array:
-    """Grid (1, 24, 3) running smoothly through `colours` from left to right."""
-    return blend_rows(*colours).transpose(1, 0, 2)
+def blend_columns(*colors: Array) -> Array:
+    """Grid (1, 24, 3) running smoothly through `colors` from left to right."""
+    return blend_rows(*colors).transpose(1, 0, 2)
 
 
-def ball(colour: Array, side: float, gloss: float = 0.35) -> Array:
+def ball(color: Array, side: float, gloss: float = 0.35) -> Array:
     """Grid (40, 40, 3) of a sphere lit from above on `side` (-1 left, 1 right), with light bouncing from below."""
     v, u = np.mgrid[-1:1:40j, -1:1:40j]
     z = np.sqrt(np.clip(1 - u * u - v * v, 0, 1))
     facing = (u * 0.55 * side - v * 0.6 + z * 0.58)[..., None]
     bounce = np.clip(v, 0, 1)[..., None] ** 3 * 0.12
     spot = np.exp(-((u - 0.36 * side) ** 2 + (v + 0.42) ** 2) / 0.035)[..., None]
-    return np.clip(colour * (0.42 + 0.72 * np.clip(facing, 0, 1) + bounce) + gloss * spot, 0, 1)
+    return np.clip(color * (0.42 + 0.72 * np.clip(facing, 0, 1) + bounce) + gloss * spot, 0, 1)
 
 
-def cylinder(colour: Array, side: float, gloss: float = 0.25) -> Array:
+def cylinder(color: Array, side: float, gloss: float = 0.25) -> Array:
     """Grid (1, 40, 3) of an upright cylinder lit from `side`, with a soft vertical highlight."""
     u = np.linspace(-1, 1, 40)[None, :, None]
     facing = np.clip(u * 0.7 * side + np.sqrt(1 - u * u * 0.98) * 0.71, 0, 1)
-    return np.clip(colour * (0.38 + 0.72 * facing) + gloss * np.exp(-((u - 0.5 * side) ** 2) / 0.015), 0, 1)
+    return np.clip(color * (0.38 + 0.72 * facing) + gloss * np.exp(-((u - 0.5 * side) ** 2) / 0.015), 0, 1)
 
 
 def noise(rng: Rng, rows: int, columns: int, side: int = 96) -> Array:

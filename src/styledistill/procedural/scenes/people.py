@@ -41,7 +41,7 @@ def sailboat(canvas: Canvas, rng: Rng, light: Light, x: float, y: float, w: floa
     hull = light.lit(rgb(pick(rng, ["f1ece2", "8c3b34", "2f4f73", "7a5538"])), 0.8)
 
     def at(points: list[tuple[float, float]]) -> Array:
-        """Picture points of boat points: the origin amidships on the water line, one unit being half the length."""
+        """Image points of boat points: the origin amidships on the water line, one unit being half the length."""
         return np.array([x, y]) + np.array(points) * w
 
     for i in range(5):
@@ -56,7 +56,7 @@ def sailboat(canvas: Canvas, rng: Rng, light: Light, x: float, y: float, w: floa
 
 
 def balloon(canvas: Canvas, rng: Rng, light: Light, x: float, y: float, r: float) -> None:
-    """A hot-air balloon with coloured gores."""
+    """A hot-air balloon with colored gores."""
     base, stripe = (light.lit(vary(rng, pick(rng, COATS)), 1.0) for _ in range(2))
     body = [(r * 0.6, y - r), (r * 1.15, y - r * 0.6), (r * 1.15, y + r * 0.3), (r * 0.25, y + r * 1.3)]
     canvas.polygon(smooth(symmetric(x, body)), ball(base, light.side, 0.15))
@@ -72,7 +72,7 @@ def parasol(canvas: Canvas, rng: Rng, light: Light, x: float, y: float, height: 
     """A striped beach umbrella."""
     shadow(canvas, light, x, y, height * 0.45)
     canvas.line([(x, y), (x, y - height)], light.lit(rgb("c9b08a"), 0.7), height * 0.04)
-    colours = [light.lit(vary(rng, pick(rng, COATS)), 1.0), light.lit(rgb("f7f2e8"), 1.0)]
+    colors = [light.lit(vary(rng, pick(rng, COATS)), 1.0), light.lit(rgb("f7f2e8"), 1.0)]
     edges = np.sin(np.linspace(-np.pi / 2, np.pi / 2, 8)) * height * 0.6
     low = y - height * 0.72
     for i, (left, right) in enumerate(pairwise(edges)):
@@ -81,7 +81,7 @@ def parasol(canvas: Canvas, rng: Rng, light: Light, x: float, y: float, height: 
         tip = (x + half * 0.06, y - height * 1.08)
         gore = [tip, (x + right * 0.75, shoulder), (x + right, low), (x + left, low), (x + left * 0.75, shoulder)]
         shine = 1 - 0.22 * (1 - light.side * half / height)
-        canvas.polygon(np.array(gore), colours[i % 2] * shine)
+        canvas.polygon(np.array(gore), colors[i % 2] * shine)
 
 
 def car(canvas: Canvas, rng: Rng, light: Light, x: float, y: float, half: float) -> None:

@@ -15,9 +15,9 @@ AUTUMN = palette("c9803a b65c33 d3a040 a8493a")
 def tree(canvas: Canvas, rng: Rng, light: Light, x: float, y: float, height: float) -> None:
     """One tree of a random kind with its foot at (x, y)."""
     shadow(canvas, light, x, y, height * 0.3)
-    colour = vary(rng, pick(rng, AUTUMN if rng.random() < 0.15 else LEAVES))
+    color = vary(rng, pick(rng, AUTUMN if rng.random() < 0.15 else LEAVES))
     kind = pick(rng, [leafy_tree, leafy_tree, pine, poplar])
-    kind(canvas, rng, light, x, y, height, colour)
+    kind(canvas, rng, light, x, y, height, color)
 
 
 def trunk(canvas: Canvas, light: Light, x: float, y: float, height: float, half: float) -> None:
@@ -28,7 +28,7 @@ def trunk(canvas: Canvas, light: Light, x: float, y: float, height: float, half:
     )
 
 
-def leafy_tree(canvas: Canvas, rng: Rng, light: Light, x: float, y: float, height: float, colour: Array) -> None:
+def leafy_tree(canvas: Canvas, rng: Rng, light: Light, x: float, y: float, height: float, color: Array) -> None:
     """A broad crown of leaf clumps: dark ones first, then brighter ones towards the light."""
     trunk(canvas, light, x, y, height * 0.55, height * 0.035)
     cx, cy, r = x, y - height * 0.66, height * 0.34
@@ -39,13 +39,13 @@ def leafy_tree(canvas: Canvas, rng: Rng, light: Light, x: float, y: float, heigh
             px = cx + far * np.cos(angle) + light.side * r * 0.11 * layer
             py = cy + far * np.sin(angle) * 0.85 - r * 0.11 * layer
             clump = r * rng.uniform(0.3, 0.48) * (1 - 0.16 * layer)
-            canvas.polygon(disc(px, py, clump, clump * 0.85), light.lit(vary(rng, colour, 0.05), amount))
+            canvas.polygon(disc(px, py, clump, clump * 0.85), light.lit(vary(rng, color, 0.05), amount))
 
 
-def pine(canvas: Canvas, rng: Rng, light: Light, x: float, y: float, height: float, colour: Array) -> None:
+def pine(canvas: Canvas, rng: Rng, light: Light, x: float, y: float, height: float, color: Array) -> None:
     """A conifer of overlapping tiers, each darker underneath."""
     trunk(canvas, light, x, y, height * 0.3, height * 0.025)
-    green = mix(colour, rgb("2f5a48"), 0.6)
+    green = mix(color, rgb("2f5a48"), 0.6)
     for i in range(5):
         top, half = y - height * (0.32 + 0.14 * i + 0.1), height * (0.25 - 0.04 * i)
         low = top + height * 0.24
@@ -54,13 +54,13 @@ def pine(canvas: Canvas, rng: Rng, light: Light, x: float, y: float, height: flo
         canvas.polygon(symmetric(x, [(0, top - height * 0.1), *hem]), light.sides(green * (0.8 + 0.08 * i)))
 
 
-def poplar(canvas: Canvas, rng: Rng, light: Light, x: float, y: float, height: float, colour: Array) -> None:
+def poplar(canvas: Canvas, rng: Rng, light: Light, x: float, y: float, height: float, color: Array) -> None:
     """A slender flame-shaped tree."""
     trunk(canvas, light, x, y, height * 0.3, height * 0.02)
     half = height * rng.uniform(0.1, 0.14)
     profile = [(0.1, 1.0), (0.8, 0.7), (1.15, 0.4), (0.5, 0.1)]
     crown = smooth(symmetric(x, [(half * wide, y - height * up) for wide, up in profile]))
-    canvas.polygon(crown, mottled(rng, light.sides(colour), 0.14, 9, 4))
+    canvas.polygon(crown, mottled(rng, light.sides(color), 0.14, 9, 4))
 
 
 def palm(canvas: Canvas, rng: Rng, light: Light, x: float, y: float, height: float) -> None:
@@ -81,12 +81,12 @@ def palm(canvas: Canvas, rng: Rng, light: Light, x: float, y: float, height: flo
 
 def bush(canvas: Canvas, rng: Rng, light: Light, x: float, y: float, w: float) -> None:
     """A low round shrub, sometimes in flower."""
-    colour = vary(rng, pick(rng, LEAVES))
+    color = vary(rng, pick(rng, LEAVES))
     shadow(canvas, light, x, y, w)
     for _ in range(5):
         r = w * rng.uniform(0.4, 0.6)
         px = x + w * rng.uniform(-0.6, 0.6)
-        canvas.polygon(disc(px, y - r * 0.7, r, r * 0.8), ball(light.lit(colour, 0.9), light.side, 0.0))
+        canvas.polygon(disc(px, y - r * 0.7, r, r * 0.8), ball(light.lit(color, 0.9), light.side, 0.0))
     if rng.random() < 0.4:
         bloom = light.lit(rgb(pick(rng, ["e4576b", "f2c14e", "f4f0ea", "b26bc4"])), 0.95)
         for px, py in rng.uniform(-1, 1, (9, 2)):

@@ -1,4 +1,4 @@
-"""Procedural content pictures: landscapes, coasts, streets, interiors, still lifes and close-ups.
+"""Procedural content images: landscapes, coasts, streets, interiors, still lifes and close-ups.
 
 No random draw depends on the size, so one seed gives one composition at every size.
 """
@@ -34,7 +34,7 @@ DAYTIME = (still_life, room, big_flower, big_object)
 
 
 def scene(seed: int, size: int) -> Array:
-    """A picture of a place or of things, uint8 (size, size, 3) RGB in [0, 255]; the same composition at every size."""
+    """An image of a place or of things, uint8 (size, size, 3) RGB in [0, 255]; the same composition at every size."""
     rng = np.random.default_rng([seed, SCENE_TAG])
     canvas = Canvas(size)
     odds = np.array([weight for _, weight in COMPOSITIONS], float)

@@ -1,4 +1,4 @@
-"""Outlines of the drawn scenes and faces: points (k, 2) in fractions of the picture, x to the right, y down."""
+"""Outlines of the drawn scenes and faces: points (k, 2) in fractions of the image, x to the right, y down."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def symmetric(x: float, profile: Sequence[tuple[float, float]]) -> Array:
 
 
 def ridge(rng: Rng, y: float, height: float, knots: int, jagged: bool) -> Array:
-    """Outline of a range of hills (soft) or mountains (jagged) whose foot reaches below the picture."""
+    """Outline of a range of hills (soft) or mountains (jagged) whose foot reaches below the image."""
     heights = rng.uniform(0, 1, knots + 1)
     at = np.linspace(0, knots, 97)
     if jagged:

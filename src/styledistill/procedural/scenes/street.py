@@ -20,13 +20,13 @@ FAR_END = 12.0  # depth at which the street is closed by a house
 
 @dataclass(frozen=True)
 class Street:
-    """The perspective of a street: where it vanishes in the picture."""
+    """The perspective of a street: where it vanishes in the image."""
 
     x: float
     y: float
 
     def at(self, side: float, z: Array | float, height: Array | float) -> Array:
-        """Picture points of the wall plane on `side` (in street half widths) at depths z and heights above ground."""
+        """Image points of the wall plane on `side` (in street half widths) at depths z and heights above ground."""
         z, height = np.broadcast_arrays(np.asarray(z, float), np.asarray(height, float))
         return np.stack([self.x + 0.62 * side / z, self.y + (0.3 - height) / z], -1)
 
@@ -73,7 +73,7 @@ def row_house(canvas: Canvas, rng: Rng, light: Light, way: Street, side: float, 
     amount = 0.95 if side != light.side else 0.4
     height, haze = rng.uniform(1.0, 2.1), 0.5 * min(near / 8, 1)
     wall = light.far(light.lit(vary(rng, pick(rng, WALLS)), amount), haze)
-    # Where a house overtops its neighbour, its gable wall shows, square to the street.
+    # Where a house overtops its neighbor, its gable wall shows, square to the street.
     gable = np.concatenate([way.at(side, near, [0.0, height]), way.at(side * 2.4, near, [height, 0.0])])
     canvas.polygon(gable, wall * 0.82)
     canvas.polygon(way.band(side, near, far, 0.0, height), wall)
@@ -87,7 +87,7 @@ def row_house(canvas: Canvas, rng: Rng, light: Light, way: Street, side: float, 
     canvas.polygon(way.band(side, near, far, 0.24, 0.32), awning)
 
     def on_wall(points: Array) -> Array:
-        # Equal steps along the wall are equal steps in depth, not in the picture.
+        # Equal steps along the wall are equal steps in depth, not in the image.
         return way.at(side, far + (near - far) * points[:, 0], height * (0.94 - 0.72 * points[:, 1]))
 
     window_grid(canvas, rng, light, on_wall, round(height / 0.35), 3)

@@ -28,13 +28,13 @@ def cast(canvas: Canvas, light: Light, x: float, y: float, r: float) -> None:
 
 def fruit(canvas: Canvas, rng: Rng, light: Light, x: float, y: float, r: float) -> None:
     """An apple-, orange- or plum-like fruit resting at (x, y)."""
-    colour = vary(rng, pick(rng, FRUITS))
+    color = vary(rng, pick(rng, FRUITS))
     cast(canvas, light, x, y, r)
     wide = r * rng.uniform(0.96, 1.08)
     profile = [(0.35, 1.82), (0.8, 1.95), (1.15, 1.25), (0.98, 0.45), (0.5, -0.02)]
     body = smooth(symmetric(x, [(wide * half, y - r * up) for half, up in profile]))
-    canvas.polygon(body, ball(colour, light.side))
-    canvas.soft(disc(x, y - r * 1.72, r * 0.22, r * 0.09), colour * 0.4, 0.7, r * 0.06)
+    canvas.polygon(body, ball(color, light.side))
+    canvas.soft(disc(x, y - r * 1.72, r * 0.22, r * 0.09), color * 0.4, 0.7, r * 0.06)
     canvas.line([(x, y - r * 1.7), (x + r * 0.12, y - r * 2.1)], rgb("5a4028"), r * 0.08)
     if rng.random() < 0.4:
         leaf = np.array([x, y]) + r * np.array([(0.1, -2.0), (0.4, -2.35), (0.85, -2.2), (0.5, -1.95)])
@@ -44,17 +44,17 @@ def fruit(canvas: Canvas, rng: Rng, light: Light, x: float, y: float, r: float) 
 def pot(canvas: Canvas, rng: Rng, light: Light, x: float, y: float, r: float) -> float:
     """A vase, jug or bottle of radius `r` standing at (x, y); returns the height of its mouth."""
     profile = pick(rng, POTS)
-    colour = vary(rng, pick(rng, GLAZES))
+    color = vary(rng, pick(rng, GLAZES))
     cast(canvas, light, x, y, r)
     outline = symmetric(x, [(half * r, y - up * r) for half, up in profile])
     # The doubled end points keep the mouth and the foot wide where the corners are cut.
     rounded = smooth(np.concatenate([outline[:1], outline, outline[-1:]]), 2)
-    canvas.polygon(rounded, cylinder(light.lit(colour, 0.95), light.side))
+    canvas.polygon(rounded, cylinder(light.lit(color, 0.95), light.side))
     if rng.random() < 0.4:
         band = cylinder(light.lit(vary(rng, pick(rng, GLAZES)), 0.95), light.side)
         canvas.polygon(box(x - 0.74 * r, y - 1.1 * r, x + 0.74 * r, y - 0.8 * r), band)
     top, mouth = y - profile[0][1] * r, profile[0][0] * r
-    canvas.polygon(disc(x, top + mouth * 0.1, mouth * 0.92, mouth * 0.24), colour * 0.35)
+    canvas.polygon(disc(x, top + mouth * 0.1, mouth * 0.92, mouth * 0.24), color * 0.35)
     return top
 
 
@@ -62,8 +62,8 @@ def bowl(canvas: Canvas, rng: Rng, light: Light, x: float, y: float, r: float) -
     """A bowl heaped with fruit."""
     cast(canvas, light, x, y, r * 1.2)
     for dx, dy in ((-0.62, 1.0), (0.0, 1.1), (0.62, 1.0), (-0.32, 1.35), (0.34, 1.35)):
-        colour = vary(rng, pick(rng, FRUITS))
-        canvas.polygon(disc(x + dx * r, y - dy * r, r * 0.42), ball(colour, light.side))
+        color = vary(rng, pick(rng, FRUITS))
+        canvas.polygon(disc(x + dx * r, y - dy * r, r * 0.42), ball(color, light.side))
     glaze = light.lit(vary(rng, pick(rng, GLAZES)), 0.95)
     rim, foot = [(r * 1.32, y - r * 0.98), (r * 1.3, y - r * 0.93)], [(r * 0.4, y - r * 0.02), (r * 0.38, y)]
     angle = np.linspace(0.1, 1.15, 8)

@@ -34,8 +34,8 @@ class Easel:
         low, high = np.quantile(bright, [0.04, 0.96])
         return np.clip((bright - low) / (high - low + 0.05), 0.0, 1.0).astype(np.float32)
 
-    def colours(self, points: np.ndarray, spread: float) -> np.ndarray:
-        """(n, 3) ground colours at points (n, 2), each a little lighter, darker, warmer or colder than its place."""
+    def colors(self, points: np.ndarray, spread: float) -> np.ndarray:
+        """(n, 3) ground colors at points (n, 2), each a little lighter, darker, warmer or colder than its place."""
         light = self.rng.normal(0.0, spread, (len(points), 1))
         tint = self.rng.normal(0.0, spread * 0.5, (len(points), 3))
         return np.clip(fields.sample(self.ground, points) * (1.0 + light) + tint, 0.0, 1.0)
@@ -57,11 +57,11 @@ def pixels(image: Image.Image) -> np.ndarray:
     return np.asarray(image, np.float32) * np.float32(1 / 255)
 
 
-def fill(draw: ImageDraw.ImageDraw, outlines: np.ndarray, colours: np.ndarray) -> None:
-    """Fill the outlines (n, k, 2), in drawing pixels, with colours (n, 3) in [0, 1], in order."""
-    inks = (np.clip(colours, 0.0, 1.0) * 255.0 + 0.5).astype(int).tolist()
-    for outline, colour in zip(outlines.reshape(len(outlines), -1).tolist(), inks, strict=True):
-        draw.polygon(outline, fill=tuple(colour))
+def fill(draw: ImageDraw.ImageDraw, outlines: np.ndarray, colors: np.ndarray) -> None:
+    """Fill the outlines (n, k, 2), in drawing pixels, with colors (n, 3) in [0, 1], in order."""
+    inks = (np.clip(colors, 0.0, 1.0) * 255.0 + 0.5).astype(int).tolist()
+    for outline, color in zip(outlines.reshape(len(outlines), -1).tolist(), inks, strict=True):
+        draw.polygon(outline, fill=tuple(color))
 
 
 def relief(painted: np.ndarray, strength: float) -> np.ndarray:

@@ -9,9 +9,9 @@ FLOW_CELLS = 64
 
 
 def grid(side: int) -> tuple[np.ndarray, np.ndarray]:
-    """Pixel centres x (1, side) and y (side, 1), float32 in (0, 1)."""
-    centres = (np.arange(side, dtype=np.float32) + 0.5) / side
-    return centres[None, :], centres[:, None]
+    """Pixel centers x (1, side) and y (side, 1), float32 in (0, 1)."""
+    centers = (np.arange(side, dtype=np.float32) + 0.5) / side
+    return centers[None, :], centers[:, None]
 
 
 def enlarge(field: np.ndarray, side: int) -> np.ndarray:
@@ -22,11 +22,11 @@ def enlarge(field: np.ndarray, side: int) -> np.ndarray:
 
 
 def noise(rng: np.random.Generator, side: int, cells: float) -> np.ndarray:
-    """(side, side) float32: smooth noise, mean 0 and spread about 1, with `cells` features across the picture."""
+    """(side, side) float32: smooth noise, mean 0 and spread about 1, with `cells` features across the image."""
     lattice = rng.standard_normal((int(cells) + 4, int(cells) + 4)).astype(np.float32)
     window = (1.5, 1.5, 1.5 + cells, 1.5 + cells)
-    picture = Image.fromarray(lattice).resize((side, side), Image.Resampling.BICUBIC, box=window)
-    return np.asarray(picture) * 1.5
+    image = Image.fromarray(lattice).resize((side, side), Image.Resampling.BICUBIC, box=window)
+    return np.asarray(image) * 1.5
 
 
 def curve(rng: np.random.Generator, waves: int, length: int = 2048) -> np.ndarray:
@@ -53,14 +53,14 @@ def sample(field: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def jittered(rng: np.random.Generator, across: int, jitter: float = 0.9, margin: float = 0.04) -> np.ndarray:
-    """(across * across, 2) points in shuffled order that cover the picture and `margin` around it evenly."""
+    """(across * across, 2) points in shuffled order that cover the image and `margin` around it evenly."""
     cells = np.stack(np.meshgrid(np.arange(across), np.arange(across)), axis=-1).reshape(-1, 2)
     points = (cells + 0.5 + rng.uniform(-0.5, 0.5, cells.shape) * jitter) / across
     return rng.permutation(points * (1 + 2 * margin) - margin)
 
 
 def flow(rng: np.random.Generator) -> np.ndarray:
-    """(FLOW_CELLS, FLOW_CELLS, 2) unit vectors: a bent main direction, in half of the pictures with vortices."""
+    """(FLOW_CELLS, FLOW_CELLS, 2) unit vectors: a bent main direction, in half of the images with vortices."""
     angle = rng.uniform(0, np.pi) + noise(rng, FLOW_CELLS, rng.uniform(1.2, 2.5)) * rng.uniform(0.3, 0.9)
     field = np.stack([np.cos(angle), np.sin(angle)], axis=-1)
     x, y = grid(FLOW_CELLS)

@@ -1,4 +1,4 @@
-"""Seeded colour palettes: small sets of colours that go together, as (n, 3) float32 sRGB arrays in [0, 1]."""
+"""Seeded color palettes: small sets of colors that go together, as (n, 3) float32 sRGB arrays in [0, 1]."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ _LMS_INVERSE, _LAB_INVERSE = np.linalg.inv(_LMS), np.linalg.inv(_LAB)
 
 
 def to_lab(rgb: np.ndarray) -> np.ndarray:
-    """sRGB (..., 3) in [0, 1] -> OKLab (..., 3), where mixing two colours does not go through mud."""
+    """sRGB (..., 3) in [0, 1] -> OKLab (..., 3), where mixing two colors does not go through mud."""
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     return np.cbrt(linear @ _LMS.T) @ _LAB.T
 
@@ -80,9 +80,9 @@ def palette(rng: np.random.Generator) -> np.ndarray:
 
 
 def _traditional(rng: np.random.Generator) -> np.ndarray:
-    """One of PALETTES as OKLab, its hues turned and its strength changed a little so that no two pictures agree."""
-    colours = list(PALETTES.values())[rng.integers(len(PALETTES))]
-    lab = to_lab(np.array([list(bytes.fromhex(colour)) for colour in colours]) / 255.0)
+    """One of PALETTES as OKLab, its hues turned and its strength changed a little so that no two images agree."""
+    colors = list(PALETTES.values())[rng.integers(len(PALETTES))]
+    lab = to_lab(np.array([list(bytes.fromhex(color)) for color in colors]) / 255.0)
     turn, strength, light = rng.normal(0.0, 0.12), rng.uniform(0.85, 1.2), rng.normal(0.0, 0.02)
     cos, sin = np.cos(turn) * strength, np.sin(turn) * strength
     lab[:, 1:] = lab[:, 1:] @ np.array([[cos, sin], [-sin, cos]])
@@ -98,25 +98,25 @@ def _harmony(rng: np.random.Generator) -> np.ndarray:
     hues = rng.uniform(0.0, 2 * np.pi) + offsets[rng.permutation(count) % 3] + rng.normal(0.0, 0.08, count)
     low, high = ((0.22, 0.93), (0.16, 0.78), (0.38, 0.97))[rng.integers(3)]
     light = np.linspace(low, high, count) + rng.normal(0.0, 0.015, count)
-    # The eye accepts strong colour in the middle tones; very dark and very light ones look best muted.
+    # The eye accepts strong color in the middle tones; very dark and very light ones look best muted.
     chroma = rng.uniform(0.07, 0.17) * np.sin(np.pi * np.clip(light, 0.1, 0.93)) ** 0.7 * rng.uniform(0.6, 1.15, count)
     return np.stack([light, chroma * np.cos(hues), chroma * np.sin(hues)], axis=1)
 
 
-def ramp(colours: np.ndarray, tone: np.ndarray) -> np.ndarray:
+def ramp(colors: np.ndarray, tone: np.ndarray) -> np.ndarray:
     """The palette (n, 3), dark to light, read as a continuous scale at tone (...) in [0, 1]: (..., 3) float32."""
-    lab = to_lab(colours)
+    lab = to_lab(colors)
     places = np.linspace(0.0, 1.0, len(lab))
     return to_rgb(np.stack([np.interp(tone, places, channel) for channel in lab.T], axis=-1))
 
 
-def ink(colours: np.ndarray) -> np.ndarray:
-    """(3,) the palette's darkest colour, darkened enough to draw lines with."""
-    lab = to_lab(colours[0])
+def ink(colors: np.ndarray) -> np.ndarray:
+    """(3,) the palette's darkest color, darkened enough to draw lines with."""
+    lab = to_lab(colors[0])
     return to_rgb(lab * np.array([min(1.0, 0.24 / max(lab[0], 0.01)), 0.7, 0.7]))
 
 
-def paper(colours: np.ndarray) -> np.ndarray:
-    """(3,) the palette's lightest colour, lightened enough to paint on."""
-    lab = to_lab(colours[-1])
+def paper(colors: np.ndarray) -> np.ndarray:
+    """(3,) the palette's lightest color, lightened enough to paint on."""
+    lab = to_lab(colors[-1])
     return to_rgb(np.array([max(lab[0], 0.93), lab[1] * 0.6, lab[2] * 0.6]))

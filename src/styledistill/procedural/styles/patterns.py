@@ -26,8 +26,8 @@ def mosaic(easel: Easel) -> np.ndarray:
     sites = np.stack([column + 0.5 + (row % 2) * staggered, row + 0.5], axis=-1)
     sites += rng.uniform(-0.5, 0.5, sites.shape) * free
     index, gap, lean = _nearest_site(u, v, sites)
-    colours = _tile_colours(easel, index, cells * cells)
-    tiles = colours[index] + (lean * 0.09)[..., None]
+    colors = _tile_colors(easel, index, cells * cells)
+    tiles = colors[index] + (lean * 0.09)[..., None]
     pale = palettes.luminance(easel.ground).mean() + rng.normal(0.0, 0.08) < 0.4
     grout = palettes.paper(easel.palette) * 0.92 if pale else palettes.ink(easel.palette)
     solid = fields.smoothstep(0.07, 0.15, gap)[..., None]
@@ -35,7 +35,7 @@ def mosaic(easel: Easel) -> np.ndarray:
 
 
 def _tile_plane(easel: Easel, across: float) -> tuple[np.ndarray, np.ndarray]:
-    """Coordinates (side, side) each, in tile widths and from 2 upwards: turned and bent, or rings about a centre."""
+    """Coordinates (side, side) each, in tile widths and from 2 upwards: turned and bent, or rings about a center."""
     rng, (x, y) = easel.rng, fields.grid(easel.side)
     if rng.random() < 0.3:
         dx, dy = x - rng.uniform(-0.3, 1.3), y - rng.uniform(1.4, 1.7)
@@ -71,8 +71,8 @@ def _nearest_site(u: np.ndarray, v: np.ndarray, sites: np.ndarray) -> tuple[np.n
     return index, gap, (flat_u[index] - u) + (flat_v[index] - v)
 
 
-def _tile_colours(easel: Easel, index: np.ndarray, count: int) -> np.ndarray:
-    """(count, 3): for each tile the mean ground colour under it, tinted."""
+def _tile_colors(easel: Easel, index: np.ndarray, count: int) -> np.ndarray:
+    """(count, 3): for each tile the mean ground color under it, tinted."""
     places = (np.arange(GROUND_SIDE) + 0.5) / GROUND_SIDE * easel.side
     under = index[np.ix_(places.astype(int), places.astype(int))].ravel()
     weight = np.maximum(np.bincount(under, minlength=count), 1)
@@ -86,7 +86,7 @@ def _tile_colours(easel: Easel, index: np.ndarray, count: int) -> np.ndarray:
 
 
 def hatching(easel: Easel) -> np.ndarray:
-    """Engraving: broad bent lines that swell in the dark parts and cross where it is darkest, over a colour wash."""
+    """Engraving: broad bent lines that swell in the dark parts and cross where it is darkest, over a color wash."""
     rng = easel.rng
     scraped = rng.random() < 0.3
     tone = fields.enlarge(1.0 - easel.tone if scraped else easel.tone, easel.side)
@@ -94,10 +94,10 @@ def hatching(easel: Easel) -> np.ndarray:
     wash, line = (dark, light) if scraped else (light, dark)
     painted = wash * 0.5 + easel.backdrop * 0.5
     angle, pitch = rng.uniform(0, np.pi), rng.uniform(7.5, 11.0)
-    # As in a print from two blocks: a coloured set of lines in the dark parts, the main set over it.
+    # As in a print from two blocks: a colored set of lines in the dark parts, the main set over it.
     second = easel.palette[-2 if scraped else 1]
     for turn, lightest, block in ((rng.uniform(0.9, 1.6), 0.6, second), (0.0, 1.12, line)):
-        # The ink takes some of the local colour.
+        # The ink takes some of the local color.
         pigment = block * np.float32(0.8) + easel.backdrop * np.float32(0.2)
         cover = _hatch(easel, angle + turn, pitch, np.clip((lightest - tone) * 0.8, 0.0, 0.66))[..., None]
         painted += (pigment - painted) * cover
@@ -105,7 +105,7 @@ def hatching(easel: Easel) -> np.ndarray:
 
 
 def _hatch(easel: Easel, angle: float, pitch: float, thickness: np.ndarray) -> np.ndarray:
-    """(side, side) cover in [0, 1]: `pitch` bent lines across the picture, `thickness` of each period inked."""
+    """(side, side) cover in [0, 1]: `pitch` bent lines across the image, `thickness` of each period inked."""
     x, y = fields.grid(easel.side)
     bent = x * math.cos(angle) + y * math.sin(angle) + 0.09 * fields.noise(easel.rng, easel.side, 1.6)
     offset = np.abs((bent * pitch) % 1.0 - 0.5) * 2.0
@@ -120,7 +120,7 @@ def marbling(easel: Easel) -> np.ndarray:
     """Ink floated on water: drops push each other into rings, a stylus and a comb draw them out."""
     rng = easel.rng
     x, y = (np.broadcast_to(axis, (easel.side, easel.side)).copy() for axis in fields.grid(easel.side))
-    # Paint comes to lie where the operations took it; looking from the picture they are undone, last one first.
+    # Paint comes to lie where the operations took it; looking from the image they are undone, last one first.
     for _ in range(int(rng.integers(2, 5))):
         _undo_stylus(rng, x, y)
     drops = _drops(rng)
@@ -185,7 +185,7 @@ def _slope(easel: Easel) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _fan(easel: Easel) -> tuple[np.ndarray, np.ndarray]:
-    """Crests in arcs about a centre below the picture: the two fields of `_slope`."""
+    """Crests in arcs about a center below the image: the two fields of `_slope`."""
     x, y = fields.grid(easel.side)
     dx, dy = x - easel.rng.uniform(0.2, 0.8), y - 1.15
     return ((np.arctan2(dy, dx) / np.pi + 1.0) * 2047).astype(np.int32), 1.2 - np.hypot(dx, dy)
@@ -238,24 +238,24 @@ def watercolor(easel: Easel) -> np.ndarray:
     grain = 0.07 * fields.noise(rng, easel.side, 11.0)
     painted = palettes.paper(easel.palette) * np.float32(0.8) + easel.backdrop * np.float32(0.2)
     for across, radius in ((2, 0.36), (3, 0.19)):
-        for centre in fields.jittered(rng, across, jitter=0.9, margin=0.03):
-            depth = _blot(easel, centre.tolist(), radius * rng.uniform(0.7, 1.2), grain)
-            painted *= 1 - depth[..., None] * (1 - _pigment(easel, centre))
+        for center in fields.jittered(rng, across, jitter=0.9, margin=0.03):
+            depth = _blot(easel, center.tolist(), radius * rng.uniform(0.7, 1.2), grain)
+            painted *= 1 - depth[..., None] * (1 - _pigment(easel, center))
     return painted
 
 
-def _pigment(easel: Easel, centre: np.ndarray) -> np.ndarray:
-    """(3,) float32: a transparent colour, the ground's at the centre (2,) or the palette's, never too dark to glow."""
+def _pigment(easel: Easel, center: np.ndarray) -> np.ndarray:
+    """(3,) float32: a transparent color, the ground's at the center (2,) or the palette's, never too dark to glow."""
     rng = easel.rng
-    colour = fields.sample(easel.ground, centre) if rng.random() < 0.6 else rng.choice(easel.palette[:-1])
-    lab = palettes.to_lab(colour)
+    color = fields.sample(easel.ground, center) if rng.random() < 0.6 else rng.choice(easel.palette[:-1])
+    lab = palettes.to_lab(color)
     return palettes.to_rgb(np.array([max(lab[0], 0.55), lab[1] * 1.4, lab[2] * 1.4]))
 
 
-def _blot(easel: Easel, centre: list[float], radius: float, grain: np.ndarray) -> np.ndarray:
+def _blot(easel: Easel, center: list[float], radius: float, grain: np.ndarray) -> np.ndarray:
     """(side, side) float32 pigment depth in [0, 1] of one blot: a ragged patch, uneven as the paper's `grain`."""
     rng, (x, y) = easel.rng, fields.grid(easel.side)
-    dx, dy = (x - centre[0]) / radius, (y - centre[1]) / radius
+    dx, dy = (x - center[0]) / radius, (y - center[1]) / radius
     reach = np.hypot(dx, dy) + 0.22 * fields.noise(rng, easel.side, 4.0) + grain
     # The wash was tilted while it dried: its pigment gathered on one side.
     depth = 0.62 + grain + dx * rng.normal(0.0, 0.16) + dy * rng.normal(0.0, 0.16)

@@ -27,10 +27,10 @@ def _stroke_layer(easel: Easel, draw: ImageDraw.ImageDraw, field: np.ndarray, wi
     rng, bristles = easel.rng, 4
     middles = fields.jittered(rng, across)
     lines = fields.trace(field, middles, width * rng.uniform(2.0, 4.5, len(middles)), steps=4)
-    colours = easel.colours(middles, 0.09)
+    colors = easel.colors(middles, 0.09)
     stripes = rng.normal(0.0, 0.06, (len(middles), bristles, 1))
     outlines = _stroke_outlines(lines, width * rng.uniform(0.75, 1.1, len(middles)), bristles, rng)
-    shaded = colours[:, None] * (1.0 + stripes) + stripes * 0.25
+    shaded = colors[:, None] * (1.0 + stripes) + stripes * 0.25
     fill(draw, outlines.reshape(-1, *outlines.shape[2:]) * easel.side, shaded.reshape(-1, 3))
 
 
@@ -58,33 +58,33 @@ def _stroke_outlines(lines: np.ndarray, widths: np.ndarray, bristles: int, rng: 
 
 
 def dots(easel: Easel) -> np.ndarray:
-    """Pointillism: broad dabs in layers; some take a palette colour near in brightness instead of the local one."""
+    """Pointillism: broad dabs in layers; some take a palette color near in brightness instead of the local one."""
     rng = easel.rng
     image, draw = canvas(easel.backdrop * 0.6 + palettes.paper(easel.palette) * 0.4)
     field, scale, stretch = fields.flow(rng), rng.uniform(0.9, 1.25), rng.uniform(1.0, 1.6)
     for across in (13, 12, 11):
-        centres = fields.jittered(rng, int(across / scale), jitter=1.1)
-        radii = 0.043 * scale * rng.uniform(0.75, 1.15, len(centres))
-        colours = _divided(easel, easel.colours(centres, 0.09))
-        fill(draw, _dabs(centres, radii, fields.sample(field, centres), stretch) * easel.side, colours)
+        centers = fields.jittered(rng, int(across / scale), jitter=1.1)
+        radii = 0.043 * scale * rng.uniform(0.75, 1.15, len(centers))
+        colors = _divided(easel, easel.colors(centers, 0.09))
+        fill(draw, _dabs(centers, radii, fields.sample(field, centers), stretch) * easel.side, colors)
     return relief(pixels(image), 0.15)
 
 
-def _divided(easel: Easel, colours: np.ndarray) -> np.ndarray:
-    """(n, 3) with about a fifth of the colours moved towards the palette colour next nearest in brightness."""
-    distance = np.abs(palettes.luminance(colours)[:, None] - palettes.luminance(easel.palette)[None])
+def _divided(easel: Easel, colors: np.ndarray) -> np.ndarray:
+    """(n, 3) with about a fifth of the colors moved towards the palette color next nearest in brightness."""
+    distance = np.abs(palettes.luminance(colors)[:, None] - palettes.luminance(easel.palette)[None])
     partner = easel.palette[np.argsort(distance, axis=1)[:, 1]]
-    share = np.where(easel.rng.random((len(colours), 1)) < 0.2, 0.75, 0.0)
-    return colours * (1 - share) + partner * share
+    share = np.where(easel.rng.random((len(colors), 1)) < 0.2, 0.75, 0.0)
+    return colors * (1 - share) + partner * share
 
 
-def _dabs(centres: np.ndarray, radii: np.ndarray, headings: np.ndarray, stretch: float) -> np.ndarray:
+def _dabs(centers: np.ndarray, radii: np.ndarray, headings: np.ndarray, stretch: float) -> np.ndarray:
     """(n, 14, 2) ellipses, longer by `stretch` along the headings (n, 2)."""
     turn = np.linspace(0, 2 * np.pi, 14, endpoint=False)
     normals = np.stack([-headings[:, 1], headings[:, 0]], axis=-1)
     long, wide = np.cos(turn) * stretch**0.5, np.sin(turn) / stretch**0.5
     rim = headings[:, None] * long[:, None] + normals[:, None] * wide[:, None]
-    return centres[:, None] + rim * radii[:, None, None]
+    return centers[:, None] + rim * radii[:, None, None]
 
 
 # --- shards -----------------------------------------------------------------------------------------------------------
@@ -96,7 +96,7 @@ def shards(easel: Easel) -> np.ndarray:
     pieces = _split_square(rng, int(rng.integers(26, 44)))
     leaded = rng.random() < 0.55
     middles = np.array([piece.mean(axis=0) for piece in pieces])
-    table = easel.colours(middles, 0.12).astype(np.float32)
+    table = easel.colors(middles, 0.12).astype(np.float32)
     index = _piece_map(pieces, easel.side)
     x, y = fields.grid(easel.side)
     tilt = rng.normal(0.0, 0.45 if leaded else 1.0, (len(pieces), 2)).astype(np.float32)
@@ -126,10 +126,10 @@ def _area(piece: np.ndarray) -> float:
 
 def _cut(piece: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
     """Two convex parts of a convex outline (k, 2), cut near its middle and roughly across its longest direction."""
-    centred = piece - piece.mean(axis=0)
-    longest = centred[np.argmax((centred**2).sum(axis=1))]
+    centered = piece - piece.mean(axis=0)
+    longest = centered[np.argmax((centered**2).sum(axis=1))]
     angle = np.arctan2(longest[1], longest[0]) + rng.normal(0.0, 0.55)
-    side = centred @ np.array([np.cos(angle), np.sin(angle)]) - rng.normal(0.0, 0.02)
+    side = centered @ np.array([np.cos(angle), np.sin(angle)]) - rng.normal(0.0, 0.02)
     parts: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
     for here, there, a, b in zip(piece, np.roll(piece, -1, axis=0), side, np.roll(side, -1), strict=True):
         parts[int(a > 0)].append(here)

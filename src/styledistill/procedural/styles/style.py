@@ -1,7 +1,7 @@
-"""Procedural paintings: seeded style pictures in eight manners, the same composition at every resolution.
+"""Procedural paintings: seeded style images in eight manners, the same composition at every resolution.
 
-Every manner paints over a *ground*, a small soft picture that says which colour belongs where. `style` makes the
-ground from a palette; `paint` makes it from a given picture, which the manner then repaints.
+Every manner paints over a *ground*, a small soft image that says which color belongs where. `style` makes the
+ground from a palette; `paint` makes it from a given image, which the manner then repaints.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ KINDS: dict[str, Callable[[Easel], np.ndarray]] = {
     "waves": patterns.waves,
     "watercolor": patterns.watercolor,
 }
-# The manners that keep the shapes of a picture recognisable.
+# The manners that keep the shapes of an image recognisable.
 PAINTABLE: tuple[str, ...] = ("brush", "mosaic", "dots", "shards", "hatching")
 
 # First words of the random streams: the palette, the ground and the choice of the manner do not disturb each other.
@@ -36,52 +36,52 @@ _SOFT = ("watercolor",)
 
 
 def style(seed: int, size: int, kind: str | None = None) -> np.ndarray:
-    """The style picture of a seed: uint8 (size, size, 3) RGB. Without `kind` the seed also chooses the manner."""
+    """The style image of a seed: uint8 (size, size, 3) RGB. Without `kind` the seed also chooses the manner."""
     if kind is None:
         kind = list(KINDS)[np.random.default_rng([seed, _KIND_STREAM]).integers(len(KINDS))]
-    colours = palettes.palette(np.random.default_rng([seed, _PALETTE_STREAM]))
-    ground = _underpainting(colours, np.random.default_rng([seed, _GROUND_STREAM]))
-    return _finish(ground, colours, seed, size, kind)
+    colors = palettes.palette(np.random.default_rng([seed, _PALETTE_STREAM]))
+    ground = _underpainting(colors, np.random.default_rng([seed, _GROUND_STREAM]))
+    return _finish(ground, colors, seed, size, kind)
 
 
-def paint(picture: np.ndarray, seed: int, kind: str) -> np.ndarray:
-    """`picture`, uint8 (size, size, 3) RGB, repainted in a manner of PAINTABLE with the seed's palette: same shape."""
+def paint(image: np.ndarray, seed: int, kind: str) -> np.ndarray:
+    """`image`, uint8 (size, size, 3) RGB, repainted in a manner of PAINTABLE with the seed's palette: same shape."""
     if kind not in PAINTABLE:
-        raise ValueError(f"cannot repaint a picture as {kind!r}; choose from {', '.join(PAINTABLE)}")
-    colours = palettes.palette(np.random.default_rng([seed, _PALETTE_STREAM]))
-    ground = _recoloured(picture, colours, np.random.default_rng([seed, _GROUND_STREAM]))
-    return _finish(ground, colours, seed, picture.shape[0], kind)
+        raise ValueError(f"cannot repaint an image as {kind!r}; choose from {', '.join(PAINTABLE)}")
+    colors = palettes.palette(np.random.default_rng([seed, _PALETTE_STREAM]))
+    ground = _recolored(image, colors, np.random.default_rng([seed, _GROUND_STREAM]))
+    return _finish(ground, colors, seed, image.shape[0], kind)
 
 
-def _finish(ground: np.ndarray, colours: np.ndarray, seed: int, size: int, kind: str) -> np.ndarray:
+def _finish(ground: np.ndarray, colors: np.ndarray, seed: int, size: int, kind: str) -> np.ndarray:
     """Paint larger than asked and reduce, which smooths every edge: uint8 (size, size, 3)."""
     oversampling = 3 if size <= 256 and kind not in _SOFT else 2
     rng = np.random.default_rng([seed, zlib.crc32(kind.encode())])
-    painted = KINDS[kind](Easel(size * oversampling, ground, colours, rng))
+    painted = KINDS[kind](Easel(size * oversampling, ground, colors, rng))
     return np.asarray(as_image(painted).reduce(oversampling))
 
 
-def _underpainting(colours: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """(GROUND_SIDE, GROUND_SIDE, 3): large soft regions of the palette's colours, lit from one side."""
+def _underpainting(colors: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """(GROUND_SIDE, GROUND_SIDE, 3): large soft regions of the palette's colors, lit from one side."""
     x, y = fields.grid(GROUND_SIDE)
     cells, angle = rng.uniform(1.6, 3.4), rng.uniform(0, 2 * np.pi)
     slope = (x - 0.5) * math.cos(angle) + (y - 0.5) * math.sin(angle)
-    pull = rng.permutation(np.linspace(-3.0, 3.0, len(colours))) * rng.uniform(0.2, 1.0)
+    pull = rng.permutation(np.linspace(-3.0, 3.0, len(colors))) * rng.uniform(0.2, 1.0)
     claims = np.stack([fields.noise(rng, GROUND_SIDE, cells) + slope * share for share in pull], axis=-1)
     claims = np.exp(claims * rng.uniform(2.5, 6.0))
-    lab = claims / claims.sum(axis=-1, keepdims=True) @ palettes.to_lab(colours)
-    # Mixing dulls; give the colours their strength back.
+    lab = claims / claims.sum(axis=-1, keepdims=True) @ palettes.to_lab(colors)
+    # Mixing dulls; give the colors their strength back.
     lab[..., 1:] *= 1.15
     lab[..., 0] += 0.05 * fields.noise(rng, GROUND_SIDE, 3.0)
     return palettes.to_rgb(lab)
 
 
-def _recoloured(picture: np.ndarray, colours: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """(GROUND_SIDE, GROUND_SIDE, 3): the picture, small, moved by its brightness partly or wholly into the palette."""
-    small = Image.fromarray(picture).resize((GROUND_SIDE, GROUND_SIDE), Image.Resampling.BOX)
+def _recolored(image: np.ndarray, colors: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """(GROUND_SIDE, GROUND_SIDE, 3): the image, small, moved by its brightness partly or wholly into the palette."""
+    small = Image.fromarray(image).resize((GROUND_SIDE, GROUND_SIDE), Image.Resampling.BOX)
     own = np.asarray(small, np.float32) / 255.0
     bright = palettes.luminance(own)
     low, high = np.quantile(bright, [0.02, 0.98])
-    new = palettes.ramp(colours, np.clip((bright - low) / (high - low + 1e-3), 0.0, 1.0))
+    new = palettes.ramp(colors, np.clip((bright - low) / (high - low + 1e-3), 0.0, 1.0))
     share = rng.choice([0.25, 0.6, 0.85, 1.0])
     return palettes.to_rgb(palettes.to_lab(own) * (1 - share) + palettes.to_lab(new) * share)

@@ -6,7 +6,7 @@ import matplotlib
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..figures.charts import COLOURS, INK, STYLE
+from ..figures.charts import COLORS, INK, STYLE
 
 
 def ablation_figure(table: pd.DataFrame, deviation: pd.DataFrame, width: float = 7.09) -> Figure:
@@ -28,8 +28,8 @@ def _gamma_curve(axes, table: pd.DataFrame) -> None:
     constant = table["gamma"].map(lambda value: isinstance(value, float | int))
     curve, schedules = (table[alike & kind] for kind in (constant, ~constant))
     curve = curve.sort_values("gamma")
-    axes.plot(curve["fid"], curve["lpips"], "o-", color=COLOURS[0], markersize=4, linewidth=1.2)
-    axes.plot(schedules["fid"], schedules["lpips"], "D", color=COLOURS[2], markersize=4)
+    axes.plot(curve["fid"], curve["lpips"], "o-", color=COLORS[0], markersize=4, linewidth=1.2)
+    axes.plot(schedules["fid"], schedules["lpips"], "D", color=COLORS[2], markersize=4)
     # Beside the curve: below it where it rises, above it where it falls.
     rises = curve["fid"].corr(curve["lpips"]) > 0
     for _, row in pd.concat([curve, schedules]).iterrows():
@@ -42,7 +42,7 @@ def _gamma_curve(axes, table: pd.DataFrame) -> None:
             weight="bold" if row["model"] == default["model"] else "normal",
         )
     axes.margins(0.12)
-    few = f", of only {default['pairs']} pairs" if default["fid_greyed"] else ""
+    few = f", of only {default['pairs']} pairs" if default["fid_grayed"] else ""
     axes.set_xlabel(f"FID to the styles{few}")
     axes.set_ylabel("LPIPS to the content")
     axes.set_title("LPIPS against FID over gamma (bold: default)", fontsize=9, loc="left")
@@ -50,12 +50,12 @@ def _gamma_curve(axes, table: pd.DataFrame) -> None:
 
 def _deviations(axes, deviation: pd.DataFrame) -> None:
     means = deviation.groupby(["kind", "timestep"])["deviation"].mean().unstack("kind")
-    for kind, label, colour in (
+    for kind, label, color in (
         ("own", "without injection", INK),
-        ("injected", "with injection", COLOURS[1]),
+        ("injected", "with injection", COLORS[1]),
     ):
-        axes.plot(means.index, means[kind], ".-", color=colour, linewidth=1.2, label=label)
-    axes.invert_xaxis()  # sampling goes from noise to picture
+        axes.plot(means.index, means[kind], ".-", color=color, linewidth=1.2, label=label)
+    axes.invert_xaxis()  # sampling goes from noise to image
     axes.set_ylim(bottom=0)
     axes.set_xlabel("timestep")
     axes.set_ylabel("deviation of the logits")

@@ -25,11 +25,11 @@ from .distances import DISTANCES
 
 DPI = 300
 
-# Okabe and Ito's palette: told apart with any colour vision. Shapes tell the same again.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+# Okabe and Ito's palette: told apart with any color vision. Shapes tell the same again.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 INK = "#222222"
-# Models that every run has are grey, so that a loss has one colour in every figure.
+# Models that every run has are gray, so that a loss has one color in every figure.
 _FIXED_LOOKS = {"teacher": (INK, "*"), "pretrained": ("#7f7f7f", "X"), "recolor": ("#9a9a9a", "h")}
 _PLAIN = FuncFormatter(lambda value, _: f"{value:g}")
 # How all charts look; what is drawn inside `matplotlib.rc_context(STYLE)` has the page's ink.
@@ -68,7 +68,7 @@ def loss_curves(histories: dict[str, pd.DataFrame], width: float = 7.09) -> Figu
         figure = Figure(figsize=(width, 0.35 + 2.0 * rows), layout="constrained")
         axes = figure.subplots(rows, columns, squeeze=False).flat
         for number, (name, history) in enumerate(histories.items()):
-            _loss_panel(axes[number], name, history, COLOURS[number % len(COLOURS)])
+            _loss_panel(axes[number], name, history, COLORS[number % len(COLORS)])
         for unused in list(axes)[len(histories) :]:
             unused.remove()
         figure.legend(handles=_line_kinds(), loc="outside upper right", ncols=3, frameon=False, fontsize=7)
@@ -83,14 +83,14 @@ def _line_kinds() -> list[Line2D]:
     ]
 
 
-def _loss_panel(axes, name: str, history: pd.DataFrame, colour: str) -> None:
+def _loss_panel(axes, name: str, history: pd.DataFrame, color: str) -> None:
     epochs, shown = history["epoch"], ["train_loss", "val_loss"]
     for column in shown:
         train = column == "train_loss"
         axes.plot(
             epochs,
             history[column],
-            color=colour,
+            color=color,
             linestyle="--" if train else "-",
             linewidth=1.0 if train else 1.6,
             alpha=0.75 if train else 1.0,
@@ -111,7 +111,7 @@ def _loss_panel(axes, name: str, history: pd.DataFrame, colour: str) -> None:
         )
     if history["val_loss"].notna().any():
         best = history["val_loss"].idxmin()
-        axes.plot([epochs[best]], [history["val_loss"][best]], "o", color=colour, markersize=4)
+        axes.plot([epochs[best]], [history["val_loss"][best]], "o", color=color, markersize=4)
     values = history[shown].to_numpy(dtype=float)
     if values.size and values.min() > 0 and values.max() > 5 * values.min():
         axes.set_yscale("log")
@@ -135,7 +135,7 @@ def rate_reductions(history: pd.DataFrame) -> list[tuple[float, float]]:
 def quality_cost(
     metrics: pd.DataFrame, benchmark: pd.DataFrame, models: Sequence[str], measure: str, width: float = 7.09
 ) -> Figure:
-    """Distance to the teacher against seconds per picture and against the weights' megabytes.
+    """Distance to the teacher against seconds per image and against the weights' megabytes.
 
     metrics: rows of one set, with `model` and the distance `measure`; benchmark: `model` and the columns of `COSTS`.
     The teacher stands at distance 0. Lower left is better in both panels. Raises UserError where no cost is known.
@@ -157,19 +157,19 @@ def quality_cost(
     return figure
 
 
-COSTS = {"seconds": "seconds per picture", "megabytes": "megabytes of weights"}
+COSTS = {"seconds": "seconds per image", "megabytes": "megabytes of weights"}
 
 
 def _cost_panel(axes, table: pd.DataFrame, quality: str, cost: str, title: str) -> None:
     looks = _looks(list(table.index))
     for model, row in table.iterrows():
-        colour, marker = looks[model]
+        color, marker = looks[model]
         axes.errorbar(
             row[cost],
             row[quality],
             yerr=_whiskers(row, quality),
             fmt=marker,
-            color=colour,
+            color=color,
             markersize=8 if marker == "*" else 5.5,
             elinewidth=0.8,
             alpha=0.9,
@@ -189,10 +189,10 @@ def _cost_panel(axes, table: pd.DataFrame, quality: str, cost: str, title: str) 
 
 
 def _looks(models: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """Model -> colour and marker; losses take colours in their order, as in the loss curves."""
+    """Model -> color and marker; losses take colors in their order, as in the loss curves."""
     losses = [model for model in models if model not in _FIXED_LOOKS]
     return _FIXED_LOOKS | {
-        loss: (COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]) for number, loss in enumerate(losses)
+        loss: (COLORS[number % len(COLORS)], MARKERS[number % len(MARKERS)]) for number, loss in enumerate(losses)
     }
 
 
@@ -203,7 +203,7 @@ def _whiskers(row: pd.Series, quality: str) -> list[list[float]] | None:
     return [[max(row[quality] - low, 0)], [max(high - row[quality], 0)]]
 
 
-def by_picture(distances: dict[str, pd.DataFrame], measure: str, originals: Path, width: float = 7.09) -> Figure:
+def by_image(distances: dict[str, pd.DataFrame], measure: str, originals: Path, width: float = 7.09) -> Figure:
     """Distance to the teacher by golden content and by golden style: the mean, and the span over the pairs behind it.
 
     distances: model -> contents (c0, ...) down, styles (s0, ...) across; originals: the folder of c0.png and s0.png.
@@ -219,7 +219,7 @@ def by_picture(distances: dict[str, pd.DataFrame], measure: str, originals: Path
         for axes, role, some in zip(panels, ("content", "style"), names, strict=True):
             side = min(34.0, 0.85 * (room / (len(some) + 1) if stacked else room))
             tables = {model: table if role == "content" else table.T for model, table in distances.items()}
-            _picture_panel(axes, tables, marker=min(4.0, 1.2 * side / len(tables)))
+            _image_panel(axes, tables, marker=min(4.0, 1.2 * side / len(tables)))
             _thumbnails(axes, [originals / f"{name}.png" for name in some], side)
             axes.set_xticks(range(len(some)), some, fontsize=min(7.0, 0.5 * side))
             axes.tick_params(axis="x", length=0, pad=side + 6)
@@ -230,25 +230,25 @@ def by_picture(distances: dict[str, pd.DataFrame], measure: str, originals: Path
     return figure
 
 
-def _picture_panel(axes, tables: dict[str, pd.DataFrame], marker: float) -> None:
+def _image_panel(axes, tables: dict[str, pd.DataFrame], marker: float) -> None:
     looks = _looks(list(tables))
     for number, (model, table) in enumerate(tables.items()):
         values, mean = table.to_numpy(float), table.to_numpy(float).mean(1)
         places = np.arange(len(values)) + 0.6 * ((number + 0.5) / len(tables) - 0.5)
         spans = [mean - values.min(1), values.max(1) - mean]
-        colour, shape = looks[model]
-        axes.errorbar(places, mean, yerr=spans, fmt=shape, color=colour, markersize=marker, elinewidth=0.7, label=model)
+        color, shape = looks[model]
+        axes.errorbar(places, mean, yerr=spans, fmt=shape, color=color, markersize=marker, elinewidth=0.7, label=model)
     axes.set_xlim(-0.6, len(values) - 0.4)
     axes.set_ylim(bottom=0)
     axes.grid(axis="y", linewidth=0.3, alpha=0.5)
 
 
 def _thumbnails(axes, files: Sequence[Path], side: float) -> None:
-    """Pictures below the axis, one per tick, `side` points wide."""
+    """Images below the axis, one per tick, `side` points wide."""
     for place, file in enumerate(files):
-        picture = open_rgb(file)
-        picture.thumbnail((128, 128))
-        image = OffsetImage(np.asarray(picture), zoom=side / picture.width)
+        image = open_rgb(file)
+        image.thumbnail((128, 128))
+        image = OffsetImage(np.asarray(image), zoom=side / image.width)
         below = AnnotationBbox(
             image, (place, 0), xycoords=("data", "axes fraction"), xybox=(0, -3), boxcoords="offset points",
             box_alignment=(0.5, 1), frameon=False, pad=0, annotation_clip=False,

@@ -50,7 +50,7 @@ def _numbers(names: pd.Index) -> pd.Index:
 
 @dataclass(frozen=True)
 class Judged:
-    """A validation pair and its picture's distance to the teacher's."""
+    """A validation pair and its image's distance to the teacher's."""
 
     pair: Pair
     distance: float

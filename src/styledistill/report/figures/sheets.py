@@ -1,6 +1,6 @@
-"""Sheets of pictures for print, as PNG and PDF: the golden sheet, samples of the data set, closest and farthest pairs.
+"""Sheets of images for print, as PNG and PDF: the golden sheet, samples of the data set, closest and farthest pairs.
 
-Laid out in pixels at 300 dpi on a page of 180 x 250 mm; the PDF carries pictures as JPEG and labels as outlines.
+Laid out in pixels at 300 dpi on a page of 180 x 250 mm; the PDF carries images as JPEG and labels as outlines.
 Equal inputs give equal bytes: no file carries a date.
 """
 
@@ -27,7 +27,7 @@ from .charts import DPI, INK
 from .distances import DISTANCES, Extremes, Judged
 
 PAGE_MM = (180, 250)
-_GAP = 6  # pixels between pictures: 0.5 mm
+_GAP = 6  # pixels between images: 0.5 mm
 _BAND_GAP = 24  # between the styles' bands
 _PANEL_GAP = 60  # between panels side by side
 _HEADER = 48  # height of a line of labels
@@ -39,7 +39,7 @@ _LARGEST_SIDE = 384
 
 @dataclass(frozen=True)
 class Label:
-    """Text on a sheet: centred at x, standing on the baseline y, in pixels; height of the font in pixels."""
+    """Text on a sheet: centered at x, standing on the baseline y, in pixels; height of the font in pixels."""
 
     text: str
     x: float
@@ -49,9 +49,9 @@ class Label:
 
 @dataclass(frozen=True)
 class Sheet:
-    """A picture without its labels, and the labels; both together make the PNG and the PDF."""
+    """An image without its labels, and the labels; both together make the PNG and the PDF."""
 
-    picture: Image.Image
+    image: Image.Image
     labels: tuple[Label, ...]
 
 
@@ -90,7 +90,7 @@ class Grid:
 def golden_grid(contents: int, styles: int, models: int) -> Grid:
     """The grid of the golden sheet: one band per style, one row per content, content and style before the models.
 
-    Bands stand in as many panels side by side as make the pictures largest on the page.
+    Bands stand in as many panels side by side as make the images largest on the page.
     """
     bare = []
     for panels in range(1, styles + 1):
@@ -101,7 +101,7 @@ def golden_grid(contents: int, styles: int, models: int) -> Grid:
 
 
 def _fitted(bare: Grid) -> Grid:
-    """A grid of side 0 (gaps and labels alone) with the largest pictures that the page holds."""
+    """A grid of side 0 (gaps and labels alone) with the largest images that the page holds."""
     width, height = (round(mm / 25.4 * DPI) for mm in PAGE_MM)
     across, down = (width - bare.size[0]) // (bare.columns * bare.panels), (height - bare.size[1]) // bare.rows
     return replace(bare, side=max(1, min(across, down, _LARGEST_SIDE)))
@@ -134,7 +134,7 @@ def golden_sheet(results: Path, contents: int, styles: int, models: Sequence[str
 
 
 def dataset_samples(results: Path, block: str = "train/0000", most: int = 6) -> Sheet:
-    """Pictures of a training block: contents down, styles across, the teacher's picture where they meet.
+    """Images of a training block: contents down, styles across, the teacher's image where they meet.
 
     Shows up to `most` contents and styles in the order of blocks/<block>.csv (columns name, role).
     """
@@ -210,7 +210,7 @@ def extremes_grid(models: int, per_model: int) -> Grid:
 
 
 def judged_files(results: Path, model: str, judged: Judged) -> tuple[Path, Path, Path, Path]:
-    """Files of a validation pair: content, style, the teacher's picture, the model's."""
+    """Files of a validation pair: content, style, the teacher's image, the model's."""
     made = [results / "validation" / name / f"{judged.pair.name}.png" for name in ("teacher", model)]
     return judged.pair.content_file, judged.pair.style_file, made[0], made[1]
 
@@ -220,9 +220,9 @@ def _enlarged(path: Path, side: int) -> Image.Image:
     return enlarge(open_rgb(path), side)
 
 
-def enlarge(picture: Image.Image, side: int) -> Image.Image:
-    """A picture scaled to `side` x `side` pixels by Lanczos."""
-    return picture.resize((side, side), Image.Resampling.LANCZOS)
+def enlarge(image: Image.Image, side: int) -> Image.Image:
+    """An image scaled to `side` x `side` pixels by Lanczos."""
+    return image.resize((side, side), Image.Resampling.LANCZOS)
 
 
 def _font_size(texts: Sequence[str], width: int) -> int:
@@ -238,30 +238,30 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
 
 def save_sheet(sheet: Sheet, path: Path) -> None:
     """Write `path`.png and `path`.pdf."""
-    labelled = sheet.picture.copy()
-    draw = ImageDraw.Draw(labelled)
+    labeled = sheet.image.copy()
+    draw = ImageDraw.Draw(labeled)
     for label in sheet.labels:
         draw.text((label.x, label.y), label.text, fill=INK, font=_font(label.size), anchor="ms")
     buffer = io.BytesIO()
-    labelled.save(buffer, format="PNG", dpi=(DPI, DPI))
+    labeled.save(buffer, format="PNG", dpi=(DPI, DPI))
     write_bytes(path.with_suffix(".png"), buffer.getvalue())
     write_bytes(path.with_suffix(".pdf"), sheet_pdf(sheet))
 
 
 def sheet_pdf(sheet: Sheet) -> bytes:
-    """One PDF page of the sheet's size: the picture as JPEG (quality 92, full colour resolution), labels as outlines.
+    """One PDF page of the sheet's size: the image as JPEG (quality 92, full color resolution), labels as outlines.
 
-    Written by hand, since matplotlib stores pictures losslessly (ten times the bytes) and Pillow knows no text.
+    Written by hand, since matplotlib stores images losslessly (ten times the bytes) and Pillow knows no text.
     """
     jpeg = io.BytesIO()
-    sheet.picture.save(jpeg, format="JPEG", quality=92, subsampling=0, optimize=True)
-    width, height = sheet.picture.size
+    sheet.image.save(jpeg, format="JPEG", quality=92, subsampling=0, optimize=True)
+    width, height = sheet.image.size
     scale = 72 / DPI
     drawing = [f"{scale:.6f} 0 0 {scale:.6f} 0 0 cm q {width} 0 0 {height} 0 0 cm /S Do Q 0.13 g"]
     drawing += [_outlines(label, height) for label in sheet.labels]
     content = zlib.compress("\n".join(drawing).encode(), 9)
     box = f"[0 0 {width * scale:.3f} {height * scale:.3f}]"
-    picture = (
+    image = (
         f"/Type /XObject /Subtype /Image /Width {width} /Height {height} /ColorSpace /DeviceRGB "
         f"/BitsPerComponent 8 /Filter /DCTDecode"
     )
@@ -271,7 +271,7 @@ def sheet_pdf(sheet: Sheet) -> bytes:
             b"<< /Type /Catalog /Pages 2 0 R >>",
             b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
             f"<< {page} >>".encode(),
-            _pdf_stream(picture, jpeg.getvalue()),
+            _pdf_stream(image, jpeg.getvalue()),
             _pdf_stream("/Filter /FlateDecode", content),
         ]
     )

@@ -1,4 +1,4 @@
-"""Pictures and charts as text that stands inside the page."""
+"""Images and charts as text that stands inside the page."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from ...core.images import open_rgb
 from ..figures.charts import INK
 
-# Tried in turn until the pictures fit: quality of WebP and largest side in pixels, and what the page says of it.
+# Tried in turn until the images fit: quality of WebP and largest side in pixels, and what the page says of it.
 _ENCODINGS = (
     (90, None, "as WebP of quality 90; the files of the run are lossless"),
     *(
@@ -24,8 +24,8 @@ _ENCODINGS = (
 )
 
 
-def inline_pictures(files: dict[str, Path], budget: int) -> tuple[dict[str, str], str]:
-    """Data URIs of pictures, as good as `budget` characters allow, and in words how they are encoded.
+def inline_images(files: dict[str, Path], budget: int) -> tuple[dict[str, str], str]:
+    """Data URIs of images, as good as `budget` characters allow, and in words how they are encoded.
 
     The files' own PNG bytes if they fit, else WebP, smaller and smaller; the last of these even if it does not fit.
     """
@@ -40,7 +40,7 @@ def inline_pictures(files: dict[str, Path], budget: int) -> tuple[dict[str, str]
 
 
 def _within(files: dict[str, Path], quality: int, side: int | None, room: float) -> dict[str, str]:
-    """WebP of all pictures; nothing as soon as they take more characters than there is room."""
+    """WebP of all images; nothing as soon as they take more characters than there is room."""
     uris: dict[str, str] = {}
     for name, path in files.items():
         uris[name] = webp(path, quality, side)
@@ -51,12 +51,12 @@ def _within(files: dict[str, Path], quality: int, side: int | None, room: float)
 
 
 def webp(path: Path, quality: int = 90, side: int | None = 256) -> str:
-    """A picture as a WebP data URI, made smaller where it is larger than `side` pixels."""
-    picture = open_rgb(path)
+    """An image as a WebP data URI, made smaller where it is larger than `side` pixels."""
+    image = open_rgb(path)
     if side:
-        picture.thumbnail((side, side))
+        image.thumbnail((side, side))
     buffer = io.BytesIO()
-    picture.save(buffer, format="WEBP", quality=quality, method=4)
+    image.save(buffer, format="WEBP", quality=quality, method=4)
     return _data_uri("webp", buffer.getvalue())
 
 
@@ -65,7 +65,7 @@ def _data_uri(kind: str, data: bytes) -> str:
 
 
 def svg(figure: Figure, name: str) -> str:
-    """A chart as SVG inside HTML: ink in the page's own colour, identifiers prefixed by `name`, nothing referred to."""
+    """A chart as SVG inside HTML: ink in the page's own color, identifiers prefixed by `name`, nothing referred to."""
     buffer = io.StringIO()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "styledistill"}):
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})

@@ -4,7 +4,7 @@ const { scores, names } = JSON.parse(document.getElementById("data").textContent
 const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 const one = (selector, root = document) => root.querySelector(selector);
 
-// Pictures of models stand in the page as images; originals, which many cells show, as backgrounds of a class each.
+// Images of models stand in the page as images; originals, which many cells show, as backgrounds of a class each.
 const address = (shown) => (shown.tagName === "IMG" ? shown.src : getComputedStyle(shown).backgroundImage.slice(5, -2));
 const words = (shown) => shown.getAttribute("alt") ?? shown.getAttribute("aria-label");
 function source(model, pair) {
@@ -24,12 +24,12 @@ const side = one("#side"), grid = one("#golden-grid");
 side.value = parseInt(getComputedStyle(grid).getPropertyValue("--side"), 10);  // smaller on a phone
 side.addEventListener("input", () => grid.style.setProperty("--side", `${side.value}px`));
 
-// --- tables of pictures: Tab enters each once, the arrow keys walk over what is visible
+// --- tables of images: Tab enters each once, the arrow keys walk over what is visible
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 function visible(table) {
   return all("tr", table).map((row) => all(".shot", row).filter((shot) => shot.offsetParent !== null)).filter((row) => row.length);
 }
-function neighbour(shot, [dx, dy]) {
+function neighbor(shot, [dx, dy]) {
   const rows = visible(shot.closest("table"));
   const y = rows.findIndex((row) => row.includes(shot)), x = rows[y].indexOf(shot);
   const row = rows[(y + dy + rows.length) % rows.length];
@@ -50,7 +50,7 @@ for (const table of new Set(all(".shot").map((shot) => shot.closest("table")))) 
     const shot = event.target.closest(".shot");
     if (!shot || !ARROWS[event.key]) return;
     event.preventDefault();
-    const next = neighbour(shot, ARROWS[event.key]);
+    const next = neighbor(shot, ARROWS[event.key]);
     enter(table, next);
     next.focus();
   });
@@ -75,8 +75,8 @@ function magnify(factor) {
   stage.scrollTo((stage.scrollWidth - stage.clientWidth) / 2, (stage.scrollHeight - stage.clientHeight) / 2);
 }
 const ACTIONS = {
-  ArrowLeft: () => enlarge(neighbour(at, ARROWS.ArrowLeft)), ArrowRight: () => enlarge(neighbour(at, ARROWS.ArrowRight)),
-  ArrowUp: () => enlarge(neighbour(at, ARROWS.ArrowUp)), ArrowDown: () => enlarge(neighbour(at, ARROWS.ArrowDown)),
+  ArrowLeft: () => enlarge(neighbor(at, ARROWS.ArrowLeft)), ArrowRight: () => enlarge(neighbor(at, ARROWS.ArrowRight)),
+  ArrowUp: () => enlarge(neighbor(at, ARROWS.ArrowUp)), ArrowDown: () => enlarge(neighbor(at, ARROWS.ArrowDown)),
   "+": () => magnify(2), "-": () => magnify(0.5), close: () => zoom.close(),
   p: () => one('[data-do="p"]', zoom).setAttribute("aria-pressed", String(zoom.classList.toggle("pixels"))),
 };

@@ -25,12 +25,12 @@ from ..tables.formats import ARROWS
 from ..tables.metrics import MEASURES, notes
 from ..tables.model import Table, number, plain
 from ..tables.protocol import is_styleids
-from .data_uri import inline_pictures, svg, webp
+from .data_uri import inline_images, svg, webp
 from .html_tables import breakdown_table, claims_table, differences_tables, metrics_tables, onnx_facts
 from .warnings import cautions, listed
 
-# Base64 characters that the golden pictures may take; with samples and charts the page then stays below 20 MB.
-_PICTURE_BUDGET = 14_000_000
+# Base64 characters that the golden images may take; with samples and charts the page then stays below 20 MB.
+_IMAGE_BUDGET = 14_000_000
 # The golden grid shows at most so many contents and styles, spread over all of them.
 _MOST_GOLDEN = 14
 _SAMPLES = 6
@@ -53,9 +53,9 @@ SECTIONS = {
     "configuration": "Configuration",
 }
 _CONTROLS_SAY = {
-    "content": "the content picture, unchanged",
-    "style": "the style picture, unchanged",
-    "recolor": "content with the style's mean and deviation per colour channel",
+    "content": "the content image, unchanged",
+    "style": "the style image, unchanged",
+    "recolor": "content with the style's mean and deviation per color channel",
     "teacher": "StyleID, the model that is distilled",
     "pretrained": "the student before distillation",
 }
@@ -63,7 +63,7 @@ _BENCHMARK_TITLES = {
     "model": "Model",
     "parameters": "Parameters",
     "megabytes": "Weights, MB",
-    "seconds": "Seconds per picture",
+    "seconds": "Seconds per image",
     "seconds_iqr": "Interquartile range, s",
     "peak_memory_mb": "Peak memory, MB",
     "device": "Device",
@@ -71,7 +71,7 @@ _BENCHMARK_TITLES = {
 
 
 def write_page(results: Path, config: Config, out: Path) -> None:
-    """Write the report of the run in `results` to `out`. Reads pictures, tables, histories and records of the run."""
+    """Write the report of the run in `results` to `out`. Reads images, tables, histories and records of the run."""
     write_text(out, render(page_context(results, config)))
 
 
@@ -105,7 +105,7 @@ def page_context(results: Path, config: Config) -> dict[str, Any]:
         "glance": glance(golden, benchmark, list(config.losses)),
         "cautions": cautions(config, metrics, pd.read_csv(results / "metrics" / "teacher.csv"), histories, records),
         "models": {model: _about(model, config) for model in config.models},
-        **_pictures(results, config, measure),
+        **_images(results, config, measure),
         "metrics": metrics_tables(metrics, config.metrics.fid_minimum),
         "notes": notes(metrics, config.metrics.fid_minimum),
         "differences": differences_tables(differences, list(config.losses)),
@@ -114,7 +114,7 @@ def page_context(results: Path, config: Config) -> dict[str, Any]:
         "published": _published(results) if is_styleids(config) else None,
         "measure": DISTANCES[measure],
         "breakdown": breakdown_table(distances),
-        "breakdown_chart": svg(charts.by_picture(distances, measure, results / "images" / "golden"), "breakdown"),
+        "breakdown_chart": svg(charts.by_image(distances, measure, results / "images" / "golden"), "breakdown"),
         "benchmark": plain(benchmark, _BENCHMARK_TITLES),
         "quality": svg(charts.quality_cost(golden, benchmark, config.models, measure), "quality"),
         "variants": _variants(results, config) if config.variants else None,
@@ -135,11 +135,11 @@ def _source(name: str) -> str:
     return (Path(__file__).parent / name).read_text("utf-8")
 
 
-# --- pictures ---------------------------------------------------------------------------------------------------
+# --- images ---------------------------------------------------------------------------------------------------
 
 
-def _pictures(results: Path, config: Config, measure: str) -> dict[str, Any]:
-    """The page's pictures as data URIs, and the names by which the template asks for them."""
+def _images(results: Path, config: Config, measure: str) -> dict[str, Any]:
+    """The page's images as data URIs, and the names by which the template asks for them."""
     counts = {"content": total(config.golden.contents), "style": total(config.golden.styles)}
     all_names = [called.names(role, count, called.GOLDEN) for role, count in counts.items()]
     contents, styles = (sheets.spread(every, _MOST_GOLDEN) for every in all_names)
@@ -147,7 +147,7 @@ def _pictures(results: Path, config: Config, measure: str) -> dict[str, Any]:
     files = {name: results / "images" / "golden" / f"{name}.png" for name in (*contents, *styles)}
     pairs = [f"{model}/{called.pair(content, style)}" for model in made for style in styles for content in contents]
     files |= {name: results / "golden" / f"{name}.png" for name in pairs}
-    uris, encoding = inline_pictures(files, _PICTURE_BUDGET)
+    uris, encoding = inline_images(files, _IMAGE_BUDGET)
     samples, matrix = _samples(results)
     few = [sheets.spread(some, _VARIED_PAIRS) for some in (contents, styles)]
     varied = [called.pair(*both) for both in zip(*few, strict=False)]
@@ -157,7 +157,7 @@ def _pictures(results: Path, config: Config, measure: str) -> dict[str, Any]:
         "styles": styles,
         "golden_words": _golden_words(all_names, [contents, styles], encoding),
         "originals": {name: uris.pop(name) for name in (*contents, *styles)},
-        "pictures": uris | samples | ends | _varied(results, config, varied),
+        "images": uris | samples | ends | _varied(results, config, varied),
         "varied": varied,
         "samples": matrix,
         "extremes": found,
@@ -184,14 +184,14 @@ def _samples(results: Path, block: str = "train/0000") -> tuple[dict[str, str], 
 def _extremes(
     results: Path, losses: list[str], measure: str
 ) -> tuple[dict[str, str], dict[str, dict[str, list[dict[str, Any]]]]]:
-    """Data URIs of the extreme pairs' pictures, and loss -> end -> pairs, each with the names of its pictures."""
+    """Data URIs of the extreme pairs' images, and loss -> end -> pairs, each with the names of its images."""
     uris: dict[str, str] = {}
 
     def shown(loss: str, judged: Judged) -> dict[str, Any]:
         files = sheets.judged_files(results, loss, judged)
         names = [str(path.relative_to(results).with_suffix("")) for path in files]
         uris.update({name: webp(path) for name, path in zip(names, files, strict=True) if name not in uris})
-        return {"name": judged.pair.name, "distance": judged.distance, "pictures": names}
+        return {"name": judged.pair.name, "distance": judged.distance, "images": names}
 
     found = {
         loss: {end: [shown(loss, judged) for judged in getattr(both, end)] for end in ("closest", "farthest")}
@@ -283,19 +283,19 @@ def _variants(results: Path, config: Config) -> dict[str, Any]:
 
 
 def _excluded(results: Path) -> Table | None:
-    """Pictures that could not be taken; None if there are none.
+    """Images that could not be taken; None if there are none.
 
-    From index/<source>.excluded.csv (picture, reason) and, where pictures are opened only once they are taken,
-    blocks/<split>/<block>.excluded.csv (source, picture, reason).
+    From index/<source>.excluded.csv (image, reason) and, where images are opened only once they are taken,
+    blocks/<split>/<block>.excluded.csv (source, image, reason).
     """
-    columns = ["source", "picture", "reason"]
+    columns = ["source", "image", "reason"]
     tables = [pd.read_csv(path, dtype=str, keep_default_na=False) for path in results.glob("blocks/**/*.excluded.csv")]
     for path in sorted(results.glob("index/*.excluded.csv")):
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
         table.insert(0, "source", path.name.removesuffix(".excluded.csv"))
         tables.append(table)
     gathered = pd.concat(tables)[columns].drop_duplicates().sort_values(columns) if tables else pd.DataFrame()
-    return plain(gathered, {"source": "Source", "picture": "Picture", "reason": "Reason"}) if len(gathered) else None
+    return plain(gathered, {"source": "Source", "image": "Image", "reason": "Reason"}) if len(gathered) else None
 
 
 def _curves_words(histories: dict[str, pd.DataFrame]) -> str:
@@ -310,7 +310,7 @@ def _curves_words(histories: dict[str, pd.DataFrame]) -> str:
 # --- what scripts in the page read ------------------------------------------------------------------------------
 
 
-# The measures shown beneath an enlarged picture, and their titles.
+# The measures shown beneath an enlarged image, and their titles.
 _SHOWN = ("teacher_mse", "teacher_lpips", "teacher_st_lpips", "lpips", "st_lpips")
 _PAIR_NUMBERS = {m.name: m.title for m in MEASURES if m.name in _SHOWN}
 

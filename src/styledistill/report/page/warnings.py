@@ -46,8 +46,8 @@ def cautions(
     if len(few):
         sets = listed([f"{row['set']} has {row['pairs']:.0f} pairs" for _, row in few.iterrows()])
         text = (
-            f"FID and ArtFID are greyed: {sets}, below the {config.metrics.fid_minimum} that the measure needs. "
-            "Gram and colour distances stand for style there."
+            f"FID and ArtFID are grayed: {sets}, below the {config.metrics.fid_minimum} that the measure needs. "
+            "Gram and color distances stand for style there."
         )
         said.append(Caution("metrics", text))
     counts = pairs.groupby("set", sort=False)[["content", "style"]].nunique()

@@ -14,7 +14,7 @@ from .model import Column, Table, words
 
 SETTINGS = ("gamma", "temperature", "adain", "injection")
 SETTING_TITLES = ("Gamma", "Temperature", "AdaIN", "Injection")
-_SHOWN = ("lpips", "st_lpips", "fid", "artfid", "cfsd", "gram_distance", "colour_distance")
+_SHOWN = ("lpips", "st_lpips", "fid", "artfid", "cfsd", "gram_distance", "color_distance")
 SHOWN = [measure for measure in MEASURES if measure.name in _SHOWN]
 
 
@@ -63,8 +63,8 @@ def note(table: pd.DataFrame, fid_minimum: int) -> str:
     """What a reader must know."""
     said = f"{table['pairs'].iloc[0]} golden pairs; 95 % bootstrap intervals over contents and styles in brackets."
     said += " Bold: best."
-    if table["fid_greyed"].any():
-        said += f" FID and ArtFID in grey brackets: fewer than {fid_minimum} pairs."
+    if table["fid_grayed"].any():
+        said += f" FID and ArtFID in gray brackets: fewer than {fid_minimum} pairs."
     if table["seeded"].iloc[0]:
         said += " Networks with seeded random weights: these numbers compare with each other only."
     return said

@@ -32,5 +32,5 @@ class Resampling:
         """Low and high end for the mean of each column of `values` (pairs, measures), in the order of the pairs."""
         finite = np.isfinite(values)
         means = self._weights @ np.where(finite, values, 0)
-        means[self._weights @ ~finite > 0] = np.inf  # the PSNR of equal pictures, where such a pair was drawn
+        means[self._weights @ ~finite > 0] = np.inf  # the PSNR of equal images, where such a pair was drawn
         return np.quantile(means, 0.025, axis=0, method="nearest"), np.quantile(means, 0.975, axis=0, method="nearest")

@@ -42,12 +42,12 @@ class Claim:
 
 CLAIMS = (
     Claim(
-        "L2 is less saturated in the style's colours than L1 and L3",
+        "L2 is less saturated in the style's colors than L1 and L3",
         tuple(Comparison("L2", other, "saturation", -1) for other in ("L1", "L3")),
     ),
     Claim(
         "L2 has more defects than L1 and L3",
-        tuple(Comparison("L2", other, "teacher_artefacts", +1) for other in ("L1", "L3")),
+        tuple(Comparison("L2", other, "teacher_artifacts", +1) for other in ("L1", "L3")),
     ),
     Claim("L1 is brighter than L3", (Comparison("L1", "L3", "brightness", +1),)),
     Claim(
@@ -65,7 +65,7 @@ def answer(losses: dict[str, dict[str, float]], sets: dict[str, PairedScores], b
 
     losses: of the configuration. benchmark: rows of tables/benchmark.csv. A comparison holds where its interval lies on
     the claimed side of 0, does not where it lies on the other, and cannot be told where it has 0 inside, where the set
-    has too few pictures or where the run has no such loss. A claim holds where all of its comparisons do, and does not
+    has too few images or where the run has no such loss. A claim holds where all of its comparisons do, and does not
     where one does not.
     """
     names = {
@@ -113,12 +113,12 @@ def _joined(verdicts: list[str]) -> str:
 
 
 def evidence(losses: dict[str, dict[str, float]], sets: dict[str, PairedScores]) -> pd.DataFrame:
-    """Each student against the teacher: differences of EVIDENCE and its artefacts, with their intervals."""
+    """Each student against the teacher: differences of EVIDENCE and its artifacts, with their intervals."""
     rows = []
     for name, scores in sets.items():
         for loss in losses:
             found = {measure: scores.difference(loss, "teacher", measure) for measure in EVIDENCE}
-            found["teacher_artefacts"] = scores.mean(loss, "teacher_artefacts")
+            found["teacher_artifacts"] = scores.mean(loss, "teacher_artifacts")
             rows.append({"model": loss, "set": name, **found})
     return pd.DataFrame(rows)
 
@@ -135,7 +135,7 @@ def notes(table: pd.DataFrame) -> list[str]:
         f"({RESAMPLES} resamples of the contents and of the styles; each interval stands for itself). Holds: every "
         "interval lies on the claimed side of 0. Cannot be told: an interval has 0 inside, the set has fewer than "
         f"{FEWEST} contents or styles, or this run lacks a loss. Saturation and brightness are means over "
-        "whole pictures: HSV's saturation, Rec. 601's luma. Size is counted in parameters.",
+        "whole images: HSV's saturation, Rec. 601's luma. Size is counted in parameters.",
     ]
     if table["networks"].str.contains(r"(?:vgg19|efficientnet_lite0) seeded").any():
         said.append("CFSD looked through a network of seeded random weights: what it says of structure is a hint only.")
@@ -166,13 +166,13 @@ def _said(row: Any) -> str:
 
 
 def evidence_table(against: pd.DataFrame) -> Table:
-    """Each student minus the teacher, and its artefacts beyond the teacher. against: of `evidence`."""
-    measures = [*EVIDENCE, "teacher_artefacts"]
+    """Each student minus the teacher, and its artifacts beyond the teacher. against: of `evidence`."""
+    measures = [*EVIDENCE, "teacher_artifacts"]
     rows = [
         (words(row["model"]), words(row["set"]), *(measured(mean, ends) for mean, *ends in row[measures]))
         for _, row in against.iterrows()
     ]
     columns = [Column("model", "Model", words=True), Column("set", "Set", words=True)]
     columns += [Column(measure, TITLES[measure]) for measure in measures]
-    said = ("Artefacts are given as they are.",)
+    said = ("Artifacts are given as they are.",)
     return Table(tuple(columns), tuple(rows), title="Each student minus the teacher", notes=said, group=1)

@@ -18,12 +18,12 @@ from .model import Cell, Column, Table, measured, words
 # Measures whose differences are shown. A distance to the teacher is no difference to it, so it stands there alone.
 AGAINST = {
     "teacher": (
-        *("lpips", "st_lpips", "cfsd", "gram_distance", "colour_distance"),
+        *("lpips", "st_lpips", "cfsd", "gram_distance", "color_distance"),
         *("laplacian_energy", "saturation", "brightness"),
     ),
     "pretrained": (
         *("lpips", "st_lpips", "cfsd", "teacher_mse", "teacher_ssim", "teacher_lpips", "teacher_st_lpips"),
-        *("teacher_artefacts", "gram_distance", "colour_distance"),
+        *("teacher_artifacts", "gram_distance", "color_distance"),
     ),
 }
 TITLES = {measure.name: measure.title for measure in MEASURES}
@@ -67,7 +67,7 @@ def paired_scores(scores: Sequence[Path], seed: int) -> dict[str, PairedScores]:
 def differences(sets: dict[str, PairedScores]) -> pd.DataFrame:
     """One row per set, model to compare with, model and measure: difference, low, high, and whether it is `told`.
 
-    A difference can be told where its interval leaves out 0 and the set has pictures enough for an interval.
+    A difference can be told where its interval leaves out 0 and the set has images enough for an interval.
     """
     rows = []
     for name, scores in sets.items():

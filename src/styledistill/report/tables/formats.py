@@ -55,7 +55,7 @@ def _markdown_parts(table: Table) -> Iterator[str]:
 
 def _in_markdown(cell: Cell) -> str:
     text = f"**{cell.text}**" if cell.mark else cell.text
-    if cell.grey:
+    if cell.gray:
         return f'<span style="color:gray">({text})</span>'
     return text if cell.interval is None else f"{text} <sub>[{', '.join(cell.interval)}]</sub>"
 
@@ -103,7 +103,7 @@ def _in_latex(cell: Cell) -> str:
     text = escape(cell.text)
     if cell.mark:
         text = rf"\textbf{{{text}}}"
-    if cell.grey:
+    if cell.gray:
         return rf"\textcolor{{gray}}{{({text})}}"
     return text if cell.interval is None else rf"{text} {{\scriptsize [{escape(', '.join(cell.interval))}]}}"
 

@@ -49,9 +49,9 @@ MEASURES = (
     Measure("teacher_ssim", "SSIM to teacher", "max"),
     Measure("teacher_lpips", "LPIPS to teacher", "min"),
     Measure("teacher_st_lpips", "ST-LPIPS to teacher", "min"),
-    Measure("teacher_artefacts", "Artefacts beyond teacher", "min"),
+    Measure("teacher_artifacts", "Artifacts beyond teacher", "min"),
     Measure("gram_distance", "Gram distance", "min"),
-    Measure("colour_distance", "Colour distance", "min"),
+    Measure("color_distance", "Color distance", "min"),
     Measure("laplacian_energy", "Laplacian energy", None),
     Measure("laplacian_ratio", "Laplacian energy / teacher's", None, per_pair=False),
     Measure("saturation", "Saturation", None),
@@ -67,7 +67,7 @@ def gather(scores: Sequence[Path], fid_minimum: int, seed: int) -> pd.DataFrame:
     """One row per (set, model), sets in turn, models in the order of `scores`; first column `model`.
 
     scores: metrics/<model>.csv, each with its .json beside it. Per-pair measures become `<name>` (mean), `<name>_low`
-    and `<name>_high` (95 % interval, see `Resampling`). `fid_greyed` is true below `fid_minimum` pairs.
+    and `<name>_high` (95 % interval, see `Resampling`). `fid_grayed` is true below `fid_minimum` pairs.
     `laplacian_ratio` divides by the teacher's mean on the set. Raises UserError when models were scored with different
     networks.
     """
@@ -102,7 +102,7 @@ def _row(summary: dict, frame: pd.DataFrame, resampling: Resampling, fid_minimum
     for i, measure in enumerate(_PER_PAIR):
         row |= {measure: means[i], f"{measure}_low": low[i], f"{measure}_high": high[i]}
     fid = {key: math.nan if facts[key] is None else facts[key] for key in ("fid", "artfid")}
-    row |= {**fid, "fid_greyed": facts["pairs"] < fid_minimum}
+    row |= {**fid, "fid_grayed": facts["pairs"] < fid_minimum}
     return row | summary["networks"] | {"seeded": " ".join(summary["seeded"])}
 
 
@@ -138,25 +138,25 @@ def column(measure: Measure) -> Column:
 
 
 def score(row: pd.Series, measure: Measure, best: bool) -> Cell:
-    """The cell of a measure, of a row as `gather` makes it. FID and ArtFID of few pairs are grey."""
+    """The cell of a measure, of a row as `gather` makes it. FID and ArtFID of few pairs are gray."""
     value = float(row[measure.name])
-    # The PSNR of equal pictures is infinite, and so are the ends of its interval.
+    # The PSNR of equal images is infinite, and so are the ends of its interval.
     ends = [row.get(f"{measure.name}_{end}", math.nan) for end in ("low", "high")] if measure.per_pair else []
-    grey = not measure.per_pair and bool(row["fid_greyed"]) and measure.name in ("fid", "artfid")
-    return measured(value, ends if math.isfinite(value) else (), mark="best" if best else "", grey=grey)
+    gray = not measure.per_pair and bool(row["fid_grayed"]) and measure.name in ("fid", "artfid")
+    return measured(value, ends if math.isfinite(value) else (), mark="best" if best else "", gray=gray)
 
 
 def notes(table: pd.DataFrame, fid_minimum: int) -> list[str]:
-    """What a reader must know to read the table, a paragraph each: statistics, what is grey, the networks' weights."""
+    """What a reader must know to read the table, a paragraph each: statistics, what is gray, the networks' weights."""
     said = [
         f"Means over pairs with 95 % bootstrap intervals in brackets ({RESAMPLES} resamples of the contents and of the "
         "styles, since pairs share both). Bold: the best student of a set; the teacher and the controls do not "
         "compete. The validation pairs steered the learning rate, nothing else."
     ]
-    if table["fid_greyed"].any():
+    if table["fid_grayed"].any():
         said.append(
-            f"FID and ArtFID in grey brackets: fewer than {fid_minimum} pairs, too few for 2,048 dimensions; look at "
-            "the Gram and colour distances for style."
+            f"FID and ArtFID in gray brackets: fewer than {fid_minimum} pairs, too few for 2,048 dimensions; look at "
+            "the Gram and color distances for style."
         )
     first = table.iloc[0]
     used = {name: use for name, use in NETWORKS.items() if name in table}
@@ -177,8 +177,8 @@ def best_student(rows: pd.DataFrame, measure: Measure) -> object:
 def best_row(rows: pd.DataFrame, measure: Measure) -> object:
     """The index of the best of these rows; None where fewer than two compete."""
     values = rows[measure.name]
-    if not measure.per_pair and "fid_greyed" in rows:
-        values = values[~rows["fid_greyed"]]
+    if not measure.per_pair and "fid_grayed" in rows:
+        values = values[~rows["fid_grayed"]]
     if measure.best is None or values.count() < 2:
         return None
     return values.idxmin() if measure.best == "min" else values.idxmax()

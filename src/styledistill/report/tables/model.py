@@ -46,7 +46,7 @@ class Cell:
     """What stands in a place of a table.
 
     key: by what a reader's table is sorted. text: the value as it is said. interval: its ends, as they are said. mark:
-    why it stands out (`best` of its column, a difference that can be `told`), empty where it does not. grey: whether
+    why it stands out (`best` of its column, a difference that can be `told`), empty where it does not. gray: whether
     it hardly counts.
     """
 
@@ -54,7 +54,7 @@ class Cell:
     text: str
     interval: tuple[str, str] | None = None
     mark: Literal["best", "told", ""] = ""
-    grey: bool = False
+    gray: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,13 +85,13 @@ def measured(
     ends: Sequence[float] = (),
     digits: int | None = None,
     mark: Literal["best", "told", ""] = "",
-    grey: bool = False,
+    gray: bool = False,
 ) -> Cell:
     """A cell of a number. ends: of its interval, left out if one is not finite. digits: behind the point, if fixed."""
     there = math.isfinite(value)
     text = f"{_sign(value)}{abs(value):.{digits}f}" if digits is not None and there else number(value)
     interval = tuple(map(number, ends)) if len(ends) and all(map(math.isfinite, ends)) else None
-    return Cell(_key(value), text, interval, mark if there else "", grey and there)
+    return Cell(_key(value), text, interval, mark if there else "", gray and there)
 
 
 def _key(value: float) -> str:

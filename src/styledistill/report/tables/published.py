@@ -17,8 +17,8 @@ PUBLISHED = {
     "InST": (40.633, 21.571, 0.8002, float("nan")),
 }
 NOTE = (
-    "Published rows are quoted from StyleID's paper, not measured here; the others were measured on the same pictures "
-    "with the same networks. Scores of different papers do not compare: other pictures, sizes and networks give other "
+    "Published rows are quoted from StyleID's paper, not measured here; the others were measured on the same images "
+    "with the same networks. Scores of different papers do not compare: other images, sizes and networks give other "
     "numbers. CFSD is the authors' sum over patches. Bold: best."
 )
 
