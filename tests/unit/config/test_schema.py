@@ -6,7 +6,6 @@ import pytest
 import yaml
 
 from styledistill import config
-from styledistill.config.reading import validate
 from styledistill.core.errors import UserError
 
 ROOT = Path(__file__).parents[3]
@@ -103,7 +102,7 @@ def test_former_names_of_keys_are_still_read():
     old = yaml.safe_load(yaml.safe_dump(new))
     old["sources"]["drawn"] = {"kind": "procedural", "pictures": "scenes", "count": 9, "licence": "mit"}
     old["distill"]["gram_per_picture"] = old["distill"].pop("gram_per_image")
-    assert validate(old) == config.parse(new)
+    assert config.validate(old) == config.validate(new)
     old["sources"]["drawn"]["images"] = "faces"
     with pytest.raises(UserError, match="pictures"):
-        validate(old)
+        config.validate(old)
