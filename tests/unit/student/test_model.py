@@ -224,6 +224,7 @@ def test_faults_of_a_folder_are_one_line(student: Student, tmp_path: Path) -> No
     weights = missing / "student.safetensors"
     save_file(load_file(weights), weights)  # without what they say themselves, which counts before config.json
     config = json.loads((missing / "config.json").read_text())
+    save_file(load_file(missing / "student.safetensors"), missing / "student.safetensors")  # which says nothing now
     config["network"]["width"] = 96
     (missing / "config.json").write_text(json.dumps(config))
     with pytest.raises(UserError, match="no student of this version"):
