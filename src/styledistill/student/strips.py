@@ -21,6 +21,7 @@ from .style_statistics import EPSILON
 Run = Callable[..., Sequence[np.ndarray]]  # a graph's name and its inputs to its outputs
 
 _POSITIONS = 1 << 14  # of a map in one strip: few enough for the processor's cache
+_ROWS = 8  # at least: four rows of the neighbors are computed for every strip, and of wide images strips would be thin
 
 
 def draw(
@@ -151,7 +152,7 @@ def _strips(x: np.ndarray) -> Iterator[tuple[int, int]]:
 
 
 def _strips_of(height: int, width: int, multiple: int) -> Iterator[tuple[int, int]]:
-    rows = max(_POSITIONS // width // multiple, 1) * multiple
+    rows = max(_POSITIONS // width, _ROWS) // multiple * multiple
     return ((top, min(top + rows, height)) for top in range(0, height, rows))
 
 

@@ -133,6 +133,7 @@ def test_strips_draw_what_one_piece_draws(
     content = np.clip(image("large", *size) * np.linspace(0, 1.4, size[0], dtype=np.float32)[:, None], 0, 1)
     whole = students[1].stylize(content, STYLE)
     monkeypatch.setattr(strips, "_POSITIONS", positions)
+    monkeypatch.setattr(strips, "_ROWS", 2)
     for module in (onnx_student, model):
         monkeypatch.setattr(module, "WHOLE_PIXELS", 0)
     for student in students:
