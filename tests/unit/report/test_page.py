@@ -118,7 +118,7 @@ def test_the_teacher_s_variants_are_shown_with_settings_scores_and_images(seen, 
         ["flat", "0.0", "1.5", "on", "on", "0.2"],
         ["cosine", "0.75 to 0.25", "1.5", "on", "on", "0.1"],
     ]
-    assert all("grayed" in row[6][1] for row in rows)
+    assert all("grayed" in row[7][1] for row in rows)  # FID, behind LPIPS and ST-LPIPS
     text = " ".join(seen.sections["ablation"].split())
     assert "a temperature of 1.50" in text and "fewer than 200 pairs" in text
     variants = {name for name in seen.images if name.startswith("ablation/")}
