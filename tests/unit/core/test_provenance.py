@@ -13,7 +13,17 @@ from styledistill.core.provenance import RECORDED, read_record, run_record
 
 ENVIRONMENTS = Path(__file__).parents[3] / "envs"
 # They carry words and settings, and decide nothing of a result.
-_DECIDE_NOTHING = {"click", "filelock", "huggingface_hub", "pydantic", "pyyaml", "tqdm"}
+_DECIDE_NOTHING = {
+    "braceexpand",
+    "click",
+    "filelock",
+    "fsspec",
+    "httpx2",
+    "huggingface_hub",
+    "pydantic",
+    "pyyaml",
+    "tqdm",
+}
 
 
 def test_every_direct_dependency_that_decides_a_result_is_recorded():
