@@ -237,14 +237,14 @@ def label(network: str, source: str, seed: int) -> str:
     """How tables name the weights of a network ('vgg19', 'alexnet', ...) from a source."""
     if source == "seeded":
         return f"seeded-{seed} (random)"
+    if source == "download" and network != "art_inception":  # pinned: the name says the bytes
+        return f"{'fid' if network == 'inception' else 'imagenet'} {_file(network).stem.removeprefix('pt_')}"
     path = weights_file(network, source)
     if source == "package":
         return f"{PACKAGES[network].trained_on} {path.stem}"
     if source != "download":
         return f"{path.name} {sha256_file(path)[:8]}"
-    if network == "art_inception":
-        return f"artfid art_inception {sha256_file(path)[:8]}"
-    return f"{'fid' if network == 'inception' else 'imagenet'} {_file(network).stem.removeprefix('pt_')}"
+    return f"artfid art_inception {sha256_file(path)[:8]}"
 
 
 # --- weights ----------------------------------------------------------------------------------------------------

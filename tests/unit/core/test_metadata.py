@@ -185,10 +185,12 @@ def test_readmes_snippet_turns_photographs_upright(tmp_path: Path, monkeypatch: 
     trace(student, tmp_path / "graphs")
     export(student, tmp_path / "graphs", folder)
     (snippet,) = re.findall(
-        r"```python\n(import numpy.*?)```", (ROOT / "docs" / "students.md").read_text("utf-8"), re.S
+        r"```python\n(import numpy as np\nimport onnxruntime.*?)```",
+        (ROOT / "docs" / "python.md").read_text("utf-8"),
+        re.S,
     )
-    Image.fromarray(CORNERS).save(tmp_path / "content.png", exif=exif(TURNED))
-    Image.fromarray(CORNERS).save(tmp_path / "style.png")
+    Image.fromarray(CORNERS).save(tmp_path / "photograph.png", exif=exif(TURNED))
+    Image.fromarray(CORNERS).save(tmp_path / "painting.png")
     monkeypatch.chdir(tmp_path)
     exec(snippet, {})
     assert Image.open(tmp_path / "out.png").size == (24, 40)

@@ -327,7 +327,7 @@ def test_the_numbers_of_a_pair_are_those_of_its_scores(html):
 @pytest.mark.parametrize(
     ("value", "text"),
     [("", "–"), ("nan", "–"), ("inf", "∞"), (0, "0"), ("0.012345", "0.0123"), (4.6, "4.60"), (1234567, "1,234,567"),
-     (1e-9, "1.0e-09"), (-2.5, "−2.50")],
+     (1e-9, "1.0e-09"), (-2.5, "−2.50"), (0.09999999, "0.100"), (9.999, "10.0")],
 )  # fmt: skip
 def test_numbers_have_three_digits(value, text):
     assert page.number(value) == text

@@ -23,7 +23,8 @@ def number(value: str | float) -> str:
     size = abs(value)
     if size < 1e-9:
         return "0"
-    digits = max(0, 2 - math.floor(math.log10(size)))
+    exponent = int(f"{size:.2e}".partition("e")[2])  # of the rounded number: 0.09999 is 0.100
+    digits = max(0, 2 - exponent)
     return _sign(value) + (f"{size:,.{digits}f}" if digits <= 7 else f"{size:.1e}")
 
 
