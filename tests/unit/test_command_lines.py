@@ -19,7 +19,7 @@ import stylize
 from styledistill import config
 from styledistill.core.errors import UserError
 from styledistill.embedded import train_students, train_tiny_teacher
-from styledistill.run.notes import notes
+from styledistill.run.notes import notes, of_former_layout
 from styledistill.run.preflight import missing_weights
 from styledistill.student.stylize_jobs import plan
 
@@ -134,3 +134,17 @@ def test_a_network_that_nothing_looks_through_says_so() -> None:
     networks = SMOKE.networks.model_copy(update={"features": "vgg19", "vgg19": "seeded"})
     said = [line.split(":")[0] for line in notes(SMOKE.model_copy(update={"networks": networks}), on_cpu=False)]
     assert "networks.vgg19" not in said
+
+
+def test_st_lpips_is_always_looked_through() -> None:
+    networks = SMOKE.networks.model_copy(update={"shift_tolerant_alexnet": "seeded"})
+    assert "networks.shift" not in "".join(notes(SMOKE.model_copy(update={"networks": networks}), on_cpu=False))
+    assert SMOKE.networks.shift_tolerant_alexnet == "package"
+
+
+def test_results_of_the_former_layout_say_what_runs_again(tmp_path: Path) -> None:
+    assert of_former_layout(tmp_path) == []
+    for header, lines in (("image,width,height,sha256", 0), ("picture,width,height,sha256", 1)):
+        (tmp_path / "index").mkdir(exist_ok=True)
+        (tmp_path / "index/scenes.csv").write_text(f"{header}\n")
+        assert len(of_former_layout(tmp_path)) == lines

@@ -38,7 +38,10 @@ MISSING = missing_parts() if workflow.is_main_process else []
 if workflow.is_main_process:
     for line in MISSING:
         logger.warning(f"not here yet: {line}")
-    for line in notes.notes(CFG, computes_on_cpu()):
+    for line in [
+        *notes.notes(CFG, computes_on_cpu()),
+        *notes.of_former_layout(Path(RESULTS)),
+    ]:
         logger.warning(f"note: {line}")
     if lock.resuming():
         or_exit(lock.await_others, Path(RESULTS))

@@ -337,6 +337,11 @@ class Config(Section):
         return self
 
     @property
+    def scoring_networks(self) -> tuple[str, ...]:
+        """The fixed networks that scores look through: of structure and Gram distance, LPIPS, ST-LPIPS and FID."""
+        return (self.networks.features, self.metrics.lpips, "shift_tolerant_alexnet", self.metrics.fid)
+
+    @property
     def variants(self) -> dict[str, Teacher]:
         """The teacher as it is (`default`) and its variants, where an ablation is wanted."""
         changes = {name: variant.model_dump(exclude_none=True) for name, variant in self.ablation.items()}

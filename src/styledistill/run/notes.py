@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from ..config import NETWORKS, Config, Distill, Networks, Pretrain, Teacher
 from ..config.terms import networks_of
@@ -15,6 +16,17 @@ _SLOWER = {"teacher": "about 16 times", "pretrain": "about 10 times", "distill":
 def notes(config: Config, on_cpu: bool) -> list[str]:
     """Lines for a terminal, each with its key. on_cpu: whether this run's jobs compute without a GPU."""
     return [*_idle(config), *(_slow(config) if on_cpu else ())]
+
+
+def of_former_layout(results: Path) -> list[str]:
+    """A line for results whose tables were made before their columns were renamed; none where there are none."""
+    for table in (results / "index").glob("*.csv"):
+        if table.open(encoding="utf-8").readline().startswith("picture,"):
+            return [
+                f"{results}: made before files and columns were renamed (CHANGELOG.md): every job runs once more. "
+                "Teacher images are taken from resources/pairs."
+            ]
+    return []
 
 
 def _slow(config: Config) -> Iterator[str]:
@@ -57,8 +69,7 @@ def _idle_distill(config: Config) -> Iterator[str]:
 
 def _idle_networks(config: Config) -> Iterator[str]:
     terms = {term for loss in config.losses.values() for term in loss}
-    features = config.networks.features
-    looked_through = {features, config.metrics.lpips, config.metrics.fid, *networks_of(terms, features)}
+    looked_through = {*config.scoring_networks, *networks_of(terms, config.networks.features)}
     for key in NETWORKS:
         if getattr(config.networks, key) != Networks.model_fields[key].default and key not in looked_through:
             yield f"networks.{key}: changes nothing in this run, for neither metrics nor losses look through it"

@@ -28,7 +28,7 @@ def for_loss(config: Config, terms: Iterable[str]) -> list[str]:
 
 def for_scores(config: Config) -> list[str]:
     """Names of the files that scoring needs."""
-    return _downloaded(config, (config.networks.features, config.metrics.lpips, config.metrics.fid))
+    return _downloaded(config, config.scoring_networks)
 
 
 def for_run(config: Config) -> list[str]:

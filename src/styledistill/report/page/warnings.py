@@ -34,8 +34,7 @@ def cautions(
     what the stages wrote about themselves.
     """
     said = []
-    used = (config.networks.features, config.metrics.lpips, "shift_tolerant_alexnet", config.metrics.fid)
-    seeded = [name for name in used if getattr(config.networks, name) == "seeded"]
+    seeded = [name for name in config.scoring_networks if getattr(config.networks, name) == "seeded"]
     if seeded:
         text = (
             f"The fixed networks {listed(seeded)} have seeded random weights (nothing was downloaded). Numbers made "
