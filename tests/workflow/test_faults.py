@@ -157,7 +157,7 @@ def test_two_snakemakes_in_one_folder(smoke_copy, tmp_path):
     with (tmp_path / "first.txt").open("w") as said:
         first = subprocess.Popen(words, cwd=smoke_copy, env=environment(), stdout=said, stderr=said)
     until = time.monotonic() + 300
-    while "Measure seconds and memory" not in (tmp_path / "first.txt").read_text() and first.poll() is None:
+    while "Measure time and memory" not in (tmp_path / "first.txt").read_text() and first.poll() is None:
         assert time.monotonic() < until
         time.sleep(0.1)
     os.kill(first.pid, signal.SIGSTOP)  # however long the second takes to start
