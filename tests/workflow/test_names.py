@@ -81,7 +81,7 @@ def test_what_is_made_is_scored_with_its_own_pair_or_refused(contents: list[str]
         except UserError as error:
             assert "Rename" in str(error)
             return
-        made = {job.out.name: (job.content, job.style) for job in jobs}
+        made = {job.out.name: (job.content, *job.styles) for job in jobs}
         assert len(made) == 4
         for number, job in enumerate(jobs):
             image(job.out, number)

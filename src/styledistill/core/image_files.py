@@ -156,7 +156,7 @@ def find(folder: Path | str, pattern: str = "**/*") -> Found:
             continue
         if reason:
             out.append(LeftOut(name, reason))
-        elif is_image(_unhidden(name, pattern)):
+        elif is_image(_unhidden(name, pattern).replace("\\", "_")):  # a letter here, a separator only in archives
             images.append(name)
         elif _suffix(name) in _FOREIGN:
             out.append(LeftOut(name, why_not(name)))

@@ -56,6 +56,11 @@ def indexed(folder: Path, **options: str) -> config.FolderSource:
     return config.FolderSource(kind="folder", path=str(folder), **options)
 
 
+def test_a_backslash_in_a_folder_is_a_letter(tmp_path: Path) -> None:
+    names = ["\\.png", "a\\.b.png", "thumbs\\c.png"]
+    assert image_files.find(laid(tmp_path, names)).images == sorted(names)
+
+
 def test_by_name_alone() -> None:
     assert [name for name in READ if not image_files.is_image(name)] == []
     assert [name for name in [*PASSED_OVER, *FOREIGN, "notes.txt", "png"] if image_files.is_image(name)] == []
