@@ -21,7 +21,9 @@ def notes(config: Config, on_cpu: bool) -> list[str]:
 def of_former_layout(results: Path) -> list[str]:
     """A line for results whose tables were made before their columns were renamed; none where there are none."""
     for table in (results / "index").glob("*.csv"):
-        if table.open(encoding="utf-8").readline().startswith("picture,"):
+        with table.open(encoding="utf-8", errors="replace") as file:
+            former = file.readline().startswith("picture,")
+        if former:
             return [
                 f"{results}: made before files and columns were renamed (CHANGELOG.md): every job runs once more. "
                 "Teacher images are taken from resources/pairs."

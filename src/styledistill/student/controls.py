@@ -25,6 +25,7 @@ WHOLE_PIXELS = 1 << 21  # what micro draws in one piece on a CPU; more in strips
 class Stylizing(ABC):
     """An engine's student. Images are (N, 3, H, W) in [0, 1], tensors or arrays, as the engine has them."""
 
+    facts: dict[str, Any]  # what is known of the student beside its network
     # Contents of more pixels are drawn at a size of so many, by networks whose time grows faster than the pixels.
     working_pixels: int
 

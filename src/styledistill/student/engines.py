@@ -25,7 +25,13 @@ def load(
     device: `auto` (a GPU if there is one, else the CPU), `cpu`, `cuda` or `cuda:1`. mixing: whether several styles or a
     strength below 1 will be asked for. pixels: of the largest content.
     """
-    folder, _ = student_folder(model, revision)
+    folder, origin = student_folder(model, revision)  # asked once: of a hub id that takes requests
+    student = _in_engine(folder, device, mixing, pixels)
+    student.facts |= origin
+    return student
+
+
+def _in_engine(folder: Path, device: str, mixing: bool, pixels: int) -> Stylizing:
     if device in ("auto", "cpu") and find_spec("onnxruntime"):
         micro = is_micro(folder)
         able = micro or (graphs_folder(folder) and not mixing and pixels <= _ATTENDED_PIXELS)
@@ -33,12 +39,12 @@ def load(
         if (able and not gpu) or not find_spec("torch"):
             from .onnx_student import OnnxStudent
 
-            return OnnxStudent.from_pretrained(model, revision)
+            return OnnxStudent.from_pretrained(folder)
     from ..core.runtime import pick_device, use_threads
     from .model import Student
 
     use_threads()
-    student = Student.from_pretrained(model, revision)
+    student = Student.from_pretrained(folder)
     try:
         return student.to(pick_device(device))
     except RuntimeError as error:
