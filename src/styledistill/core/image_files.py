@@ -64,9 +64,14 @@ def suffixes() -> tuple[str, ...]:
 
 
 def is_image(name: str) -> bool:
-    """Whether a path, in a folder or an archive, looks like an image's by each of its parts."""
-    *folders, last = name.replace("\\", "/").split("/")
+    """Whether a path with `/` between its parts looks like an image's by each of them; of an archive, see `slashed`."""
+    *folders, last = name.split("/")
     return not (hidden(last) or any(map(_shadow, folders))) and _suffix(last) in suffixes()
+
+
+def slashed(name: str) -> str:
+    """A name in an archive with `/` between its parts; Windows may write others. In a folder `\\` is a letter."""
+    return name.replace("\\", "/")
 
 
 def hidden(name: str) -> bool:
@@ -97,7 +102,7 @@ def left_out_of(names: Iterable[str]) -> list[LeftOut]:
     """
     alike: dict[str, list[str]] = {}
     for name in names:
-        *folders, last = name.replace("\\", "/").split("/")
+        *folders, last = slashed(name).split("/")
         concealed, suffix = hidden(last) or any(map(_shadow, folders)), _suffix(last)
         if concealed and suffix in (*suffixes(), *_FOREIGN):
             alike.setdefault("hidden, or kept by another program for itself", []).append(name)
@@ -156,7 +161,7 @@ def find(folder: Path | str, pattern: str = "**/*") -> Found:
             continue
         if reason:
             out.append(LeftOut(name, reason))
-        elif is_image(_unhidden(name, pattern).replace("\\", "_")):  # a letter here, a separator only in archives
+        elif is_image(_unhidden(name, pattern)):
             images.append(name)
         elif _suffix(name) in _FOREIGN:
             out.append(LeftOut(name, why_not(name)))

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..core.errors import BadImage, UserError
-from ..core.image_files import LeftOut, is_image, left_out_of
+from ..core.image_files import LeftOut, is_image, left_out_of, slashed
 from ..downloads.http_ranges import Pieces
 
 MAX_BYTES = 1 << 28  # a member that unpacks to more is no image
@@ -101,7 +101,7 @@ def list_zip(pieces: Pieces) -> Contents:
             [entry.compress_size, entry.file_size, entry.CRC, entry.compress_type, entry.flag_bits],
         )
         for entry in entries
-        if is_image(entry.filename)
+        if is_image(slashed(entry.filename))
     )
     return Contents(members, left_out_of(entry.filename for entry in entries if not entry.is_dir()))
 
@@ -177,11 +177,11 @@ def list_tar(path: Path) -> Contents:
         for place in archive:
             _refuse_climbing(str(path), place.name)
             if not place.isreg() or place.sparse:
-                if is_image(place.name) and not place.isdir():
+                if is_image(slashed(place.name)) and not place.isdir():
                     no_files.append(place.name)
                 continue
             names.append(place.name)
-            if is_image(place.name):
+            if is_image(slashed(place.name)):
                 members.append(Member(place.name, place.offset_data, place.offset_data + place.size, []))
         file = archive.fileobj
         assert file is not None, "open"

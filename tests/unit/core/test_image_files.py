@@ -61,6 +61,11 @@ def test_a_backslash_in_a_folder_is_a_letter(tmp_path: Path) -> None:
     assert image_files.find(laid(tmp_path, names)).images == sorted(names)
 
 
+def test_a_backslash_in_an_archive_stands_between_folders() -> None:
+    for name, taken in (("a\\b.png", True), ("__MACOSX\\b.png", False), ("a\\.b.png", False)):
+        assert image_files.is_image(image_files.slashed(name)) == taken
+
+
 def test_by_name_alone() -> None:
     assert [name for name in READ if not image_files.is_image(name)] == []
     assert [name for name in [*PASSED_OVER, *FOREIGN, "notes.txt", "png"] if image_files.is_image(name)] == []
