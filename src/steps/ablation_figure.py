@@ -23,7 +23,7 @@ from styledistill.report.tables.ablation import ablation_table, document
 def main(results: Path, variants: dict[str, Teacher], order: str, settings: Metrics, seed: int) -> None:
     """Write tables/ablation.{csv,md,tex} and figures/ablation.{png,pdf} from what lies in ablation/."""
     path, scores = results / "tables" / "ablation.csv", [results / "ablation" / f"{n}.csv" for n in order.split(",")]
-    with user_errors(), run_record(path.with_suffix(".run.json"), "ablation", {"variants": order}, seed):
+    with user_errors(), run_record(path.with_suffix(".run.json"), "ablation_figure", {"variants": order}, seed):
         table = ablation_table(scores, variants, settings.fid_minimum, seed)
         document(table, settings.fid_minimum).write(path)
         deviation = pd.read_csv(results / "ablation" / "deviation.csv")

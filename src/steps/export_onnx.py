@@ -22,7 +22,7 @@ from styledistill.student.onnx_export import OPSET, export
 )
 def main(student: Path, graphs: Path, out: Path) -> None:
     """Write a student as ONNX in float32, float16 and with int8 weights, each compared with torch (export.json)."""
-    with user_errors(), run_record(out / "export.run.json", "export", {"opset": OPSET}) as facts:
+    with user_errors(), run_record(out / "export.run.json", "export_onnx", {"opset": OPSET}) as facts:
         use_threads()
         export(Student.from_pretrained(student), graphs, out)
         facts.update(onnx=onnx.__version__, onnxruntime=onnxruntime.__version__)

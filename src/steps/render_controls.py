@@ -30,7 +30,7 @@ def main(
     out_validation: Path,
 ) -> None:
     """Write one image per golden pair, per validation pair and per control (content, style, recolor); on the CPU."""
-    with user_errors(), run_record(out_golden / "controls.run.json", "render", {"models": CONTROLS}) as facts:
+    with user_errors(), run_record(out_golden / "controls.run.json", "render_controls", {"models": CONTROLS}) as facts:
         use_threads()
         cpu = torch.device("cpu")
         golden = golden_pairs(images, golden_contents, golden_styles)

@@ -35,7 +35,7 @@ def main(
     What a source only listed is opened now; a bad image is replaced by a spare one of the block's own window.
     """
     facts_of = blocks.model_dump(mode="json")
-    with user_errors(), run_record(out.with_suffix(".run.json"), "fetch", facts_of, seed):
+    with user_errors(), run_record(out.with_suffix(".run.json"), "select_block", facts_of, seed):
         entries = tables.read_indexes(indexes)
         orders = {source: windows.order(list(rows), seed) for source, rows in entries.items()}
         shares = windows.shares(sources)

@@ -28,7 +28,7 @@ def main(
 ) -> None:
     """Choose the golden images from INDEXES."""
     facts_of = golden.model_dump(mode="json")
-    with user_errors(), run_record(out.with_suffix(".run.json"), "golden", facts_of, seed):
+    with user_errors(), run_record(out.with_suffix(".run.json"), "select_golden", facts_of, seed):
         entries = tables.read_indexes(indexes)
         orders = {source: windows.order(list(rows), seed) for source, rows in entries.items()}
         shares = windows.shares(sources)

@@ -26,7 +26,7 @@ def main(name: str, out: Path | None) -> None:
             fetch_model(name)
             checked_files(name)
             return
-        with run_record(out.with_suffix(".run.json"), "weights", {"name": name}):
+        with run_record(out.with_suffix(".run.json"), "teacher_weights", {"name": name}):
             folder = fetch_model(name)
             write_json(out, {"name": name, "commit": folder.name, "files": checked_files(name)})
 

@@ -17,7 +17,7 @@ from styledistill.student.onnx_export import OPSET, trace
 @click.option("--out", type=Folder, required=True, help="Folder for encode_style.onnx and stylize.onnx.")
 def main(student: Path, out: Path) -> None:
     """Trace the graphs that all students of one shape share; export_onnx.py fills them with weights."""
-    with user_errors(), run_record(out / "graphs.run.json", "graphs", {"opset": OPSET}):
+    with user_errors(), run_record(out / "graphs.run.json", "trace_onnx", {"opset": OPSET}):
         use_threads()
         trace(Student.from_pretrained(student), out)
 

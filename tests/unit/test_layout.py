@@ -149,6 +149,18 @@ def test_a_script_bears_the_name_of_its_rule():
     assert other == {}
 
 
+def test_logs_and_times_stand_under_the_name_of_their_rule():
+    for path in sorted((ROOT / "workflow/rules").glob("*.smk")):
+        for name, body in RULE.findall(path.read_text()):
+            assert re.findall(r"\{(?:LOGS|TIMES)\}/(\w+)", body) == [name, name], name
+
+
+def test_a_script_records_its_own_name():
+    for path in sorted((SRC / "steps").glob("*.py")):
+        recorded = re.findall(r'run_record\(.*?, "(\w+)", ', path.read_text())
+        assert recorded in ([], [path.stem]), path
+
+
 def test_the_image_of_the_architecture_shows_rules():
     page = (ROOT / "docs/architecture.md").read_text("utf-8")
     arrows = [line for line in page.split("```mermaid")[1].split("```")[0].splitlines() if "-->" in line]

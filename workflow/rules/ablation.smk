@@ -17,9 +17,9 @@ rule render_variant:
     output:
         VARIANT_IMAGES,
     log:
-        f"{LOGS}/ablation/{{variant}}.log",
+        f"{LOGS}/render_variant/{{variant}}.log",
     benchmark:
-        f"{TIMES}/ablation/{{variant}}.tsv"
+        f"{TIMES}/render_variant/{{variant}}.tsv"
     wildcard_constraints:
         variant="|".join(VARIANTS) or "none",
     conda:
@@ -144,9 +144,9 @@ rule ablation_figure:
             for file in ABLATION
         ],
     log:
-        f"{LOGS}/ablation.log",
+        f"{LOGS}/ablation_figure.log",
     benchmark:
-        f"{TIMES}/ablation.tsv"
+        f"{TIMES}/ablation_figure.tsv"
     localrule: True
     conda:
         env("report")

@@ -8,9 +8,9 @@ rule weights_file:
     output:
         STAMP,
     log:
-        f"{LOGS}/weights/{{weight}}.log",
+        f"{LOGS}/weights_file/{{weight}}.log",
     benchmark:
-        f"{TIMES}/weights/{{weight}}.tsv"
+        f"{TIMES}/weights_file/{{weight}}.tsv"
     wildcard_constraints:
         weight=one_of(set(weight_files()) - set(BY_HAND)),
     # Compute nodes often have no network; the machine that Snakemake runs on most likely has one.
@@ -52,9 +52,9 @@ if TEACHER_STAMP:
         output:
             TEACHER_STAMP,
         log:
-            f"{LOGS}/weights/teacher.log",
+            f"{LOGS}/teacher_weights.log",
         benchmark:
-            f"{TIMES}/weights/teacher.tsv"
+            f"{TIMES}/teacher_weights.tsv"
         localrule: True
         conda:
             env("data")

@@ -10,9 +10,9 @@ rule select_block:
         table=BLOCK,
         excluded=f"{RESULTS}/blocks/{{split}}/{{block}}.excluded.csv",
     log:
-        f"{LOGS}/fetch/{{split}}/{{block}}.log",
+        f"{LOGS}/select_block/{{split}}/{{block}}.log",
     benchmark:
-        f"{TIMES}/fetch/{{split}}/{{block}}.tsv"
+        f"{TIMES}/select_block/{{split}}/{{block}}.tsv"
     localrule: True
     conda:
         env("data")
@@ -110,9 +110,9 @@ rule select_golden:
         table=GOLDEN_TABLE,
         excluded=f"{RESULTS}/blocks/golden.excluded.csv",
     log:
-        f"{LOGS}/golden_table.log",
+        f"{LOGS}/select_golden.log",
     benchmark:
-        f"{TIMES}/golden_table.tsv"
+        f"{TIMES}/select_golden.tsv"
     localrule: True
     conda:
         env("data")
@@ -143,9 +143,9 @@ rule crop_golden:
     output:
         GOLDEN_CROPS,
     log:
-        f"{LOGS}/golden_crop.log",
+        f"{LOGS}/crop_golden.log",
     benchmark:
-        f"{TIMES}/golden_crop.tsv"
+        f"{TIMES}/crop_golden.tsv"
     conda:
         env("data")
     container:
@@ -212,9 +212,9 @@ rule duplicates_golden:
     output:
         GOLDEN_ALONE,
     log:
-        f"{LOGS}/golden_duplicates.log",
+        f"{LOGS}/duplicates_golden.log",
     benchmark:
-        f"{TIMES}/golden_duplicates.tsv"
+        f"{TIMES}/duplicates_golden.tsv"
     priority: 10
     localrule: True
     conda:

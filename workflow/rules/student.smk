@@ -151,9 +151,9 @@ rule trace_onnx:
     output:
         [f"{RESULTS}/graphs/{graph}.onnx" for graph in GRAPHS],
     log:
-        f"{LOGS}/graphs.log",
+        f"{LOGS}/trace_onnx.log",
     benchmark:
-        f"{TIMES}/graphs.tsv"
+        f"{TIMES}/trace_onnx.tsv"
     conda:
         env("model")
     container:
@@ -188,9 +188,9 @@ rule export_onnx:
         ],
         facts=f"{RESULTS}/students/{{loss}}/onnx/export.json",
     log:
-        f"{LOGS}/export/{{loss}}.log",
+        f"{LOGS}/export_onnx/{{loss}}.log",
     benchmark:
-        f"{TIMES}/export/{{loss}}.tsv"
+        f"{TIMES}/export_onnx/{{loss}}.tsv"
     conda:
         env("model")
     container:

@@ -43,7 +43,7 @@ def fetch(name: str, folder: Path, stamps: Path | None) -> None:
     if stamps is None:
         _fetched(wanted, path, expected)
         return
-    with run_record(stamps / f"{name}.run.json", "weights", {"name": name, "address": wanted.address}):
+    with run_record(stamps / f"{name}.run.json", "weights_file", {"name": name, "address": wanted.address}):
         digest = _fetched(wanted, path, expected)
         facts = {"name": name, "file": wanted.file, "purpose": wanted.purpose, "url": wanted.url}
         write_json(stamps / f"{name}.json", facts | {"sha256": digest, "bytes": path.stat().st_size})

@@ -126,31 +126,35 @@ def _versions() -> dict[str, str]:
     return found
 
 
-# The order in which people think of the stages; others follow in the order of their start.
+# The order in which people think of the rules whose jobs left records; others follow in the order of their start.
 ORDER = (
-    "weights",
+    "weights_file",
+    "teacher_weights",
     "index",
     "download",
-    "fetch",
+    "select_block",
+    "select_golden",
+    "splits",
     "crop",
-    "golden",
     "duplicates",
     "teach",
     "pack",
     "manifest",
     "card",
     "pretrain",
+    "convert",
     "distill",
-    "graphs",
-    "export",
+    "trace_onnx",
+    "export_onnx",
     "render",
+    "render_controls",
     "score",
     "benchmark",
     "deviation",
     "score_variants",
     "table",
     "compare",
-    "ablation",
+    "ablation_figure",
     "figures",
     "report",
 )
