@@ -1,11 +1,12 @@
 """Score the golden folder of the teacher's variants."""
 
+from itertools import chain
 from pathlib import Path
 
 from styledistill.cli import Folder
 
 import click
-from scoring import scoring, scoring_options
+from scoring import naming_all_bad, scoring, scoring_options
 
 from styledistill.config import Metrics, Networks
 from styledistill.metrics import score
@@ -32,11 +33,16 @@ def main(
         folder / "score.run.json", "score_variants", {"variants": variants}, settings, networks, device
     ) as instruments:
         pairs = golden_pairs(images, golden_contents, golden_styles)
-        styles = score.style_activations(pairs, instruments, settings.batch)
-        for variant in variants:
-            found = score.score_set(pairs, folder / variant, folder / variants[0], styles, instruments, settings.batch)
-            table = folder / f"{variant}.csv"
-            score.write_scores(variant, {"golden": found}, instruments, table, table.with_suffix(".json"))
+        taken = sorted({file for pair in pairs for file in (pair.content_file, pair.style_file)})
+        drawn = (folder / variant / f"{pair.name}.png" for variant in variants for pair in pairs)
+        with naming_all_bad(folder.parent, chain(taken, drawn)):
+            styles = score.style_activations(pairs, instruments, settings.batch)
+            for variant in variants:
+                found = score.score_set(
+                    pairs, folder / variant, folder / variants[0], styles, instruments, settings.batch
+                )
+                table = folder / f"{variant}.csv"
+                score.write_scores(variant, {"golden": found}, instruments, table, table.with_suffix(".json"))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from styledistill.cli import SEED, Readable, Settings, Writable, user_errors
 import click
 
 from styledistill.config import Metrics
-from styledistill.core.files import write_text
+from styledistill.core.files import write_together
 from styledistill.core.provenance import run_record
 from styledistill.report.tables.formats import csv, latex, markdown
 from styledistill.report.tables.metrics import document, gather
@@ -27,9 +27,8 @@ def main(
     with user_errors(), run_record(csv_file.with_suffix(".run.json"), "table", settings.model_dump(), seed):
         table = gather(scores, settings.fid_minimum, seed)
         shown = document(table, settings.fid_minimum)
-        write_text(csv_file, csv(table))
-        write_text(markdown_file, markdown(shown))
-        write_text(latex_file, latex(shown))
+        texts = {csv_file: csv(table), markdown_file: markdown(shown), latex_file: latex(shown)}
+        write_together({path: text.encode() for path, text in texts.items()})
 
 
 if __name__ == "__main__":

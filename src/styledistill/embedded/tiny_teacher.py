@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
@@ -21,7 +22,7 @@ from torch.nn import functional as F
 
 from ..core.averages import follow, start_average, use_average
 from ..core.errors import UserError
-from ..core.files import atomic_path
+from ..core.files import atomic_path, write_together
 from ..core.progress import Meter
 from ..core.tensors import finite, finite_weights
 
@@ -252,7 +253,14 @@ def save_half(module: nn.Module, folder: Path) -> None:
     half = type(module).from_config(config).half()
     half.load_state_dict(module.state_dict())
     finite_weights(half.state_dict(), str(folder))
-    half.save_pretrained(folder, safe_serialization=True)
+    save_part(half, folder)
+
+
+def save_part(part: AutoencoderKL | UNet2DConditionModel | DDIMScheduler, folder: Path) -> None:
+    """Write one part of a diffusers pipeline; its files are put in place when all of them are whole."""
+    with TemporaryDirectory() as made:
+        part.save_pretrained(made)
+        write_together({folder / file.name: file.read_bytes() for file in sorted(Path(made).iterdir())})
 
 
 def save_null_text(embedding: Tensor, path: Path) -> None:

@@ -68,7 +68,7 @@ def autoencoder(work: Path, start: Path | None, seed: int) -> None:
     trainer.use_average()
     tiny_teacher.standardize_latents(vae, pool[:800])
     print(f"standardized: {held_out_psnr(vae, work):.2f} dB on held-out images")
-    vae.save_pretrained(work / "vae")
+    tiny_teacher.save_part(vae, work / "vae")
 
 
 @main.command()
@@ -116,7 +116,7 @@ def export(work: Path, out: Path) -> None:
     trainer.use_average()
     tiny_teacher.save_half(vae, out / "vae")
     tiny_teacher.save_half(network, out / "unet")
-    tiny_teacher.build_scheduler().save_pretrained(out / "scheduler")
+    tiny_teacher.save_part(tiny_teacher.build_scheduler(), out / "scheduler")
     tiny_teacher.save_null_text(null_text, out / "null_text.safetensors")
     write_json(out / "recipe.json", recipe(work, out, trainer.step, held_out_psnr(vae, work)))
     write_text(out / "loss.csv", loss_curve(trainer.losses))

@@ -29,7 +29,7 @@ from onnx.numpy_helper import from_array
 from torch import Tensor, nn
 
 from ..core.errors import UserError
-from ..core.files import write_bytes, write_json, write_together
+from ..core.files import write_json, write_together
 from ..core.tensors import from_uint8
 from ..perceptual import denormalize, normalize
 from ..procedural.draw import draw
@@ -103,8 +103,8 @@ def _memory_of_each(count: int, *kept: int) -> Tensor:
 
 def trace(student: Student, folder: Path) -> None:
     """Write `encode_style.onnx` and `stylize.onnx` without weights into `folder`, for all students of this shape."""
-    for name, graph in _traced(student.network).items():
-        write_bytes(folder / f"{name}.onnx", _bytes(graph))
+    graphs = _traced(student.network)
+    write_together({folder / f"{name}.onnx": _bytes(graph) for name, graph in graphs.items()})
 
 
 def export(student: Student, traced: Path, folder: Path) -> dict[str, Any]:

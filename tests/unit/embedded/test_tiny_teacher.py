@@ -54,6 +54,28 @@ def _train(state: Path, stop: int | None = None) -> torch.Tensor:
     return layer.weight.detach()
 
 
+def test_a_part_of_the_teacher_is_the_old_or_the_new_however_its_writer_ends(tmp_path, monkeypatch):
+    old, new = tiny_teacher.build_vae(), tiny_teacher.build_vae()
+    torch.nn.init.ones_(new.quant_conv.bias)
+    tiny_teacher.save_half(old, tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    save = tiny_teacher.AutoencoderKL.save_pretrained
+
+    def killed(vae, folder, **options):
+        save(vae, folder, **options)
+        for path in Path(folder).iterdir():
+            path.write_bytes(path.read_bytes()[:100])
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(tiny_teacher.AutoencoderKL, "save_pretrained", killed)
+        tiny_teacher.save_half(new, tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    tiny_teacher.save_half(new, tmp_path)
+    after = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert after.keys() == before.keys() == {"config.json", "diffusion_pytorch_model.safetensors"} and after != before
+
+
 def test_a_training_that_was_cut_off_ends_with_the_same_weights(tmp_path):
     whole = _train(tmp_path / "whole.pt")
     _train(tmp_path / "cut.pt", stop=1)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import score_variants
 import scoring
 from click.testing import CliRunner
 
 import score
+from styledistill import config
 from styledistill.core.errors import UserError
 from styledistill.core.images import save_png
 from styledistill.core.tensors import load_images
@@ -110,6 +112,24 @@ def test_a_step_names_every_bad_image_of_a_run(tmp_path, capsys):
             load_images(files)
     said = capsys.readouterr().err
     assert "1.png" in said and "3.png" in said and "0.png" not in said
+
+
+def test_the_ablation_names_every_bad_image_of_its_variants(tmp_path):
+    images, folder = tmp_path / "images", tmp_path / "ablation"
+    for role in "cs":
+        save_png(image(role == "c"), images / f"golden/{role}0.png")
+    for number, variant in enumerate(("default", "flat", "bare")):
+        save_png(image(number), folder / variant / "c0_s0.png")
+    words = ["default", "flat", "bare", f"--folder={folder}", f"--images={images}", "--device=cpu", "--settings={}"]
+    networks = config.Networks(**dict.fromkeys(config.Networks.model_fields.keys() - {"seed", "features"}, "seeded"))
+    words += ["--golden-contents=1", "--golden-styles=1", f"--networks={networks.model_dump_json()}"]
+    done = CliRunner().invoke(score_variants.main, words)
+    assert done.exit_code == 0, done.output
+    for variant in ("flat", "bare"):
+        (folder / variant / "c0_s0.png").write_bytes(b"no image")
+    done = CliRunner().invoke(score_variants.main, words)
+    assert done.exit_code == 1 and "error: 2 of the images to score cannot be read" in done.output, done.output
+    assert all(f"{variant}/c0_s0.png: cannot be read" in done.output for variant in ("flat", "bare"))
 
 
 def test_a_name_that_fits_no_pair_is_told(folders):

@@ -19,7 +19,7 @@ from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from ...core.errors import UserError
-from ...core.files import write_bytes
+from ...core.files import write_together
 from ...core.images import open_rgb
 from .distances import DISTANCES
 
@@ -258,8 +258,10 @@ def _thumbnails(axes, files: Sequence[Path], side: float) -> None:
 
 def save_chart(figure: Figure, path: Path) -> None:
     """Write `path`.png (300 dpi) and `path`.pdf (vector)."""
+    drawn = {}
     with matplotlib.rc_context(STYLE):
         for suffix, metadata in ((".png", {"Software": None}), (".pdf", {"CreationDate": None})):
             buffer = io.BytesIO()
             figure.savefig(buffer, format=suffix[1:], dpi=DPI, metadata=metadata)
-            write_bytes(path.with_suffix(suffix), buffer.getvalue())
+            drawn[path.with_suffix(suffix)] = buffer.getvalue()
+    write_together(drawn)

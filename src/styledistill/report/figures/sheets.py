@@ -20,7 +20,7 @@ from matplotlib.path import Path as Outline
 from matplotlib.textpath import TextPath
 from PIL import Image, ImageDraw, ImageFont
 
-from ...core.files import write_bytes
+from ...core.files import write_together
 from ...core.images import open_rgb
 from ...splits import names as called
 from .charts import DPI, INK
@@ -244,8 +244,7 @@ def save_sheet(sheet: Sheet, path: Path) -> None:
         draw.text((label.x, label.y), label.text, fill=INK, font=_font(label.size), anchor="ms")
     buffer = io.BytesIO()
     labeled.save(buffer, format="PNG", dpi=(DPI, DPI))
-    write_bytes(path.with_suffix(".png"), buffer.getvalue())
-    write_bytes(path.with_suffix(".pdf"), sheet_pdf(sheet))
+    write_together({path.with_suffix(".png"): buffer.getvalue(), path.with_suffix(".pdf"): sheet_pdf(sheet)})
 
 
 def sheet_pdf(sheet: Sheet) -> bytes:

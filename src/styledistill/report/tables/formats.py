@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ...core.files import write_text
+from ...core.files import write_together
 from .model import Cell, Column, Table
 
 ARROWS = {"min": "↓", "max": "↑", None: ""}
@@ -23,10 +23,9 @@ class Document:
     notes: tuple[str, ...] = ()
 
     def write(self, path: Path) -> None:
-        """Write `path` as .csv, .md and .tex."""
-        write_text(path.with_suffix(".csv"), csv(self.data))
-        write_text(path.with_suffix(".md"), markdown(self))
-        write_text(path.with_suffix(".tex"), latex(self))
+        """Write `path` as .csv, .md and .tex, which are of one run whenever this ends."""
+        texts = {".csv": csv(self.data), ".md": markdown(self), ".tex": latex(self)}
+        write_together({path.with_suffix(suffix): text.encode() for suffix, text in texts.items()})
 
 
 def csv(table: pd.DataFrame) -> str:
