@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -15,7 +16,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**63)]  # what all generators take
 
 
 def _place(path: str) -> str:
-    if "\0" in path or not path.strip():
+    if "\0" in path or not (path.strip() or os.path.lexists(path)):  # a folder may be called " "
         raise ValueError("is no path")
     return at_home(path)
 

@@ -64,7 +64,8 @@ class Instruments:
 
 
 def load_instruments(metrics: Metrics, networks: Networks, device: torch.device) -> Instruments:
-    """The metric networks of the configuration. Raises UserError when weights are missing."""
+    """The metric networks of the configuration, in float32 proper. Raises UserError when weights are missing."""
+    torch.backends.cudnn.allow_tf32 = False  # its default is 10 bits of mantissa, with which a GPU measures otherwise
     seed = networks.seed
     used = (metrics.lpips, SHIFT_TOLERANT, networks.features, metrics.fid)
     sources = {name: getattr(networks, name) for name in used}

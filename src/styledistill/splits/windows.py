@@ -75,7 +75,7 @@ def golden_members(golden: Golden, orders: dict[str, list[str]], shares: Mapping
 def golden_spares(golden: Golden, orders: dict[str, list[str]], shares: Mapping[str, float]) -> dict[str, list[str]]:
     """What stands ready by source, should counted images of the golden set be bad; those named have no spares."""
     found = {}
-    for source in {*golden.contents, *golden.styles}:
+    for source in dict.fromkeys([*golden.contents, *golden.styles]):
         first, count, spare = _middle(golden, source, len(orders[source]), shares)
         found[source] = orders[source][max(0, first + count) : first + count + spare]
     return found

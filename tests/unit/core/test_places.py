@@ -76,6 +76,11 @@ def test_what_is_no_path(path: str) -> None:
         config.validate({"sources": {"a": {"kind": "folder", "path": path}}})
 
 
+def test_a_folder_whose_name_is_a_blank(elsewhere: Path) -> None:
+    (elsewhere / " ").mkdir()
+    assert config.FolderSource(kind="folder", path=" ").path == " "
+
+
 @pytest.mark.parametrize("name", ["[d]*?.tar", "{00..01}.tar", "a{b,c}.tar", "*.tar"])
 def test_what_is_there_is_no_pattern(name: str, elsewhere: Path) -> None:
     (elsewhere / name).touch()

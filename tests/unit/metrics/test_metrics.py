@@ -362,6 +362,11 @@ def instruments():
     return load_instruments(Metrics(), SEEDED, torch.device("cpu"))
 
 
+def test_a_gpu_measures_with_all_bits_of_float32(instruments):
+    """PyTorch's own default lets convolutions there round to ten bits."""
+    assert not torch.backends.cudnn.allow_tf32 and not torch.backends.cuda.matmul.allow_tf32
+
+
 @pytest.fixture(scope="module")
 def styles(run, instruments):
     return style_activations(golden_pairs(run / "images", 2, 2), instruments, 16)

@@ -76,7 +76,7 @@ def luminance(rgb: np.ndarray) -> np.ndarray:
 def palette(rng: np.random.Generator) -> np.ndarray:
     """A palette (n, 3) float32 sRGB in [0, 1], n 3 to 6, from dark to light: traditional or built from a hue scheme."""
     lab = _traditional(rng) if rng.random() < 0.7 else _harmony(rng)
-    return to_rgb(lab[np.argsort(lab[:, 0])])
+    return to_rgb(lab[np.argsort(lab[:, 0], kind="stable")])
 
 
 def _traditional(rng: np.random.Generator) -> np.ndarray:

@@ -27,7 +27,7 @@ def _gamma_curve(axes, table: pd.DataFrame) -> None:
     alike = (table[["temperature", "adain", "injection"]] == default[["temperature", "adain", "injection"]]).all(axis=1)
     constant = table["gamma"].map(lambda value: isinstance(value, float | int))
     curve, schedules = (table[alike & kind] for kind in (constant, ~constant))
-    curve = curve.sort_values("gamma")
+    curve = curve.sort_values("gamma", kind="stable")
     axes.plot(curve["fid"], curve["lpips"], "o-", color=COLORS[0], markersize=4, linewidth=1.2)
     axes.plot(schedules["fid"], schedules["lpips"], "D", color=COLORS[2], markersize=4)
     # Beside the curve: below it where it rises, above it where it falls.

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from PIL import Image
 
 from ...core.errors import UserError
 from ...core.files import write_together
@@ -247,7 +248,7 @@ def _thumbnails(axes, files: Sequence[Path], side: float) -> None:
     """Images below the axis, one per tick, `side` points wide."""
     for place, file in enumerate(files):
         image = open_rgb(file)
-        image.thumbnail((128, 128))
+        image.thumbnail((128, 128), Image.Resampling.BICUBIC)
         image = OffsetImage(np.asarray(image), zoom=side / image.width)
         below = AnnotationBbox(
             image, (place, 0), xycoords=("data", "axes fraction"), xybox=(0, -3), boxcoords="offset points",

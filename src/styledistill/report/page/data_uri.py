@@ -10,6 +10,7 @@ from pathlib import Path
 
 import matplotlib
 from matplotlib.figure import Figure
+from PIL import Image
 
 from ...core.images import open_rgb
 from ..figures.charts import INK
@@ -54,7 +55,7 @@ def webp(path: Path, quality: int = 90, side: int | None = 256) -> str:
     """An image as a WebP data URI, made smaller where it is larger than `side` pixels."""
     image = open_rgb(path)
     if side:
-        image.thumbnail((side, side))
+        image.thumbnail((side, side), Image.Resampling.BICUBIC)
     buffer = io.BytesIO()
     image.save(buffer, format="WEBP", quality=quality, method=4)
     return _data_uri("webp", buffer.getvalue())
