@@ -25,7 +25,7 @@ def load(
     device: `auto` (a GPU if there is one, else the CPU), `cpu`, `cuda` or `cuda:1`. mixing: whether several styles or a
     strength below 1 will be asked for. pixels: of the largest content.
     """
-    folder, origin = student_folder(model, revision)  # asked once: of a hub id that takes requests
+    folder, origin = student_folder(model, revision, graphs=True)  # asked once: of a hub id that takes requests
     student = _in_engine(folder, device, mixing, pixels)
     student.facts |= origin
     return student

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,14 @@ FACTS = "styledistill"  # what the configuration says, among the metadata of the
 GRAPHS = ("encode_style", "stylize")  # of a student in ONNX, files `<name>.onnx`
 
 
-def student_folder(path: Path | str, revision: str) -> tuple[Path, dict[str, str]]:
-    """The folder of a student of this disk or the hub, and what is to be remembered of a hub id. Raises UserError."""
+def student_folder(path: Path | str, revision: str, graphs: bool = False) -> tuple[Path, dict[str, str]]:
+    """The folder of a student of this disk or the hub, and what is to be remembered of a hub id. Raises UserError.
+
+    graphs: whether those of a hub id are brought too, where it has some and needs them.
+    """
     folder = found(path)
     if not folder.is_dir():
-        folder = _from_hub(str(path), revision)
+        folder = _from_hub(str(path), revision, graphs)
         return folder, {"origin": f"{path}@{folder.name}"}
     missing = [name for name in (WEIGHTS_FILE, CONFIG_FILE) if not (folder / name).is_file()]
     if missing and graphs_folder(folder) is None:
@@ -55,18 +59,22 @@ def is_micro(folder: Path) -> bool:
         return False
 
 
-def _from_hub(name: str, revision: str) -> Path:
+def _from_hub(name: str, revision: str, graphs: bool) -> Path:
     """Folder of a hub repository's student in the local cache, named by its commit; downloaded if it is not there."""
     advice = f"{name}: no such folder, and no student of that id on the hub"
     # A name beside what is here is a slip, not an id; without a network the hub would be asked for a minute.
     if not hub_id(name):
         raise UserError(f"{name}: no such folder. Give a folder with {WEIGHTS_FILE} and {CONFIG_FILE}.")
     from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
         commit = Path(hf_hub_download(name, WEIGHTS_FILE, revision=revision)).parent.name
         path = hf_hub_download(name, CONFIG_FILE, revision=commit)  # of the same commit, whatever is pushed meanwhile
+        if graphs and not is_micro(Path(path).parent):
+            with suppress(EntryNotFoundError):  # nobody exported any; offline, none has been brought
+                for graph in GRAPHS:
+                    hf_hub_download(name, f"onnx/{graph}.onnx", revision=commit)
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise UserError(f"{advice} ({type(error).__name__}). Give a folder with {WEIGHTS_FILE}.") from error
     return Path(path).parent

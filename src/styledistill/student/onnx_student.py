@@ -42,7 +42,7 @@ class OnnxStudent(Stylizing):
     @classmethod
     def from_pretrained(cls, path: Path | str, revision: str = "main") -> OnnxStudent:
         """The student of a folder or of a hub id: one with graphs, or a micro student. Raises UserError."""
-        folder, origin = student_folder(path, revision)
+        folder, origin = student_folder(path, revision, graphs=True)
         if is_micro(folder):
             return cls._micro(folder, origin)
         if (graphs := graphs_folder(folder)) is None:
