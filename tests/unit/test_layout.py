@@ -30,6 +30,7 @@ FLOORS = (
     "student",
     "metrics",
     "report",
+    "publish",
     "run",
     "cli",
     "embedded",
@@ -39,7 +40,7 @@ FLOORS = (
 INNER_FLOORS = {"report": ("tables", "figures", "page"), "procedural": ("scenes", "faces", "styles", "draw")}
 # Of no chapter: where the project is, what rules share and jobs are given, a run's start and end, and a study.
 ACROSS = {"project", "common", "machine", "lifecycle", "ablation"}
-FOR_PEOPLE = {"stylize", "augment", "score", "verify", "explain", "resume", "download", "weights"}
+FOR_PEOPLE = {"stylize", "augment", "score", "verify", "explain", "resume", "download", "weights", "publish"}
 RULE = re.compile(r"^ *rule (\w+):\n(.*?)(?=^ *(?:use )?rule |\Z)", re.M | re.S)
 
 

@@ -21,10 +21,12 @@ from PIL import Image
 
 from styledistill import config
 from styledistill.core.errors import BadImage, UserError
+from styledistill.core.files import sha256_file
 from styledistill.core.image_files import LeftOut, find, told
 from styledistill.core.images import MAX_PIXELS, open_rgb
 from styledistill.downloads.http_ranges import LocalPieces
 from styledistill.perceptual import vgg19_features
+from styledistill.publish.bundle import bundle_of
 from styledistill.report.page import page
 from styledistill.sources import archive_formats
 from styledistill.student import Student
@@ -145,6 +147,18 @@ def numbers(folder: Path) -> None:
         config.validate({"distill": {"learning_rate": float("nan")}})
 
 
+def manifests(folder: Path) -> None:
+    (folder / "secret").write_text("mine")
+    (folder / "shards").mkdir()
+    (folder / "shards" / "README.md").write_text("# Pairs\n")
+    for name in ("../secret", str(folder / "secret"), "train/../../secret"):
+        for split in ("train", "val"):
+            listed = {"file": name, "sha256": sha256_file(folder / "secret"), "pairs": []}
+            (folder / "shards" / f"{split}.json").write_text(json.dumps({"shards": [listed]}), "utf-8")
+        with pytest.raises(UserError, match="lies outside its folder"):
+            bundle_of(folder / "shards", "owner/name")
+
+
 def configurations(folder: Path) -> None:
     for name in ("student.safetensors", "config.json"):
         shutil.copy(ROOT / "weights" / "micro" / name, folder / name)
@@ -173,6 +187,7 @@ ROWS = {
     "YAML with tags": tags,
     "a pickled checkpoint": pickles,
     "weights or settings that are not finite": numbers,
+    "a manifest of shards": manifests,
     "a student's `config.json`": configurations,
     "HTML and scripts": None,
     "line breaks": unprintable,

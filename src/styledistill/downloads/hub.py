@@ -65,7 +65,7 @@ def _facts(kind: str, repo: str, revision: str) -> Any:
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
     try:
-        return HfApi(endpoint=_endpoint()).repo_info(repo, repo_type=kind, revision=revision, files_metadata=True)
+        return HfApi(endpoint=endpoint()).repo_info(repo, repo_type=kind, revision=revision, files_metadata=True)
     except OfflineModeIsEnabled as error:
         advice = "Run `snakemake fetch` where there is a network."
         raise UserError(f"{repo}: not here, and HF_HUB_OFFLINE forbids to ask the hub. {advice}") from error
@@ -89,18 +89,19 @@ def url(place: str) -> str:
 
     found = _ADDRESS.fullmatch(place)
     assert found, place
-    return conceal(hf_hub_url(found[1], found[3], repo_type="dataset", revision=found[2], endpoint=_endpoint()))
+    return conceal(hf_hub_url(found[1], found[3], repo_type="dataset", revision=found[2], endpoint=endpoint()))
 
 
 def model_url(repo: str, commit: str, name: str) -> str:
     """Where the endpoint that is set has a file of a model."""
     from huggingface_hub import hf_hub_url
 
-    return conceal(hf_hub_url(repo, name, revision=commit, endpoint=_endpoint()))
+    return conceal(hf_hub_url(repo, name, revision=commit, endpoint=endpoint()))
 
 
-def _endpoint() -> str | None:
-    return os.environ.get("HF_ENDPOINT")  # the hub's client reads it once, when it is imported
+def endpoint() -> str | None:
+    """The hub's address, where another one than its own is set; its client reads that once, when it is imported."""
+    return os.environ.get("HF_ENDPOINT")
 
 
 def headers() -> dict[str, str]:
