@@ -121,7 +121,10 @@ def _in_one_line(repo: str, token: str) -> Iterator[None]:
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
     def told(error: BaseException) -> str:
-        return redacted(_first(error)).replace(token, "***")[:200]
+        said = _first(error)
+        if isinstance(error, HfHubHTTPError):
+            said = f"HTTP {error.response.status_code}: {' '.join((error.server_message or said).split())}".rstrip(".")
+        return redacted(said).replace(token, "***")[:200]
 
     try:
         yield
@@ -129,8 +132,7 @@ def _in_one_line(repo: str, token: str) -> Iterator[None]:
         raise UserError(f"{repo}: HF_HUB_OFFLINE forbids to ask the hub. Unset it where there is a network.") from error
     except (HfHubHTTPError, httpx2.HTTPError, RuntimeError, ValueError, OSError) as error:
         cause = error.__cause__ if isinstance(error, RuntimeError) and error.__cause__ else error
-        answer = cause.response if isinstance(cause, HfHubHTTPError) else None
-        advice = _ADVICE.get(answer.status_code, _AGAIN) if answer is not None else _AGAIN
+        advice = _ADVICE.get(cause.response.status_code, _AGAIN) if isinstance(cause, HfHubHTTPError) else _AGAIN
         raise UserError(f"{repo}: {told(cause)}. {advice}") from None  # the chain below holds what was sent
 
 
