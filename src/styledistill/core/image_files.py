@@ -35,6 +35,9 @@ _FOREIGN = {
 }  # fmt: skip
 
 
+MAX_BYTES = 1 << 28  # a member of an archive that unpacks to more is no image
+
+
 class LeftOut(NamedTuple):
     """A file or folder that is not taken, or the first of several alike, and why."""
 
@@ -72,6 +75,14 @@ def is_image(name: str) -> bool:
 def slashed(name: str) -> str:
     """A name in an archive with `/` between its parts; Windows may write others. In a folder `\\` is a letter."""
     return name.replace("\\", "/")
+
+
+def climbs_out(name: str) -> bool:
+    """Whether a name in an archive leads out of the folder in which it would be unpacked."""
+    if ".." not in name and name[:1] not in ("/", "\\") and name[1:2] != ":":
+        return False  # nearly all of them, and there may be 80,000
+    parts = re.split(r"[/\\]", name)
+    return ".." in parts or parts[0] == "" or bool(re.fullmatch(r"[A-Za-z]:", parts[0]))
 
 
 def hidden(name: str) -> bool:

@@ -61,12 +61,12 @@ def upright_size(path: Path | str) -> tuple[int, int] | None:
         return None
 
 
-def open_with_alpha(path: Path | str) -> tuple[Image.Image, Image.Image | None]:
+def open_with_alpha(source: Path | str | bytes, name: str = "") -> tuple[Image.Image, Image.Image | None]:
     """As `open_rgb`, with transparency beside it: 8-bit RGB, and opacity (mode L) or None where all is opaque.
 
     Colors are not laid on white, but for places that are wholly transparent: nothing says what color these have.
     """
-    return _read(path, _to_rgb_and_alpha)
+    return _read(source, _to_rgb_and_alpha, name)
 
 
 def open_rgb(source: Path | str | bytes, name: str = "") -> Image.Image:

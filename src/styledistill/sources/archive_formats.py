@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import lzma
-import re
 import struct
 import tarfile
 import zipfile
@@ -21,10 +20,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..core.errors import BadImage, UserError
-from ..core.image_files import LeftOut, is_image, left_out_of, slashed
+from ..core.image_files import MAX_BYTES, LeftOut, climbs_out, is_image, left_out_of, slashed
 from ..downloads.http_ranges import Pieces
 
-MAX_BYTES = 1 << 28  # a member that unpacks to more is no image
 _PIECE = 1 << 20
 _AT_ONCE = 8  # requests to one server
 _PAGE_HEAD = 32  # bytes that hold the first fields of a parquet page's header
@@ -56,10 +54,7 @@ class Contents(NamedTuple):
 
 
 def _refuse_climbing(archive: str, name: str) -> None:
-    if ".." not in name and name[:1] not in ("/", "\\") and name[1:2] != ":":
-        return  # nearly all of them, and there may be 80,000
-    parts = re.split(r"[/\\]", name)
-    if ".." in parts or parts[0] == "" or re.fullmatch(r"[A-Za-z]:", parts[0]):
+    if climbs_out(name):
         raise UserError(f"{archive}: refused, because it holds a path that climbs out of its folder ({name!r}).")
 
 

@@ -31,11 +31,16 @@ def load(
     return student
 
 
+def gpu_here() -> bool:
+    """Whether this machine has a GPU that torch may know, by its files; torch takes a second to ask."""
+    return any(Path(place).exists() for place in _GPUS)
+
+
 def _in_engine(folder: Path, device: str, mixing: bool, pixels: int) -> Stylizing:
     if device in ("auto", "cpu") and find_spec("onnxruntime"):
         micro = is_micro(folder)
         able = micro or (graphs_folder(folder) and not mixing and pixels <= _ATTENDED_PIXELS)
-        gpu = device == "auto" and any(Path(place).exists() for place in _GPUS)
+        gpu = device == "auto" and gpu_here()
         if (able and not gpu) or not find_spec("torch"):
             from .onnx_student import OnnxStudent
 

@@ -17,6 +17,7 @@ from ..core.errors import BadImage, UserError
 from ..core.files import write_bytes
 from ..core.images import MAX_PIXELS, encode_png, open_rgb, open_with_alpha
 from ..core.progress import Meter, announce
+from ..shards.samples import Packed
 from .controls import Stylizing
 from .stylize_jobs import FORMATS, Job, Options, scaled
 
@@ -34,49 +35,76 @@ def stylize_files(student: Stylizing, jobs: Sequence[Job], options: Options | No
     An image that cannot be used is named and its jobs are left out; if there is one job only, that is raised as
     UserError.
     """
-    options = options or Options()
-    styles = _Styles(student, options)
-    meter = Meter(unit="image", total=len(jobs))
+    return FileStylist(student, options).draw(jobs, meter=Meter(unit="image", total=len(jobs)), alone=len(jobs) == 1)
 
-    def attempt(path: Path, work: Callable[[], T]) -> T | None:
-        try:
-            return _fitting(path, work)
-        except UserError as error:
-            if len(jobs) == 1:
-                raise
-            announce(f"left out: {error}")
-            return None
 
-    mask = _fitting(options.mask, lambda: _mask(options.mask, options.size)) if options.mask else None
-    outside = _fitting(options.outside, lambda: styles.encoded(options.outside)) if options.outside else None
+class FileStylist:
+    """A student and what holds for all its jobs; styles stay encoded from one call of `draw` to the next."""
 
-    def draw(job: Job, content: np.ndarray, alpha: np.ndarray | None, memories: list[Any]) -> bool:
-        made = student.stylize(
+    def __init__(self, student: Stylizing, options: Options | None = None) -> None:
+        """Raises UserError for a mask, or a style outside of it, that cannot be used."""
+        self._student, self._options = student, options or Options()
+        self._styles = _Styles(student, self._options)
+        mask, outside = self._options.mask, self._options.outside
+        self._mask = _fitting(mask, lambda: _mask(mask, self._options.size)) if mask else None
+        self._outside = _fitting(outside, lambda: self._styles.encoded(outside)) if outside else None
+
+    def draw(
+        self,
+        jobs: Sequence[Job],
+        keep: Callable[[Job, bytes], None] | None = None,
+        meter: Meter | None = None,
+        alone: bool = False,
+    ) -> int:
+        """Hand each job's encoded image to `keep` (None writes the file `out`), in order; how many could be made.
+
+        alone: raise what makes a job impossible, as UserError, and do not only name it.
+        """
+        keep, made = keep or (lambda job, data: write_bytes(job.out, data)), 0
+
+        def attempt(place: Path | Packed, work: Callable[[], T]) -> T | None:
+            try:
+                return _fitting(place, work)
+            except UserError as error:
+                if alone:
+                    raise
+                announce(f"left out: {error}")
+                return None
+
+        def finish(job: Job, content: np.ndarray, alpha: np.ndarray | None, memories: list[Any]) -> bool:
+            keep(job, _encoded(self._drawn(content, memories), alpha, job.out))
+            return True
+
+        for place, jobs_of_content in groupby(jobs, key=lambda job: job.content):
+            read = attempt(place, lambda place=place: _read(place, self._options.size))
+            if read is None:
+                continue
+            for job in jobs_of_content:
+                if attempt(job.out, lambda job=job: _check_name(job.out)) is None:
+                    continue
+                memories = [self._styles.of(style, attempt) for style in job.styles]
+                if any(memory is None for memory in memories):
+                    continue
+                if attempt(place, lambda j=job, r=read, m=memories: finish(j, *r, m)):
+                    made += 1
+                    if meter:
+                        meter.advance()
+        return made
+
+    def _drawn(self, content: np.ndarray, memories: list[Any]) -> np.ndarray:
+        """(1, 3, H, W) in [0, 1]."""
+        options = self._options
+        made = self._student.stylize(
             content,
             memories,
             options.strength,
             weights=options.weights,
             working_size=options.working_size,
             preserve_color=options.preserve_color,
-            mask=mask,
-            outside=outside,
+            mask=self._mask,
+            outside=self._outside,
         )
-        _write(student.as_array(made), alpha, job.out)
-        return True
-
-    for path, jobs_of_content in groupby(jobs, key=lambda job: job.content):
-        read = attempt(path, lambda path=path: _read(path, options.size))
-        if read is None:
-            continue
-        for job in jobs_of_content:
-            if attempt(job.out, lambda job=job: _check_name(job.out)) is None:
-                continue
-            memories = [styles.of(style, attempt) for style in job.styles]
-            if any(memory is None for memory in memories):
-                continue
-            if attempt(path, lambda j=job, r=read, m=memories: draw(j, *r, m)):
-                meter.advance()
-    return meter.done
+        return self._student.as_array(made)
 
 
 class _Styles:
@@ -107,11 +135,19 @@ class _Styles:
 # --- one image ----------------------------------------------------------------------------------------------------
 
 
-def _read(path: Path, size: int | None) -> tuple[np.ndarray, np.ndarray | None]:
+def _read(place: Path | Packed, size: int | None) -> tuple[np.ndarray, np.ndarray | None]:
     """A content as (1, 3, H, W), and its opacity (1, 1, H, W) or None, in [0, 1]. Raises BadImage."""
-    image, alpha = open_with_alpha(path)
-    opacity = None if alpha is None else planes(np.asarray(_scaled(path, alpha, size))[:, :, None])
-    return planes(np.asarray(_scaled(path, image, size))), opacity
+    image, alpha = open_with_alpha(place) if isinstance(place, Path) else _unpacked(place)
+    opacity = None if alpha is None else planes(np.asarray(_scaled(place, alpha, size))[:, :, None])
+    return planes(np.asarray(_scaled(place, image, size))), opacity
+
+
+def _unpacked(member: Packed) -> tuple[Image.Image, Image.Image | None]:
+    """As `open_with_alpha`, of a member of a tar."""
+    try:
+        return open_with_alpha(member.read(), str(member))
+    except BadImage as error:
+        raise BadImage(f"{member}: {error}") from error
 
 
 def _mask(path: Path, size: int | None) -> np.ndarray:
@@ -119,7 +155,7 @@ def _mask(path: Path, size: int | None) -> np.ndarray:
     return planes(np.asarray(_scaled(path, open_rgb(path).convert("L"), size))[:, :, None])
 
 
-def _scaled(path: Path, image: Image.Image, size: int | None) -> Image.Image:
+def _scaled(path: Path | Packed, image: Image.Image, size: int | None) -> Image.Image:
     """An image with its shorter side at `size` by Lanczos; None leaves it."""
     if not size:
         return image
@@ -136,8 +172,8 @@ def _check_name(path: Path) -> bool:
     return True
 
 
-def _write(image: np.ndarray, alpha: np.ndarray | None, path: Path) -> None:
-    """Write (1, 3, H, W) in [0, 1] in the format of the file's suffix, at once or not at all.
+def _encoded(image: np.ndarray, alpha: np.ndarray | None, path: Path) -> bytes:
+    """(1, 3, H, W) in [0, 1] in the format of a file's suffix.
 
     alpha: (1, 1, H, W), kept where the format has it; otherwise the image is laid on white.
     """
@@ -146,15 +182,14 @@ def _write(image: np.ndarray, alpha: np.ndarray | None, path: Path) -> None:
         image, alpha = alpha * image + (1 - alpha), None
     pixels = levels(image)
     if alpha is None and kind == "PNG":
-        write_bytes(path, encode_png(pixels))
-        return
+        return encode_png(pixels)
     made = Image.fromarray(pixels if alpha is None else np.dstack([pixels, levels(alpha)]))
     buffer = io.BytesIO()
     made.save(buffer, format=kind, **({} if kind == "PNG" else {"quality": _QUALITY}))
-    write_bytes(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
-def _fitting(path: Path, work: Callable[[], T]) -> T:
+def _fitting(path: Path | Packed, work: Callable[[], T]) -> T:
     """What `work` returns. Raises UserError where the memory of the device or the disk does not suffice."""
     try:
         return work()

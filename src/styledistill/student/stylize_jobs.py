@@ -18,6 +18,7 @@ from ..core.errors import UserError
 from ..core.files import ADVICE, at_home
 from ..core.images import upright_size
 from ..core.progress import announce
+from ..shards.samples import Packed
 from .controls import shares
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}  # of results, as Pillow names them
@@ -26,9 +27,9 @@ _SIDES = {"JPEG": 65_535, "WEBP": 16_383}
 
 
 class Job(NamedTuple):
-    """One image to make: a content in a style, or in a mixture of several."""
+    """One image to make: a content in a style, or in a mixture of several. content: a file, or a member of a tar."""
 
-    content: Path
+    content: Path | Packed
     styles: tuple[Path, ...]
     out: Path
 
