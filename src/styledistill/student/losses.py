@@ -34,8 +34,28 @@ def gram(features: Tensor, normalization: Literal["hw", "chw"] = "chw", per_imag
     # Never in half precision, whatever the training's dtype: a float16 sum over 512 x 512 places is infinite.
     with torch.autocast(features.device.type, enabled=False):
         rows = rows.to(torch.promote_types(rows.dtype, torch.float32))
-        matrices = rows @ rows.transpose(1, 2) / size
+        matrices = _Products.apply(rows) / size
     return matrices if per_image else matrices[0]
+
+
+class _Products(torch.autograd.Function):
+    """Scalar products of all rows (B, C, N) with each other (B, C, C).
+
+    Its gradient takes one product, where that of `rows @ rows.transpose(1, 2)` takes two and their sum, and lies in
+    memory as the rows do: channels-last features would be copied otherwise. A quarter of a Gram term's time.
+    """
+
+    @staticmethod
+    def forward(ctx: torch.autograd.function.FunctionCtx, rows: Tensor) -> Tensor:
+        ctx.save_for_backward(rows)
+        return rows @ rows.transpose(1, 2)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: torch.autograd.function.FunctionCtx, gradient: Tensor) -> Tensor:
+        (rows,) = ctx.saved_tensors
+        symmetric = gradient + gradient.transpose(1, 2)
+        return (rows.mT @ symmetric).mT if rows.stride(1) == 1 else symmetric @ rows
 
 
 def gram_distance(

@@ -444,6 +444,20 @@ def test_float16_needs_a_gpu():
         make_accelerator(CPU, "float16")
 
 
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("per_image", [True, False])
+def test_gradients_of_gram_matrices_are_those_of_the_plain_product(layout, per_image):
+    random = torch.Generator().manual_seed(3)
+    made = torch.rand(2, 3, 4, 5, generator=random, dtype=torch.double).to(memory_format=layout)
+    pull = torch.rand(2, 3, 3, generator=random) if per_image else torch.rand(6, 6, generator=random)
+    features = made.clone(memory_format=torch.preserve_format).requires_grad_(True)
+    (gram(features, "hw", per_image) * pull).sum().backward()
+    plain = made.clone().requires_grad_(True)
+    rows = plain.flatten(2) if per_image else plain.reshape(6, 20)
+    (rows @ rows.mT / (20 if per_image else 40) * pull).sum().backward()
+    torch.testing.assert_close(features.grad, plain.grad)
+
+
 def test_gram_matrices_are_finite_in_half_precision():
     features = torch.full((1, 2, 256, 256), 3.0, dtype=torch.float16)
     with torch.autocast("cpu", torch.float16):
