@@ -15,16 +15,8 @@ from torch import Tensor, nn
 from torchvision.models import vgg19
 
 from styledistill.perceptual import denormalize, vgg_slices
-from styledistill.student.losses import (
-    LossSettings,
-    distillation_terms,
-    gram,
-    gram_distance,
-    matched_constant,
-    statistics_distance,
-    sttr_criterion,
-    total_variation,
-)
+from styledistill.student.distances import gram, gram_distance, statistics_distance, total_variation
+from styledistill.student.losses import LossSettings, distillation_terms, matched_constant, sttr_criterion
 
 BATCHES = ("batch1", "batch2")
 GRAMS = {"per_sample": True, "sttr_folded": False}

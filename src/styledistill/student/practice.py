@@ -28,7 +28,7 @@ from ..core.progress import Meter
 from ..core.tensors import from_uint8
 from ..perceptual import denormalize, feature_maps, normalize
 from ..sources.crops import Group, crop
-from .losses import color_moments, grain_distance, sliced_distance, structure_parts, texture_distance, tone_distance
+from .distances import color_moments, grain_distance, sliced_distance, structure_parts, texture_distance, tone_distance
 from .modulation import StyleEncoder
 from .training import NETWORK_MODULES, Row, StateFile
 

@@ -11,7 +11,7 @@ from styledistill.config import Networks
 from styledistill.config.terms import TERMS as NAMES
 from styledistill.config.terms import networks_of
 from styledistill.perceptual import features
-from styledistill.student import losses
+from styledistill.student import distances, losses
 
 LITE = Networks(features="efficientnet_lite0")
 
@@ -46,15 +46,15 @@ def test_texture_distance_is_the_sum_of_its_moments() -> None:
             expected[i] += mean / np.mean(other.var(1)) + 0.5 * np.mean((grams[0] - grams[1]) ** 2) / np.mean(
                 grams[1] ** 2
             )
-    np.testing.assert_allclose(losses.texture_distance(x, y), expected / len(x), rtol=1e-3)
+    np.testing.assert_allclose(distances.texture_distance(x, y), expected / len(x), rtol=1e-3)
 
 
 def test_texture_knows_no_places_and_no_size() -> None:
     x = maps(3, 16, 16)
     shuffled = [part.flatten(2)[:, :, torch.randperm(part[0, 0].numel())].view_as(part) for part in x]
     twice = [part.repeat(1, 1, 2, 1) for part in x]
-    assert losses.texture_distance(shuffled, x).max() < 1e-6
-    assert losses.texture_distance(twice, x).max() < 1e-6
+    assert distances.texture_distance(shuffled, x).max() < 1e-6
+    assert distances.texture_distance(twice, x).max() < 1e-6
 
 
 def test_self_similarity_is_cosines_between_places() -> None:
@@ -62,23 +62,23 @@ def test_self_similarity_is_cosines_between_places() -> None:
     rows = x[0].double().flatten(1).T.numpy()
     rows = rows - rows.mean(0)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    np.testing.assert_allclose(losses.self_similarity(x)[0], rows @ rows.T, atol=1e-5)
+    np.testing.assert_allclose(distances.self_similarity(x)[0], rows @ rows.T, atol=1e-5)
 
 
 def test_structure_is_free_of_scale_and_offset_of_the_middle_maps() -> None:
     x = maps(5, 16, 16)
     moved = [*x[:2], 3 * x[2] + 1, x[3]]
-    assert sum(losses.structure_parts(moved, x)).max() < 1e-3
-    assert sum(losses.structure_parts([part.flip(3) for part in x], x)).min() > 0.1
+    assert sum(distances.structure_parts(moved, x)).max() < 1e-3
+    assert sum(distances.structure_parts([part.flip(3) for part in x], x)).min() > 0.1
 
 
 def test_grain_is_the_energy_of_haars_details() -> None:
     calm = torch.full((1, 3, 16, 16), 0.5)
     checkerboard = calm + 0.1 * (-1.0) ** (torch.arange(16)[:, None] + torch.arange(16))
-    bands = losses._bands(checkerboard)[:, 0]  # the diagonal band holds all of it: (4 x 0.1 / 2) ** 2
+    bands = distances._bands(checkerboard)[:, 0]  # the diagonal band holds all of it: (4 x 0.1 / 2) ** 2
     torch.testing.assert_close(bands, torch.tensor([0.0, 0.0, 0.04]), atol=1e-6, rtol=0)
-    assert losses.grain_distance(checkerboard, calm) > 5
-    assert losses.grain_distance(checkerboard, -checkerboard) < 1e-6
+    assert distances.grain_distance(checkerboard, calm) > 5
+    assert distances.grain_distance(checkerboard, -checkerboard) < 1e-6
 
 
 def test_tone_is_one_minus_the_correlation_of_lightness() -> None:
@@ -86,15 +86,15 @@ def test_tone_is_one_minus_the_correlation_of_lightness() -> None:
     light = [(image.double().numpy() * np.array([0.299, 0.587, 0.114])[:, None, None]).sum(1) for image in (x, y)]
     cells = [plane.reshape(2, 16, 4, 16, 4).mean((2, 4)).reshape(2, -1) for plane in light]
     expected = [1 - np.corrcoef(a, b)[0, 1] for a, b in zip(*cells, strict=True)]
-    np.testing.assert_allclose(losses.tone_distance(x, y, (4,)), expected, atol=1e-4)
-    assert losses.tone_distance(0.3 * x + 0.1, x).max() < 1e-2
-    assert losses.tone_distance(1 - x, x).min() > 1.5
+    np.testing.assert_allclose(distances.tone_distance(x, y, (4,)), expected, atol=1e-4)
+    assert distances.tone_distance(0.3 * x + 0.1, x).max() < 1e-2
+    assert distances.tone_distance(1 - x, x).min() > 1.5
 
 
 def test_sliced_distance_along_an_axis_is_the_distance_of_sorted_numbers() -> None:
     x, y = torch.rand(2, 3, 50), torch.rand(2, 3, 50)
     expected = [np.abs(np.sort(a[1]) - np.sort(b[1])).mean() for a, b in zip(x.numpy(), y.numpy(), strict=True)]
-    np.testing.assert_allclose(losses.sliced_distance(x, y, torch.tensor([[0.0, 1.0, 0.0]])), expected, rtol=1e-5)
+    np.testing.assert_allclose(distances.sliced_distance(x, y, torch.tensor([[0.0, 1.0, 0.0]])), expected, rtol=1e-5)
 
 
 def test_patch_distance_is_that_of_patches_cut_by_hand() -> None:
@@ -105,14 +105,14 @@ def test_patch_distance_is_that_of_patches_cut_by_hand() -> None:
     cut = [torch.nn.functional.unfold(image, 5, stride=2)[0] for image in (x, y)]
     expected = ((directions @ cut[0]).sort(1).values - (directions @ cut[1]).sort(1).values).abs().mean()
     # unfold and conv2d both count channel by channel, row by row
-    torch.testing.assert_close(losses.patch_distance(x, y, 5, 9)[0], expected, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(distances.patch_distance(x, y, 5, 9)[0], expected, rtol=1e-4, atol=1e-6)
 
 
 def test_patches_do_not_ask_where_a_stroke_is() -> None:
     stripes = (torch.arange(64) // 4 % 2).float().expand(1, 3, 64, 64)
-    assert losses.patch_distance(stripes.roll(8, 3), stripes) < 1e-6
-    assert losses.patch_distance(stripes.transpose(2, 3), stripes) > 0.1
-    assert losses.patch_distance(torch.full_like(stripes, 0.5), stripes) > 0.1
+    assert distances.patch_distance(stripes.roll(8, 3), stripes) < 1e-6
+    assert distances.patch_distance(stripes.transpose(2, 3), stripes) > 0.1
+    assert distances.patch_distance(torch.full_like(stripes, 0.5), stripes) > 0.1
 
 
 @pytest.mark.parametrize("term", sorted(set(NAMES) - {"lpips"}))

@@ -24,10 +24,11 @@ from styledistill.core.tensors import from_uint8
 from styledistill.perceptual import denormalize, normalize, vgg19_features
 from styledistill.shards.read import PairDataset
 from styledistill.shards.write import Pair, write_manifest, write_shard
+from styledistill.student.distances import gram
 from styledistill.student.distill import Distillation, distill
 from styledistill.student.distributed import processes_for
 from styledistill.student.epochs import Plateau, epoch_order, mirrored
-from styledistill.student.losses import LossSettings, distillation_terms, gram
+from styledistill.student.losses import LossSettings, distillation_terms
 from styledistill.student.model import Student
 from styledistill.student.pretrain import Pools, Pretraining, rate_factor
 from styledistill.student.sttr import SIZES, STTR, STTRConfig, freeze_batch_norm, thaw_batch_norm
@@ -70,6 +71,7 @@ import torch
 from styledistill.config import Distill, Networks
 from styledistill.student import training
 from styledistill.student.distill import distill
+from styledistill.student.distances import gram
 from styledistill.student.distributed import run_in_processes
 
 training.SAVE_SECONDS = 0.0
