@@ -9,7 +9,9 @@ BIN := .venv/bin
 
 .PHONY: run explain resume install test test-long test-hpc lint bench audit clean lock containers
 
+# What the page for browsers takes is fetched beforehand: a run without it leaves that page out and says so.
 run: .venv/run.stamp
+	$(BIN)/python src/page.py --fetch || true
 	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores $(CORES) $(ARGS)
 
 explain: .venv/run.stamp

@@ -36,6 +36,7 @@ include: "workflow/rules/student.smk"
 include: "workflow/rules/metrics.smk"
 include: "workflow/rules/ablation.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/demo.smk"
 
 
 rule all:
@@ -46,6 +47,7 @@ rule all:
         CARD,
         collect(rules.export_onnx.output, loss=CFG.losses),
         ABLATION if VARIANTS else [],
+        rules.demo.output if DEMO else [],
 
 
 rule dataset:

@@ -31,6 +31,7 @@ FLOORS = (
     "metrics",
     "report",
     "publish",
+    "demo",
     "run",
     "cli",
     "embedded",
@@ -40,7 +41,7 @@ FLOORS = (
 INNER_FLOORS = {"report": ("tables", "figures", "page"), "procedural": ("scenes", "faces", "styles", "draw")}
 # Of no chapter: where the project is, what rules share and jobs are given, a run's start and end, and a study.
 ACROSS = {"project", "common", "machine", "lifecycle", "ablation"}
-FOR_PEOPLE = {"stylize", "augment", "score", "verify", "explain", "resume", "download", "weights", "publish"}
+FOR_PEOPLE = {"stylize", "augment", "score", "verify", "explain", "resume", "download", "weights", "publish", "page"}
 RULE = re.compile(r"^ *rule (\w+):\n(.*?)(?=^ *(?:use )?rule |\Z)", re.M | re.S)
 
 

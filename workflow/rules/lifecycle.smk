@@ -40,6 +40,7 @@ if workflow.is_main_process:
         logger.warning(f"not here yet: {line}")
     for line in [
         *notes.notes(CFG, computes_on_cpu()),
+        *notes.without_demo(CFG),
         *notes.of_former_layout(Path(RESULTS)),
     ]:
         logger.warning(f"note: {line}")

@@ -283,6 +283,9 @@ class Config(Section):
     networks: Networks = Networks()
     metrics: Metrics = Metrics()
     benchmark: Benchmark = Benchmark()
+    demo: bool = Field(
+        True, description="write demo/, the students as a page for browsers, where onnxruntime-web has been fetched"
+    )
 
     @field_validator("image_size")
     @classmethod

@@ -157,6 +157,7 @@ ORDER = (
     "ablation_figure",
     "figures",
     "report",
+    "demo",
 )
 
 

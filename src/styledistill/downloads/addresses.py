@@ -15,6 +15,8 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 import braceexpand
 
+# Address of a folder that holds the files under their own names, asked instead of the publishers.
+MIRROR = "STYLEDISTILL_MIRROR"
 _CONCEALED = "STYLEDISTILL_ADDRESSES"  # JSON, from what an address is called to what it is
 _USER = re.compile(r"(https?://)[^/?#\s\"']*@")
 _QUERY = re.compile(r"(https?://[^?#\s\"']*\?)([^#\s\"']*)")

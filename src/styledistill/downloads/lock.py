@@ -17,13 +17,10 @@ from filelock import FileLock
 
 from ..core.errors import UserError
 from ..core.files import read_json, write_json
-from .addresses import redacted
+from .addresses import MIRROR, redacted
 
 NAME = "lock.json"
 FOLDER = Path("resources/downloads")  # of the one lock of a working directory
-
-# Address of a folder that holds the files under their own names, asked instead of the publishers.
-MIRROR = "STYLEDISTILL_MIRROR"
 
 
 class Pinned(str):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..config import NETWORKS, Config, Distill, Networks, Pretrain, Teacher
 from ..config.terms import networks_of
+from ..downloads import npm
 
 # Measured on two cores of an AMD EPYC: the tiny teacher's forward took 16 times as long in float16 and 17 in bfloat16,
 # the tiny student's training step 10 times.
@@ -16,6 +17,17 @@ _SLOWER = {"teacher": "about 16 times", "pretrain": "about 10 times", "distill":
 def notes(config: Config, on_cpu: bool) -> list[str]:
     """Lines for a terminal, each with its key. on_cpu: whether this run's jobs compute without a GPU."""
     return [*_idle(config), *(_slow(config) if on_cpu else ())]
+
+
+def without_demo(config: Config) -> list[str]:
+    """A line where a run's page for browsers is left out, because what it takes has not been fetched."""
+    archive = npm.FOLDER / npm.ONNXRUNTIME_WEB.file
+    if not config.demo or archive.is_file():
+        return []
+    return [
+        f"demo: results/{config.run}/demo is left out, for {archive} is not here. `python src/page.py --fetch` gets it "
+        "with npm; or set demo: false."
+    ]
 
 
 def of_former_layout(results: Path) -> list[str]:

@@ -13,7 +13,7 @@ from .controls import Stylizing
 from .folders import graphs_folder, is_micro, student_folder
 
 # Runtimes hold an attention's weights whole: of an STTR more pixels take gigabytes in onnxruntime, and not in torch.
-_ATTENDED_PIXELS = 1 << 18
+ATTENDED_PIXELS = 1 << 18
 _GPUS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
 
 
@@ -39,7 +39,7 @@ def gpu_here() -> bool:
 def _in_engine(folder: Path, device: str, mixing: bool, pixels: int) -> Stylizing:
     if device in ("auto", "cpu") and find_spec("onnxruntime"):
         micro = is_micro(folder)
-        able = micro or (graphs_folder(folder) and not mixing and pixels <= _ATTENDED_PIXELS)
+        able = micro or (graphs_folder(folder) and not mixing and pixels <= ATTENDED_PIXELS)
         gpu = device == "auto" and gpu_here()
         if (able and not gpu) or not find_spec("torch"):
             from .onnx_student import OnnxStudent

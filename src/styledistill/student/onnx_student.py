@@ -27,7 +27,7 @@ Memory = dict[str, np.ndarray]
 Strips = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 _OPEN = 3  # sessions of strips: each keeps what its largest run took
-_GRID = 8  # of micro
+GRID = 8  # of micro
 
 
 class OnnxStudent(Stylizing):
@@ -120,9 +120,9 @@ class OnnxStudent(Stylizing):
     def _on_grid(self, images: np.ndarray) -> np.ndarray:
         """Images continued by reflection to what micro takes; graphs in files do this themselves."""
         height, width = images.shape[2:]
-        if self._strips is None or (height % _GRID == 0 and width % _GRID == 0):
+        if self._strips is None or (height % GRID == 0 and width % GRID == 0):
             return images
-        return np.pad(images, ((0, 0), (0, 0), (0, -height % _GRID), (0, -width % _GRID)), "reflect")
+        return np.pad(images, ((0, 0), (0, 0), (0, -height % GRID), (0, -width % GRID)), "reflect")
 
     def as_array(self, images: np.ndarray) -> np.ndarray:
         """The images themselves, which are arrays."""

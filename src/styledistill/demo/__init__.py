@@ -1,0 +1,1 @@
+"""A student as a page for browsers: a static folder that draws photographs in styles and sends nothing anywhere."""
