@@ -14,10 +14,13 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from styledistill import config
 from styledistill.commands.page import main
 from styledistill.core.errors import UserError
 from styledistill.demo import write_site as demo
 from styledistill.demo.file_names import RUNTIME, all_files
+from styledistill.downloads import npm
+from styledistill.run.notes import without_demo
 from styledistill.student.onnx_student import OnnxStudent
 
 ROOT = Path(__file__).parents[3]
@@ -110,6 +113,18 @@ def test_the_policy_allows_no_other_host_and_the_page_names_none():
     assert set(addresses) <= {"http://localhost", "http://www.w3.org"}  # advice, and the name of SVG
     writes = re.compile(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|style=|onclick=\"")
     assert [name for name, text in texts.items() if writes.search(text)] == []
+
+
+def test_a_run_that_leaves_the_page_out_says_so_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    smoke = config.load(ROOT / "workflow/presets/smoke.yaml")
+    (line,) = without_demo(smoke)
+    assert "\n" not in line and "results/smoke/demo is left out" in line and "python src/page.py --fetch" in line
+    assert without_demo(smoke.model_copy(update={"demo": False})) == []
+    archive = npm.FOLDER / npm.ONNXRUNTIME_WEB.file
+    archive.parent.mkdir(parents=True)
+    archive.touch()
+    assert without_demo(smoke) == []
 
 
 @pytest.mark.parametrize(
