@@ -226,7 +226,7 @@ def test_photographs_of_any_size_are_reduced_as_python_does(
 
 
 def test_it_takes_a_few_times_as_long_as_native(page: webdriver.Chrome):
-    """One thread against all cores: 2.7 to 3.1 times on two quiet ones; the bound leaves room for a busy machine."""
+    """One thread against all cores: 2.7 to 3.3 times on two quiet ones; the bound leaves room for a busy machine."""
     content, style = (planes(next(iter(images.values()))) for images in (drawn_contents(), drawn_styles()))
     student = OnnxStudent.from_pretrained(MICRO)
     memory = student.encode_style(style)
