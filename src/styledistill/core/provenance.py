@@ -22,6 +22,7 @@ from typing import Any
 
 from .errors import UserError
 from .files import canonical_json, read_json, run_folder, sha256_bytes, sha256_file, write_json, written
+from .threads import granted_threads
 
 # The direct dependencies of the jobs' environments (envs/*.in), without those that no result depends on.
 RECORDED = (
@@ -77,7 +78,7 @@ def run_record(path: Path | str, stage: str, settings: Any, seed: int | None = N
             "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(start)),
             "host": socket.gethostname(),
             "device": facts.pop("device", "cpu"),
-            "threads": int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)),
+            "threads": granted_threads(),
             "peak_memory_mb": round(peak_memory_mb(), 1),
             "versions": _versions(),
             "sha256": _hashes(written[earlier:], Path(path).absolute().parent),

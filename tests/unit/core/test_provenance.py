@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -90,3 +91,11 @@ def test_no_bit_of_a_record_can_change_what_it_says(tmp_path):
         except ValueError:
             continue
         assert json.loads(path.read_bytes()) == json.loads(whole)
+
+
+@pytest.mark.parametrize(("value", "count"), [("4,2", 4), ("", os.cpu_count()), ("many", os.cpu_count())])
+def test_a_record_is_written_whatever_stands_for_the_number_of_threads(tmp_path, monkeypatch, value, count):
+    monkeypatch.setenv("OMP_NUM_THREADS", value)
+    with run_record(tmp_path / "a.run.json", "index", {}):
+        pass
+    assert read_record(tmp_path / "a.run.json")["threads"] == count

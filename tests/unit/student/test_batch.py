@@ -217,7 +217,9 @@ def test_a_device_that_is_none_is_one_line_everywhere(device: str, tmp_path: Pat
     assert result.exit_code == 1 and "error: device" in result.stderr and "Traceback" not in result.stderr
 
 
-@pytest.mark.parametrize(("value", "count"), [("4,2", 4), ("3", 3), ("2, 1", 2), ("", None), ("x", None), ("0", None)])
+@pytest.mark.parametrize(
+    ("value", "count"), [("4,2", 4), ("3", 3), ("2, 1", 2), ("", None), ("x", None), ("0", None), ("9999999", None)]
+)
 def test_threads_of_several_levels(value: str, count: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", value)
     assert use_threads() == (count or os.cpu_count())
