@@ -96,15 +96,15 @@ class Settings(click.ParamType):
 
 
 @contextmanager
-def needs() -> Iterator[None]:
-    """Around imports: end with one line where a package is missing that only the whole workflow's library brings."""
+def needs(extra: str = "train") -> Iterator[None]:
+    """Around imports: end with one line where a package is missing that only an extra brings, as `train` all."""
     try:
         yield
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
         if package in ("", __name__.partition(".")[0]):
             raise
-        _leave(f"error: {package} is not installed, which this needs: pip install 'styledistill[train]'")
+        _leave(f"error: {package} is not installed, which this needs: pip install 'styledistill[{extra}]'")
 
 
 @contextmanager

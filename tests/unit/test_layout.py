@@ -28,6 +28,7 @@ FLOORS = (
     "teacher",
     "shards",
     "student",
+    "video",
     "metrics",
     "report",
     "publish",
@@ -41,7 +42,19 @@ FLOORS = (
 INNER_FLOORS = {"report": ("tables", "figures", "page"), "procedural": ("scenes", "faces", "styles", "draw")}
 # Of no chapter: where the project is, what rules share and jobs are given, a run's start and end, and a study.
 ACROSS = {"project", "common", "machine", "lifecycle", "ablation"}
-FOR_PEOPLE = {"stylize", "augment", "score", "verify", "explain", "resume", "download", "weights", "publish", "page"}
+FOR_PEOPLE = {
+    "stylize",
+    "video",
+    "page",
+    "augment",
+    "score",
+    "verify",
+    "explain",
+    "resume",
+    "download",
+    "weights",
+    "publish",
+}
 RULE = re.compile(r"^ *rule (\w+):\n(.*?)(?=^ *(?:use )?rule |\Z)", re.M | re.S)
 
 

@@ -44,10 +44,10 @@ class FileStylist:
     def __init__(self, student: Stylizing, options: Options | None = None) -> None:
         """Raises UserError for a mask, or a style outside of it, that cannot be used."""
         self._student, self._options = student, options or Options()
-        self._styles = _Styles(student, self._options)
+        self._styles = Styles(student, self._options)
         mask, outside = self._options.mask, self._options.outside
-        self._mask = _fitting(mask, lambda: _mask(mask, self._options.size)) if mask else None
-        self._outside = _fitting(outside, lambda: self._styles.encoded(outside)) if outside else None
+        self._mask = fitting(mask, lambda: read_mask(mask, self._options.size)) if mask else None
+        self._outside = fitting(outside, lambda: self._styles.encoded(outside)) if outside else None
 
     def draw(
         self,
@@ -64,7 +64,7 @@ class FileStylist:
 
         def attempt(place: Path | Packed, work: Callable[[], T]) -> T | None:
             try:
-                return _fitting(place, work)
+                return fitting(place, work)
             except UserError as error:
                 if alone:
                     raise
@@ -107,7 +107,7 @@ class FileStylist:
         return self._student.as_array(made)
 
 
-class _Styles:
+class Styles:
     """What styles left, encoded once; of very many the rest anew for each content, so that memory stays flat."""
 
     def __init__(self, student: Stylizing, options: Options) -> None:
@@ -150,7 +150,7 @@ def _unpacked(member: Packed) -> tuple[Image.Image, Image.Image | None]:
         raise BadImage(f"{member}: {error}") from error
 
 
-def _mask(path: Path, size: int | None) -> np.ndarray:
+def read_mask(path: Path, size: int | None) -> np.ndarray:
     """A mask as (1, 1, H, W) in [0, 1]: its light and dark."""
     return planes(np.asarray(_scaled(path, open_rgb(path).convert("L"), size))[:, :, None])
 
@@ -189,7 +189,7 @@ def _encoded(image: np.ndarray, alpha: np.ndarray | None, path: Path) -> bytes:
     return buffer.getvalue()
 
 
-def _fitting(path: Path | Packed, work: Callable[[], T]) -> T:
+def fitting(path: Path | Packed, work: Callable[[], T]) -> T:
     """What `work` returns. Raises UserError where the memory of the device or the disk does not suffice."""
     try:
         return work()

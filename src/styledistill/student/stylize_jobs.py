@@ -91,7 +91,7 @@ def plan(content: Path, styles: Path | Sequence[Path], out: Path, overwrite: boo
         jobs = [Job(content, groups[0], out)]
     _refuse_equal_names(jobs)
     _refuse_overwriting(jobs)
-    _refuse_unwritable(jobs[0].out.parent)
+    refuse_unwritable(jobs[0].out.parent)
     if out.is_dir() and not overwrite:
         _refuse_made(jobs, out)
     return jobs
@@ -173,7 +173,7 @@ def _refuse_equal_names(jobs: list[Job]) -> None:
             raise UserError(f"{job.out}: both {pairs} would get this name. Rename one of these images.")
 
 
-def _refuse_unwritable(folder: Path) -> None:
+def refuse_unwritable(folder: Path) -> None:
     """Told before thousands of images are drawn for nothing. Folders that are not there yet are made."""
     there = next(place for place in (folder, *folder.absolute().parents) if os.path.lexists(place))
     if not there.is_dir():

@@ -19,7 +19,7 @@ from styledistill.core.errors import UserError
 from styledistill.core.tensors import from_uint8, to_uint8
 from styledistill.student import Student
 from styledistill.student.controls import with_colors_of
-from styledistill.student.stylize_files import _fitting, stylize_files
+from styledistill.student.stylize_files import fitting, stylize_files
 from styledistill.student.stylize_jobs import Job, plan
 
 ROOT = Path(__file__).parents[3]
@@ -271,9 +271,9 @@ def test_a_size_beyond_all_memory_is_one_line(content: Path, style: Path, tmp_pa
 
 def test_memory_that_does_not_suffice_is_one_line() -> None:
     with pytest.raises(UserError, match=r"a\.png: too large for the memory"):
-        _fitting(Path("a.png"), lambda: torch.empty(10**15))
+        fitting(Path("a.png"), lambda: torch.empty(10**15))
     with pytest.raises(RuntimeError, match="size"):
-        _fitting(Path("a.png"), lambda: torch.ones(2) + torch.ones(3))
+        fitting(Path("a.png"), lambda: torch.ones(2) + torch.ones(3))
 
 
 @pytest.mark.parametrize(
