@@ -174,12 +174,22 @@ def unprintable(folder: Path) -> None:
     assert "\n" not in line and "\x1b" not in line
 
 
+def playlists(folder: Path) -> None:
+    pytest.importorskip("av", reason="needs styledistill[video]")
+    from styledistill.video.clip import read_clip
+
+    (folder / "a.mp4").write_text("#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nother.ts\n#EXT-X-ENDLIST\n")
+    with pytest.raises(UserError, match="cannot be read as a video"):
+        read_clip(folder / "a.mp4")
+
+
 # How each row of docs/refused.md begins, in their order; the page's own test stands below.
 ROWS = {
     "an image of more than 120 million pixels": images,
     "a PNG whose text": long_text,
     "an image that needs another program": other_programs,
     "a pipe, a socket": pipes,
+    "a playlist (HLS, concat)": playlists,
     "folders that link in a ring": rings,
     "a member of a zip": zips,
     "a member of a tar": tars,

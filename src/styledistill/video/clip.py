@@ -21,6 +21,7 @@ from av.video.stream import VideoStream
 from ..core.errors import UserError
 from ..core.images import MAX_PIXELS
 from ..core.progress import announce
+from ..core.threads import granted_threads
 
 # What is read: containers of videos. FFmpeg also reads playlists, which name other files and servers, and draws text.
 _CONTAINERS = (
@@ -110,7 +111,7 @@ def upright(frame: VideoFrame, path: Path) -> np.ndarray:
     matrix = None
     if frame.colorspace == _UNSPECIFIED and not frame.format.is_rgb:
         matrix = Colorspace.ITU709 if frame.height >= _HD_ROWS else Colorspace.ITU601
-    pixels = frame.reformat(format="rgb24", src_colorspace=matrix).to_ndarray()
+    pixels = frame.reformat(format="rgb24", src_colorspace=matrix, threads=1).to_ndarray()
     return _turn(frame, path).of(pixels)
 
 
@@ -142,6 +143,7 @@ def _stream(container: InputContainer, path: Path) -> VideoStream:
     if streams[0].codec_context is None:
         raise UserError(f"{path}: of a video codec that is not known here. Convert it to H.264.")
     streams[0].thread_type = "AUTO"
+    streams[0].codec_context.thread_count = granted_threads()
     return streams[0]
 
 
@@ -155,6 +157,8 @@ def _decoded(container: InputContainer, stream: VideoStream, path: Path) -> Iter
         except av.error.InvalidDataError:
             damaged += 1
             continue
+        except av.error.BlockingIOError as error:
+            raise UserError(f"{path}: the system gives no more threads: end other programs and run again.") from error
         except av.error.FFmpegError as error:
             raise _broken(path, f"cannot be read at packet {number} ({error.strerror})") from error
         if packet is None:

@@ -18,6 +18,7 @@ from av.video.reformatter import ColorRange, Colorspace
 
 from ..core.errors import UserError
 from ..core.files import atomic_path
+from ..core.threads import granted_threads
 from .clip import Clip, opened
 from .formats import Format
 
@@ -39,6 +40,7 @@ def write_segment(
         context.sample_aspect_ratio = clip.aspect
         context.colorspace = context.color_primaries = context.color_trc = _BT709
         context.color_range = _LIMITED
+        context.thread_count = granted_threads()
         for pixels, time in zip(frames, times, strict=True):
             container.mux(stream.encode(_video_frame(pixels, time, clip.time_base, even)))
         container.mux(stream.encode())
@@ -71,7 +73,9 @@ def _video_frame(pixels: np.ndarray, time: int, time_base: Fraction, even: tuple
     if (width, height) != even:
         pixels = np.pad(pixels, ((0, even[1] - height), (0, even[0] - width), (0, 0)), "edge")
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
-    frame = frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG)
+    frame = frame.reformat(
+        format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG, threads=1
+    )
     frame.pts, frame.time_base = time, time_base
     return frame
 

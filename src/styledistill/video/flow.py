@@ -55,6 +55,8 @@ def visible(flow: np.ndarray, back: np.ndarray) -> np.ndarray:
     flow: from the frame to the other; back: from the other to the frame. Left out are pixels whose way there and back
     does not end where it began (occlusion), those at edges of the motion, and those that come from outside the image.
     """
+    if min(flow.shape[:2]) < 2:  # one row or column has no edges across
+        return np.zeros(flow.shape[:2], bool)
     returned = warped(back, flow, cv2.INTER_LINEAR)
     length = np.square(flow).sum(-1)
     apart = np.square(flow + returned).sum(-1) > _APART * (length + np.square(returned).sum(-1)) + _APART_LEAST

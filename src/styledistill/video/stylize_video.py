@@ -11,7 +11,6 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from .. import __name__ as package
 from ..core.arrays import levels, planes
 from ..core.fingerprint import fingerprint_modules
 from ..core.progress import progress
@@ -24,7 +23,8 @@ from .segments import SEGMENT, Segments, held_segments
 
 # What draws, blends and encodes: finished segments of other code are not joined with these.
 _CODE = [
-    f"{package}.{name}" for name in ("video.blend", "video.flow", "video.encode", "video.formats", "student.controls")
+    "styledistill.student.controls",
+    *(f"styledistill.video.{name}" for name in ("blend", "flow", "encode", "formats")),
 ]
 
 

@@ -70,6 +70,7 @@ def write(
         video = container.add_stream(codec, rate=rate, options=options or ({"crf": "4"} if codec == "libx264" else {}))
         video.height, video.width = frames[0].shape[:2]
         video.pix_fmt = pix_fmt
+        video.codec_context.thread_count = 1
         if rotation:
             video.set_display_rotation(rotation)
         if times is not None:
