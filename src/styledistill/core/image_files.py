@@ -36,6 +36,7 @@ _FOREIGN = {
 
 
 MAX_BYTES = 1 << 28  # a member of an archive that unpacks to more is no image
+NO_TABLE = "its name is not UTF-8, so no table can hold it; rename it"
 
 
 class LeftOut(NamedTuple):
@@ -191,6 +192,21 @@ def at_top(folder: Path) -> Found:
         deeper = []
     inside = [LeftOut(name, "a folder; folders inside are not searched") for name in deeper]
     return Found(found.images, sorted([*found.left_out, *inside]))
+
+
+def for_tables(found: Found) -> Found:
+    """The same for a caller that writes names into a table: those that none can hold are left out."""
+    out = [LeftOut(name, NO_TABLE) for name in found.images if not in_tables(name)]
+    return Found([name for name in found.images if in_tables(name)], sorted([*found.left_out, *out]))
+
+
+def in_tables(name: str) -> bool:
+    """Whether a table can hold a name; Linux takes any bytes for one."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _together(others: dict[str, list[str]]) -> Iterator[LeftOut]:

@@ -51,7 +51,7 @@ def _by_stem(folder: Path, tell: bool = True) -> dict[str, Path]:
     """The images of a folder by their names; tell: announce what else lies there."""
     if not folder.is_dir():
         raise UserError(f"{folder}: no images there, for there is no such folder")
-    listed = image_files.at_top(folder)
+    listed = image_files.for_tables(image_files.at_top(folder))
     for line in image_files.told(listed.left_out if tell else [], str(folder)):
         announce(line)
     if not listed.images:

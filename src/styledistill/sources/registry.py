@@ -82,7 +82,9 @@ def left_out(source: config.Source) -> list[Excluded]:
     Of archives once they are listed.
     """
     found = KINDS[source.kind].left_out(source)
-    return [Excluded(left.name if _writable(left.name) else ascii(left.name), left.reason) for left in found]
+    return [
+        Excluded(left.name if image_files.in_tables(left.name) else ascii(left.name), left.reason) for left in found
+    ]
 
 
 def known(source: config.Source) -> bool:
@@ -96,8 +98,8 @@ def index(source: config.Source, images: Iterable[str] | None = None) -> Iterato
     images: its `names`, where they are known already.
     """
     for name in names(source) if images is None else images:
-        if not _writable(name):
-            yield Excluded(ascii(name), "its name is not UTF-8, so no table can hold it; rename it")
+        if not image_files.in_tables(name):
+            yield Excluded(ascii(name), image_files.NO_TABLE)
         elif listed(source):
             yield Entry(name, 0, 0, "")
         else:
@@ -105,14 +107,6 @@ def index(source: config.Source, images: Iterable[str] | None = None) -> Iterato
                 yield entry(source, name)
             except BadImage as error:
                 yield Excluded(name, str(error))
-
-
-def _writable(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def entry(source: config.Source, name: str) -> Entry:

@@ -49,7 +49,7 @@ def _found(folder: Path) -> list[str]:
     """Names of the images below a folder, sorted."""
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder. Give a folder of images.")
-    found = image_files.find(folder)
+    found = image_files.for_tables(image_files.find(folder))
     if not found.images:
         raise UserError(f"{folder}: no images below this folder.")
     for line in image_files.told(found.left_out, str(folder)):

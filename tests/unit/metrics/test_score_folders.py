@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -91,6 +93,14 @@ def test_the_other_pairs_are_scored_where_an_image_is_bad(folders):
     kept, before = pd.read_csv(folders / "some.csv"), pd.read_csv(folders / "whole.csv")
     assert list(kept["pair"]) == ["01_stylized_01"]
     assert kept["gram_distance"][0] == pytest.approx(before["gram_distance"][3], rel=1e-5)
+
+
+def test_a_name_that_no_table_can_hold_is_left_out_and_named(folders, capsys):
+    for folder, name in (("cnt", b"\xff"), ("out", b"\xff_00")):
+        (folders / folder / f"{os.fsdecode(name)}.png").write_bytes((folders / "cnt/00.png").read_bytes())
+    assert len(find_pairs(*(folders / folder for folder in ("out", "cnt", "sty")))) == 4
+    said = capsys.readouterr().err
+    assert said.count("its name is not UTF-8") == 2 and "udcff" in said
 
 
 def test_no_good_pair_is_an_error(folders):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from pathlib import Path
 
 import pytest
@@ -95,3 +96,12 @@ def test_slips(words: list[object], said: str, here: Path) -> None:
 def test_two_images_of_one_name(here: Path) -> None:
     Image.open("images/a.png").save("images/a.jpg")
     assert "two images would get this name" in only_error(run())
+
+
+def test_a_name_that_no_table_can_hold(here: Path) -> None:
+    (image,) = sorted(Path("images").rglob("*.png"))[:1]
+    before = len(list(Path("images").rglob("*.png")))
+    (image.parent / f"{os.fsdecode(bytes([255]))}.png").write_bytes(image.read_bytes())
+    result = run()
+    assert result.exit_code == 0 and "its name is not UTF-8" in result.stderr, result.output
+    assert len(rows()) == before
