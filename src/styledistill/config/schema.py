@@ -37,7 +37,7 @@ class BlockShape(Section):
 
 
 class Blocks(BlockShape):
-    """Blocks of each split. A block pairs each of its contents with each of its styles; one job makes one block."""
+    """Blocks of each split. A block pairs each of its contents with each of its styles; jobs work block by block."""
 
     train: Positive = Field(description="number of training blocks")
     val: Positive = Field(description="number of validation blocks")
@@ -56,7 +56,7 @@ class Pairs(Section):
 
 
 class Golden(Section):
-    """The test set, which every figure shows. No training pair shares an image with it."""
+    """The test set. No training pair shares an image with it."""
 
     contents: dict[Name, Positive | list[str]] = Field(
         min_length=1, description="content images by source: a number (from the middle of its order) or names"
