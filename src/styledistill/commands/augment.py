@@ -17,6 +17,8 @@ Folder = click.Path(path_type=Path)
 @click.argument("images", type=Folder)
 @click.argument("styles", type=Folder)
 @click.option("-o", "--out", type=Folder, required=True, help="Folder for the results and augment.csv.")
+@click.option("--shards", is_flag=True, help="Write tars of WebDataset; labels of samples go along.")
+@click.option("--member", help="The image of a sample that is drawn, where it has several: content.png.")
 @click.option("--styles-per-image", type=click.IntRange(1), default=1, show_default=True, help="Drawn without repeats.")
 @click.option("--seed", type=SEED, default=1, show_default=True, help="Decides which image meets which styles.")
 @click.option("--model", default=str(embedded("micro")), help="Folder of a student, or its hub id. Default: micro.")
@@ -24,11 +26,14 @@ Folder = click.Path(path_type=Path)
 @click.option("--size", type=click.IntRange(1), help="Scale the shorter sides to so many pixels. Default: their own.")
 @click.option("--strength", type=Number(0, 1), default=1.0, show_default=True, help="How much of the style.")
 @click.option("--preserve-color", is_flag=True, help="Keep the content's colors: only light and dark are stylized.")
+@click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one for each core, one for a GPU]")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 def main(
     images: Path,
     styles: Path,
     out: Path,
+    shards: bool,
+    member: str | None,
     styles_per_image: int,
     seed: int,
     model: str,
@@ -36,22 +41,23 @@ def main(
     size: int | None,
     strength: float,
     preserve_color: bool,
+    workers: int | None,
     device: str,
 ) -> None:
     """Draw every image below IMAGES in styles of those below STYLES.
 
-    Folders are kept; augment.csv says what was drawn with what. The same command again goes on where it ended.
+    IMAGES is a folder, or tars of WebDataset ("shards/{000..019}.tar", "shards/*.tar"). Folders are kept; augment.csv
+    says what was drawn with what. The same command again goes on where it ended.
     """
     with user_errors():
-        jobs = plan(images, styles, out, styles_per_image, seed)
-        made = 0
-        if jobs:
+        works = plan(images, styles, out, styles_per_image, seed, shards=shards, member=member)
+        asked, made = sum(len(work.jobs) for work in works), 0
+        if works:
             with needs():
-                from ..student.engines import load
-                from ..student.stylize_files import stylize_files
+                from ..student.augment_work import augment
 
             options = Options(size=size, strength=strength, preserve_color=preserve_color)
-            made = stylize_files(load(model, device, revision, mixing=strength < 1), jobs, options)
+            made = augment(works, model, device, revision, options, workers)
         click.echo(f"{out / MAP}: {made} image{'s' * (made != 1)} made")
-        if made < len(jobs):
-            raise UserError(f"{len(jobs) - made} of {len(jobs)} images could not be made; the reasons stand above.")
+        if made < asked:
+            raise UserError(f"{asked - made} of {asked} images could not be made; the reasons stand above.")
