@@ -281,7 +281,7 @@ def test_the_facts_are_those_of_the_files(shipped: Exported) -> None:
 
 def test_the_script_keeps_a_record(shipped: Exported) -> None:
     record = json.loads((shipped.folder / "export.run.json").read_text())
-    assert record["stage"] == "export" and record["settings"] == {"opset": 20}
+    assert record["stage"] == "export_onnx" and record["settings"] == {"opset": 20}
     assert record["onnxruntime"] == onnxruntime.__version__
 
 
