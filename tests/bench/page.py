@@ -3,9 +3,9 @@
     python tests/bench/page.py
 
 Chromium draws in one thread of WebAssembly, onnxruntime in Python with all cores; they take turns, and the ratio is
-that of the best times, since other work makes either of them slower. Prints the table, keeps it in results/bench/page.json,
-and exits with 1 when the limit is missed. Needs chromium, chromedriver and `python src/page.py --fetch`; where one of
-them is missing, nothing is measured. Half a minute.
+that of the best times, since other work makes either of them slower. Prints the table, keeps it in
+results/bench/page.json, and exits with 1 when the limit is missed. Needs chromium, chromedriver and
+`python src/page.py --fetch`; where one of them is missing, nothing is measured. Half a minute.
 """
 
 from __future__ import annotations
