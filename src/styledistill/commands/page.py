@@ -1,12 +1,13 @@
 """Write a page on which anybody stylizes own photographs in the browser: a folder for any static host."""
 
 from pathlib import Path
+from shlex import quote
 
 import click
 
 from ..cli import Place, needs, user_errors
 from ..core.errors import UserError
-from ..core.places import embedded
+from ..core.places import embedded, found
 from ..downloads.npm import FOLDER, ONNXRUNTIME_WEB, fetch
 
 RUNTIME = FOLDER / ONNXRUNTIME_WEB.file
@@ -52,7 +53,11 @@ def main(
                 return
             from ..demo.write_site import drawn_contents, drawn_styles, examples, write_site
 
-        named = {Path(model).name: model for model in models or (str(embedded("micro")),)}
+        # Of a folder its own name, which `.` and `..` do not say.
+        named = {
+            (found(model).resolve() if found(model).is_dir() else Path(model)).name: model
+            for model in models or (str(embedded("micro")),)
+        }
         if len(named) < len(models):
             raise UserError("--model: two students of one name, which the page could not tell apart. Rename a folder.")
         write_site(
@@ -62,4 +67,4 @@ def main(
             examples(styles) if styles else drawn_styles(),
             runtime,
         )
-        click.echo(f"{out}: to look at it, `python -m http.server -d {out}` and http://localhost:8000")
+        click.echo(f"{out}: to look at it, `python -m http.server -d {quote(str(out))}` and http://localhost:8000")

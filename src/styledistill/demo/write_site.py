@@ -15,14 +15,16 @@ from safetensors.numpy import load_file
 
 from ..core.errors import UserError
 from ..core.files import canonical_json, write_bytes, write_together
-from ..core.image_files import at_top
+from ..core.image_files import at_top, for_tables, in_tables, told
 from ..core.images import encode_png, open_rgb
+from ..core.progress import announce
 from ..downloads.npm import ONNXRUNTIME_WEB, members
 from ..procedural.draw import draw
 from ..student import micro_graphs
 from ..student.engines import ATTENDED_PIXELS
 from ..student.folders import GRAPHS, WEIGHTS_FILE, facts_of, graphs_folder, is_micro, student_folder
 from ..student.onnx_student import GRID, OnnxStudent
+from ..student.stylize_jobs import refuse_unwritable
 from .file_names import LICENSE, LIST, PAGE, RUNTIME, SOURCES, graph_file, image_file
 
 PAGE_PIXELS = 1 << 22  # of the largest image: 1.2 GB of a browser's memory with micro
@@ -42,8 +44,12 @@ def write_site(
     students: folders or hub ids by the names that the page shows. contents, styles: what the page offers beside the
     visitor's own images. runtime: the archive of `ONNXRUNTIME_WEB`.
     """
-    if any(path.is_file() for path in out.rglob("*")) and not (out / LIST).is_file():
+    fresh = not (out / LIST).is_file()
+    if fresh and any(path.is_file() for path in out.rglob("*") if not _half_written(path)):
         raise UserError(f"{out}: holds something else than a demo. Give a new or an empty folder.")
+    refuse_unwritable(out)
+    if unnamed := [name for name in (*students, *contents, *styles) if not in_tables(name)]:
+        raise UserError(f"{ascii(unnamed[0])}: its name is not UTF-8, so no page can show it. Rename it.")
     made: dict[str, bytes] = {}
     offered: dict[str, list[dict[str, Any]]] = {"students": []}
     for number, (name, model) in enumerate(students.items()):
@@ -59,6 +65,8 @@ def write_site(
     made |= {name: _source(name) for name in SOURCES}
     title = f"{ONNXRUNTIME_WEB.name} {ONNXRUNTIME_WEB.version}"
     made[LIST] = canonical_json({**offered, "runtime": title}).encode()
+    if fresh:
+        write_bytes(out / LIST, made[LIST])  # at first: after a kill the folder is known for a demo
     write_together({out / name: data for name, data in made.items()})
     write_bytes(out / PAGE, _source(PAGE))  # at last: a page that opens is whole
     _remove_former(out, made)
@@ -85,10 +93,17 @@ def browser_graphs(model: str | Path) -> tuple[dict[str, bytes], dict[str, Any]]
 
 def examples(folder: Path) -> Examples:
     """The images at the top of a folder by their names without suffix, large ones reduced. Raises UserError."""
-    names = at_top(folder).images
-    if not names:
+    found = for_tables(at_top(folder))
+    for line in told(found.left_out, str(folder)):
+        announce(line)
+    if not found.images:
         raise UserError(f"{folder}: no images in this folder (folders inside it are not searched).")
-    return {Path(name).stem: _reduced(open_rgb(folder / name)) for name in names}
+    named: dict[str, str] = {}
+    for name in found.images:
+        other = named.setdefault(Path(name).stem, name)
+        if other != name:
+            raise UserError(f"{folder}: {other} and {name} would have one name on the page. Rename one of them.")
+    return {stem: _reduced(open_rgb(folder / name)) for stem, name in named.items()}
 
 
 def drawn_styles() -> Examples:
@@ -112,12 +127,20 @@ def _reduced(image: Image.Image) -> np.ndarray:
     return np.asarray(image.resize((width, height), Image.Resampling.LANCZOS))
 
 
+def _half_written(path: Path) -> bool:
+    """Whether a file is a temporary one of a writer that was killed."""
+    return path.name.startswith(".") and path.suffix == ".part"
+
+
 def _source(name: str) -> bytes:
     return Path(__file__).with_name("site").joinpath(name).read_bytes()
 
 
 def _remove_former(out: Path, made: Mapping[str, bytes]) -> None:
-    """Images and graphs of an earlier demo that this one has not."""
+    """Images and graphs of an earlier demo that this one has not, and what a kill left half-written."""
+    for path in out.rglob(".*"):
+        if _half_written(path):
+            path.unlink(missing_ok=True)
     for pattern in ("students/*/*.onnx", "contents/*.png", "styles/*.png"):
         for path in out.glob(pattern):
             if path.relative_to(out).as_posix() not in made:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import tarfile
 from pathlib import Path
@@ -142,3 +143,49 @@ def test_slips_are_one_line(words: list[str], said: str, tmp_path: Path, monkeyp
     result = CliRunner().invoke(main, words)
     assert result.exit_code == 1 and said in result.output and result.output.count("\n") == 1
     assert not (tmp_path / "site").exists()
+
+
+def test_examples_are_all_shown_or_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    for name in ("a.png", "b.png", os.fsdecode(b"\xff.png")):
+        Image.fromarray(image()).save(tmp_path / name)
+    (tmp_path / "c.heic").touch()
+    (tmp_path / "deep").mkdir()
+    assert list(demo.examples(tmp_path)) == ["a", "b"]
+    said = capsys.readouterr().err
+    assert said.count("left out of") == 3 and all(name in said for name in ("udcff.png", "c.heic", "deep"))
+    Image.fromarray(image()).save(tmp_path / "a.jpg")
+    with pytest.raises(UserError, match="a.jpg and a.png would have one name"):
+        demo.examples(tmp_path)
+
+
+def test_a_student_whose_name_no_page_can_show(tmp_path: Path, runtime: Path):
+    with pytest.raises(UserError, match="not UTF-8"):
+        demo.write_site(tmp_path / "site", {os.fsdecode(b"\xff"): MICRO}, {}, {}, runtime)
+    assert not (tmp_path / "site").exists()
+
+
+def test_a_folder_named_by_a_dot_has_its_own_name(tmp_path: Path, runtime: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(MICRO)
+    monkeypatch.setattr("styledistill.commands.page.fetch", lambda package, path: path)
+    result = CliRunner().invoke(main, ["-o", str(tmp_path / "a site"), "--model", ".", "--runtime", str(runtime)])
+    assert result.exit_code == 0, result.output
+    assert [s["name"] for s in json.loads((tmp_path / "a site/demo.json").read_text())["students"]] == ["micro"]
+    assert f"-d '{tmp_path}/a site'" in result.output
+
+
+@pytest.mark.parametrize("writer", ["write_together", "write_bytes"])
+def test_a_page_that_was_killed_is_written_anew(
+    tmp_path: Path, runtime: Path, monkeypatch: pytest.MonkeyPatch, writer: str
+):
+    out, given = tmp_path / "site", ({"a": MICRO}, {"c": image()}, {"s": image()}, runtime)
+
+    def killed(*_: object) -> None:
+        (out / "styles").mkdir(parents=True, exist_ok=True)
+        (out / "styles" / ".0.png.none-01234567.part").touch()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(demo, writer, killed)
+        demo.write_site(out, *given)
+    demo.write_site(out, *given)
+    assert files_of(out) == set(all_files(1, 1, 1))
