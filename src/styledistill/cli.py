@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .core.errors import UserError
-from .core.files import ADVICE, at_home
+from .core.files import ADVICE, NAME_BYTES, at_home
 from .core.progress import to_terminal
 from .run.watchdog import join_run
 
@@ -54,8 +54,13 @@ class Place(click.Path):
         super().__init__(path_type=Path, **options)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The path; click's own error for what the options exclude."""
-        return super().convert(at_home(value) if isinstance(value, str) else value, param, ctx)
+        """The path; click's own error for what the options exclude, and for what no disk takes as a name."""
+        if isinstance(value, str):
+            value = at_home(value)
+            # Braces may stand for several shorter names.
+            if "{" not in value and any(len(os.fsencode(part)) > NAME_BYTES for part in value.split("/")):
+                self.fail(f"{value[:60]}...: {ADVICE[errno.ENAMETOOLONG]}", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 Readable = Place(exists=True, dir_okay=False, readable=True)

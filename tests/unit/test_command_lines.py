@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from pathlib import Path
 
@@ -16,13 +17,14 @@ from PIL import Image
 
 import score
 import stylize
-from styledistill import config
+from styledistill import commands, config
 from styledistill.core.errors import UserError
 from styledistill.embedded import train_students, train_tiny_teacher
 from styledistill.run.notes import notes, of_former_layout
 from styledistill.run.preflight import missing_weights
 from styledistill.student.stylize_jobs import plan
 
+NAMES = sorted(path.stem for path in Path(commands.__file__).parent.glob("[a-z]*.py"))
 ROOT = Path(__file__).parents[2]
 SMOKE = config.load(ROOT / "workflow" / "presets" / "smoke.yaml")
 
@@ -55,6 +57,25 @@ def test_the_home_folder_where_a_shell_leaves_its_sign(home: Path) -> None:
     image(Path("~/c.png"), side=24)  # a folder of just this name
     result = run(stylize.main, "~/c.png", "~/s.png", "--out", "x.png", "--device", "cpu")
     assert result.exit_code == 0 and Image.open("x.png").size == (24, 24)
+
+
+COMMANDS = [importlib.import_module(f"styledistill.commands.{name}").main for name in NAMES]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=NAMES)
+def test_every_path_of_every_command_is_a_place(command: click.Command) -> None:
+    """So `~` is the home folder in each of them, and a name that no disk takes is told before anything is done."""
+    paths = [param.name for param in command.params if isinstance(param.type, click.Path)]
+    plain = [param.name for param in command.params if type(param.type) is click.Path]
+    assert plain == [], paths
+
+
+@pytest.mark.parametrize("where", ["a" * 256, "folder/" + "é" * 128 + "/x.png"])
+def test_a_name_that_no_disk_takes(where: str, home: Path) -> None:
+    image(home / "c.png")
+    result = run(stylize.main, home / "c.png", home / "c.png", "-o", where)
+    assert result.exit_code == 2 and "the name is too long for this disk" in result.stderr
+    assert list(Path().iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["a [b] {c}", "{0..3}", "*", "50% #1"])

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import click
 
-from ..cli import SEED, Number, needs, user_errors
+from ..cli import SEED, Number, Place, needs, user_errors
 from ..core.errors import UserError
 from ..core.places import embedded
 from ..student.augment_jobs import MAP, plan
 from ..student.stylize_jobs import Options
 
-Folder = click.Path(path_type=Path)
+Folder = Place()
 
 
 @click.command()

@@ -37,6 +37,7 @@ ADVICE = {
     errno.EFBIG: "the file is larger than is allowed here: raise the limit (ulimit -f) and run again",
     errno.ENOMEM: "not enough memory: end other programs or raise the limit (ulimit -v), and run again",
 }
+NAME_BYTES = 255  # of a file or folder, on every usual disk
 _CHUNK = 1 << 20
 _UMASK = os.umask(0o022)
 os.umask(_UMASK)  # it can be read only by setting it
@@ -57,7 +58,7 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     head = path.name.encode(errors="surrogateescape")[:200].decode(errors="ignore")
     temporary = path.with_name(f".{head}.{run_tag(run_folder())}-{secrets.token_hex(4)}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         yield temporary
         with suppress(OSError):  # a disk without modes: exFAT, a network drive
             temporary.chmod(0o666 & ~_UMASK)  # some writers make files that nobody else in the group can read
@@ -73,6 +74,18 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # a name that is too long, a disk that has gone: said already
             temporary.unlink(missing_ok=True)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it. Raises UserError where none can be made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise UserError(f"{folder}: {ADVICE[errno.ENOTDIR]}") from error
+    except OSError as error:
+        # "No such file" is what /proc and its like answer, which hold no files of anybody.
+        advice = ADVICE.get(error.errno or 0, "no folder can be made there: choose another one")
+        raise UserError(f"{folder}: {advice}") from error
 
 
 def _number(error: Exception, folder: Path) -> int | None:

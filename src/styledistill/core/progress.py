@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -12,6 +13,7 @@ from typing import TypeVar
 from tqdm import tqdm
 
 T = TypeVar("T")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _LOG_SECONDS = 10.0
 _TERMINAL_SECONDS = 60.0
 
@@ -71,7 +73,11 @@ def megabytes(count: float) -> str:
 
 
 def announce(line: str) -> None:
-    """Say something that a user should not miss: in the log, and on Snakemake's own terminal."""
+    """Say something that a user should not miss: in the log, and on Snakemake's own terminal.
+
+    It stays one line whatever names of files stand in it: their line breaks and control characters are spelled out.
+    """
+    line = _CONTROL.sub(lambda found: ascii(found[0])[1:-1], line)
     _to_log(line)
     to_terminal(line)
 

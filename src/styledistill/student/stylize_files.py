@@ -14,7 +14,7 @@ from PIL import Image
 
 from ..core.arrays import levels, planes
 from ..core.errors import BadImage, UserError
-from ..core.files import write_bytes
+from ..core.files import NAME_BYTES, write_bytes
 from ..core.images import MAX_PIXELS, encode_png, open_rgb, open_with_alpha
 from ..core.progress import Meter, announce
 from ..shards.samples import Packed
@@ -23,7 +23,6 @@ from .stylize_jobs import FORMATS, Job, Options, scaled
 
 _QUALITY = 95  # of results in formats with loss
 _KEPT = 1 << 29  # bytes of encoded styles that are kept
-_NAME_BYTES = 255  # of a file, on every usual disk
 
 T = TypeVar("T")
 
@@ -167,7 +166,7 @@ def _scaled(path: Path | Packed, image: Image.Image, size: int | None) -> Image.
 
 def _check_name(path: Path) -> bool:
     """What a disk cannot name is known before anything is computed. Raises UserError."""
-    if len(os.fsencode(path.name)) > _NAME_BYTES:
+    if len(os.fsencode(path.name)) > NAME_BYTES:
         raise UserError(f"{path.name[:60]}...: this name is too long for a file. Give its images shorter names.")
     return True
 

@@ -20,6 +20,7 @@ from styledistill.core.files import (
     write_json,
     write_together,
 )
+from styledistill.core.progress import announce
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -99,3 +100,15 @@ def test_too_many_open_files_is_said_in_one_line(tmp_path):
             write_bytes(tmp_path / "a", b"a")
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_place_where_no_folder_can_be_made_is_said_in_one_line(tmp_path):
+    (tmp_path / "file").touch()
+    for folder, said in ((tmp_path / "file" / "x", "a file stands where"), (Path("/proc/x"), "no folder can be made")):
+        with pytest.raises(UserError, match=said):
+            write_bytes(folder / "a", b"a")
+
+
+def test_a_name_with_line_breaks_stays_on_one_line(capsys):
+    announce("left out: a\nb\r\x1b[1m\u2028ü.png: no image")
+    assert capsys.readouterr().err == "left out: a\\nb\\r\\x1b[1m\\u2028ü.png: no image\n"
