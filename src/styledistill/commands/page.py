@@ -68,3 +68,9 @@ def main(
             runtime,
         )
         click.echo(f"{out}: to look at it, `python -m http.server -d {quote(str(out))}` and http://localhost:8000")
+
+
+def _name(model: str) -> str:
+    """The last part of a hub id, or a folder's own name, which `.` and `..` do not say."""
+    folder = found(model)
+    return (folder.resolve() if folder.is_dir() else Path(model)).name

@@ -49,7 +49,7 @@ def write_site(
         raise UserError(f"{out}: holds something else than a demo. Give a new or an empty folder.")
     refuse_unwritable(out)
     if unnamed := [name for name in (*students, *contents, *styles) if not in_tables(name)]:
-        raise UserError(f"{ascii(unnamed[0])}: its name is not UTF-8, so no page can show it. Rename it.")
+        raise UserError(f"{unnamed[0]!a}: its name is not UTF-8, so no page can show it. Rename it.")
     made: dict[str, bytes] = {}
     offered: dict[str, list[dict[str, Any]]] = {"students": []}
     for number, (name, model) in enumerate(students.items()):

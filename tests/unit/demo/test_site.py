@@ -154,7 +154,7 @@ def test_examples_are_all_shown_or_named(tmp_path: Path, capsys: pytest.CaptureF
     said = capsys.readouterr().err
     assert said.count("left out of") == 3 and all(name in said for name in ("udcff.png", "c.heic", "deep"))
     Image.fromarray(image()).save(tmp_path / "a.jpg")
-    with pytest.raises(UserError, match="a.jpg and a.png would have one name"):
+    with pytest.raises(UserError, match=r"a\.jpg and a\.png would have one name"):
         demo.examples(tmp_path)
 
 
