@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from ..core.errors import UserError
-from ..core.files import sha256_file
+from ..core.files import ADVICE, NAME_BYTES, sha256_file
 from ..core.images import MAX_PIXELS, upright_size
 from ..student.controls import shares
 from ..student.stylize_jobs import Options, refuse_unwritable, scaled
 from .clip import Clip, read_clip
 from .encode import even_size
 from .formats import FORMATS, Format
+from .segments import parts_folder
 
 _SIDE = 16_384  # of H.264 and VP9 in FFmpeg
 
@@ -59,6 +62,8 @@ def plan(video: Path, styles: Sequence[Path], out: Path, options: Options, stead
     """
     if out.suffix.lower() not in FORMATS:
         raise UserError(f"{out}: no name of a video ({', '.join(FORMATS)}). Give one of them.")
+    if len(os.fsencode(parts_folder(out).name)) > NAME_BYTES:
+        raise UserError(f"{out}: {ADVICE[errno.ENAMETOOLONG]}")
     if out.is_dir():
         raise UserError(f"{out}: a folder stands where the video should be. Choose another name.")
     shares(options.weights, len(styles))

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import UserError
-from ..core.files import read_json, write_json
+from ..core.files import make_folder, read_json, write_json
 from ..core.images import load_array, save_png
 from ..core.progress import announce
 from .clip import Clip
@@ -77,17 +77,27 @@ class Segments:
         return self._folder / f"{self._count if number is None else number:06d}.{suffix}"
 
 
+def parts_folder(out: Path) -> Path:
+    """Where the finished segments of a video lie until it is whole."""
+    return out.with_name(f"{out.name}.parts")
+
+
 @contextmanager
 def held_segments(out: Path, job: Mapping[str, Any], clip: Clip, form: Format) -> Iterator[Segments]:
     """The segments beside a video. Raises UserError while another process has them."""
-    folder = out.with_name(f"{out.name}.parts")
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = parts_folder(out)
+    make_folder(folder)
     with (folder / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise UserError(f"{out}: another process draws this video. Wait for it, or give another name.") from error
-        yield Segments(folder, job, clip, form)
+        segments = Segments(folder, job, clip, form)
+        try:
+            yield segments
+        finally:
+            if not segments.times:  # of a mistake nothing stays
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _json(path: Path) -> Any:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from PIL import Image
 
 pytest.importorskip("av", reason="needs styledistill[video]")
 pytest.importorskip("cv2", reason="needs styledistill[video]")
@@ -175,3 +176,16 @@ def test_a_missing_extra_says_what_to_install(
     result = run(video, style, "-o", tmp_path / "out.mp4")
     assert result.exit_code == 1
     assert result.stderr == "error: av is not installed, which this needs: pip install 'styledistill[video]'\n"
+
+
+def test_of_a_mistake_no_segments_stay(video: Path, style: Path, tmp_path: Path) -> None:
+    result = run(video, style, "-o", "/proc/x.mp4")
+    assert result.exit_code == 1 and "no folder can be made there" in result.stderr
+    result = run(video, style, "-o", tmp_path / f"{'a' * 248}.mp4")
+    assert result.exit_code == 1 and "the name is too long" in result.stderr
+    broken = tmp_path / "broken.jpg"
+    Image.fromarray(np.random.default_rng(1).integers(0, 256, (64, 64, 3), np.uint8)).save(broken)
+    broken.write_bytes(broken.read_bytes()[:-500])  # its head tells an image
+    result = run(video, broken, "-o", tmp_path / "out.mp4")
+    assert result.exit_code == 1 and "truncated" in result.stderr, result.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["broken.jpg", "in.mp4", "style.png"]
