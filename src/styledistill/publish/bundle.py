@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -11,13 +12,15 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from ..core.errors import UserError
-from ..core.files import ADVICE, read_json, sha256_file
+from ..core.files import ADVICE, make_folder, read_json, sha256_file
+from ..core.images import upright_size
 from ..core.progress import progress
 from ..splits.windows import SPLITS
 from ..student.folders import CONFIG_FILE, GRAPHS, WEIGHTS_FILE, graphs_folder
 from .run_facts import facts_of_run
 
 CARD = "README.md"
+_LICENSE = re.compile(r"[a-z0-9][a-z0-9.+-]{0,63}")
 
 
 @dataclass(frozen=True)
@@ -54,15 +57,14 @@ def _whole(folder: Path) -> Iterator[Path]:
     """A temporary folder beside `folder`, renamed to it when the block ends well and removed when it does not."""
     temporary = None
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(folder.parent)
         temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name[:100]}.", suffix=".part", dir=folder.parent))
         yield temporary
         temporary.chmod(0o755)
         temporary.replace(folder)  # an empty folder of this name gives way
     except OSError as error:
-        if error.errno not in ADVICE:
-            raise
-        raise UserError(f"{folder}: {ADVICE[error.errno]}") from error
+        advice = ADVICE.get(error.errno or 0, f"cannot be written ({error.strerror or error}): choose another folder")
+        raise UserError(f"{folder}: {advice}") from error
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -74,6 +76,8 @@ def bundle_of(folder: Path, repo: str, license: str | None = None) -> Bundle:
     license: the hub's word for that of the student's weights; None says `other`, or `unknown`.
     Raises UserError for a folder that is neither, or whose files are not those that their jobs wrote.
     """
+    if license is not None and not _LICENSE.fullmatch(license):
+        raise UserError(f"--license {license!r}: no word of the hub for a license. Give one such as mit or cc-by-4.0.")
     if not folder.is_dir():
         raise UserError(
             f"{folder}: no such folder. Give a student's (results/<run>/students/<loss>), or a run's shards."
@@ -102,6 +106,8 @@ def _student(folder: Path, repo: str, license: str | None) -> Bundle:
     if graphs := graphs_folder(folder):
         files |= {f"onnx/{path.name}": path for path in sorted(graphs.glob("*.onnx")) if _graph(path)}
     if run and run.sheet:
+        if upright_size(run.sheet) is None:
+            raise UserError(f"{run.sheet}: cannot be read. Run: python src/verify.py on the run's folder.")
         files["golden.png"] = run.sheet
     card = model_card(folder, repo, run, license, [name for name in files if name.endswith(".onnx")])
     return Bundle("model", {CARD: card.encode(), **files})

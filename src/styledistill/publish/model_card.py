@@ -20,7 +20,7 @@ from ..report.tables.formats import Document, markdown
 from ..report.tables.metrics import metrics_table
 from ..report.tables.model import Column, Table, measured, words
 from ..student.folders import WEIGHTS_FILE, facts_of
-from .run_facts import RunFacts
+from .run_facts import RunFacts, readable
 
 if TYPE_CHECKING:
     from huggingface_hub import DatasetCard
@@ -61,6 +61,7 @@ def model_card(folder: Path, repo: str, run: RunFacts | None, license: str | Non
         template_path=str(TEMPLATE),
         repo=repo,
         run=run,
+        code=code,
         facts=facts,
         graphs=[name for name in graphs if name.count(".") == 1],
         smaller=[name for name in graphs if name.count(".") > 1],
@@ -117,10 +118,11 @@ def _costs(run: RunFacts | None) -> str:
         return ""
     costs = run.costs
     columns = [name for name in _COSTS if name in costs]
-    rows = [
-        (words(row["model"]), *(measured(float(row[name])) for name in columns), words(row.get("device", "")))
-        for _, row in costs.iterrows()
-    ]
+    with readable(run.folder / "tables" / "benchmark.csv"):
+        rows = [
+            (words(row["model"]), *(measured(float(row[name])) for name in columns), words(row.get("device", "")))
+            for _, row in costs.iterrows()
+        ]
     head = (Column("model", "Model", words=True), *(Column(name, _COSTS[name]) for name in columns))
     table = Table((*head, Column("device", "Device", words=True)), tuple(rows))
     return markdown(Document(costs, (table,))).strip()
@@ -147,6 +149,14 @@ def _table(rows: Mapping[str, Any]) -> str:
     return markdown(Document(pd.DataFrame(), (Table(columns, cells),))).strip()
 
 
+def code(name: object) -> str:
+    """A name as a code span of Markdown, on one line and closed whatever letters it has."""
+    shown = " ".join(str(name).encode("utf-8", "backslashreplace").decode().split())
+    fence = "`" * (1 + max(map(len, re.findall("`+", shown)), default=0))
+    space = " " if len(fence) > 1 else ""
+    return f"{fence}{space}{shown}{space}{fence}"
+
+
 def _trained_size(run: RunFacts | None) -> int | None:
     """Side of the images that the student was trained on, by one of the golden set, which are as large."""
     crop = next(iter(sorted((run.folder / "images" / "golden").glob("*.png"))), None) if run else None
@@ -159,7 +169,10 @@ def _data_card(run: RunFacts | None) -> DatasetCard | None:
     from huggingface_hub import DatasetCard
 
     path = run.folder / "shards" / "README.md" if run else None
-    return DatasetCard.load(path) if path and path.is_file() else None
+    if path is None or not path.is_file():
+        return None
+    with readable(path):
+        return DatasetCard.load(path)
 
 
 def _section(text: str, title: str) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from yaml import YAMLError
 
 from ..core.errors import UserError
 from ..core.files import read_json, sha256_file
@@ -49,14 +51,22 @@ def facts_of_run(student: Path) -> RunFacts | None:
     if student.parent.name != "students" or not (results / "shards").is_dir():
         return None
     record = _json(student / "distill.run.json")
-    for name, digest in record.get("sha256", {}).items():
-        if (student / name).is_file() and sha256_file(student / name) != digest:
-            advice = f"Run: python src/verify.py {results} --repair"
-            raise UserError(f"{student / name}: not what its job wrote, so the run's scores are not its own. {advice}")
+    for job in sorted(student.rglob("*.run.json")):  # of the weights, and of the graphs made from them
+        with readable(job):
+            digests = dict(_json(job).get("sha256", {}))
+        for name, digest in digests.items():
+            path = job.parent / name
+            if path.is_file() and sha256_file(path) != digest:
+                advice = f"Run: python src/verify.py {results} --repair"
+                raise UserError(f"{path}: not what its job wrote, so the run's scores are not its own. {advice}")
     manifests = {split: _json(results / "shards" / f"{split}.json") for split in SPLITS}
     scores = _rows(results / "tables" / "metrics.csv", student.name)
     sheet, golden = results / "figures" / "golden.png", results / "blocks" / "golden.csv"
     history = student / "history.csv"
+    with readable(golden):
+        golden_sources = sorted(pd.read_csv(golden)["source"].unique()) if golden.is_file() else []
+    with readable(history):
+        epochs = len(pd.read_csv(history)) if history.is_file() else 0
     return RunFacts(
         folder=results,
         student=student.name,
@@ -64,27 +74,35 @@ def facts_of_run(student: Path) -> RunFacts | None:
         fid_minimum=_json(results / "tables" / "metrics.run.json").get("settings", {}).get("fid_minimum", 0),
         costs=_rows(results / "tables" / "benchmark.csv", student.name),
         sheet=sheet if sheet.is_file() else None,
-        golden_sources=sorted(pd.read_csv(golden)["source"].unique()) if golden.is_file() else [],
+        golden_sources=golden_sources,
         teacher=manifests["train"].get("teacher", {}),
         pairs={split: manifest["pairs"] for split, manifest in manifests.items() if "pairs" in manifest},
         settings=record.get("settings", {}),
         versions=record.get("versions", {}),
-        epochs=len(pd.read_csv(history)) if history.is_file() else 0,
+        epochs=epochs,
     )
 
 
-def _json(path: Path) -> dict[str, Any]:
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Around the reading of a run's file: one that is damaged, whatever is wrong in it, is a UserError."""
     try:
-        return read_json(path) if path.is_file() else {}
-    except ValueError as error:
+        yield
+    except (ValueError, KeyError, TypeError, AttributeError, YAMLError) as error:
         raise UserError(f"{path}: cannot be read. Run: python src/verify.py on the run's folder.") from error
+
+
+def _json(path: Path) -> dict[str, Any]:
+    with readable(path):
+        return dict(read_json(path)) if path.is_file() else {}
 
 
 def _rows(path: Path, student: str) -> pd.DataFrame | None:
     """The rows of a table that are of the student and of those it is compared with, it first; None without them."""
     if not path.is_file():
         return None
-    table = pd.read_csv(path)
+    with readable(path):
+        table = pd.read_csv(path)
     if "model" not in table or (path.stem == "metrics" and "fid_grayed" not in table):
         raise UserError(f"{path}: written by another version. Run the workflow again: it makes the table anew.")
     models = list(dict.fromkeys([student, *COMPARED]))

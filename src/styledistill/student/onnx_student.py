@@ -49,7 +49,11 @@ class OnnxStudent(Stylizing):
             raise UserError(
                 f"{folder}: no graphs here ({GRAPHS[0]}.onnx is missing). Export them, or use a student of torch."
             )
-        facts = read_json(folder / CONFIG_FILE) if (folder / CONFIG_FILE).is_file() else {}
+        config = folder / CONFIG_FILE
+        try:
+            facts = dict(read_json(config)) if config.is_file() else {}
+        except (ValueError, TypeError) as error:
+            raise UserError(f"{config}: not the configuration of a student. Export it again.") from error
         files = {name: (graphs / f"{name}.onnx").read_bytes for name in GRAPHS}
         return cls(Sessions(files, str(graphs)), {**facts, **origin})
 

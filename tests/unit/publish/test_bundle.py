@@ -212,3 +212,64 @@ def test_killed_while_the_folder_is_written_it_is_whole_or_not_there(run: Path) 
         assert not out.exists() or files(out) == set(bundle.files)
         seen.add(out.exists())
     assert seen == {True, False}
+
+
+@pytest.mark.parametrize("damage", [b"", b"x", b"[]", b"[3]", b"\xff\xfe", b'{"sha256": 3}'], ids=ascii)
+@pytest.mark.parametrize(
+    "file",
+    [
+        "tables/metrics.csv", "tables/metrics.run.json", "tables/benchmark.csv", "blocks/golden.csv",
+        "students/mse/distill.run.json", "shards/train.json", "shards/README.md", "figures/golden.png",
+    ],
+)  # fmt: skip
+def test_a_damaged_file_of_the_run_ends_in_one_line_or_counts_for_nothing(run: Path, file: str, damage: bytes) -> None:
+    (run / file).write_bytes(damage)
+    result = publish(run / "students/mse", "owner/name", "--dry-run", "-o", run.parent / "out")
+    if result.exit_code:
+        assert file in only_error(result)
+    assert (run.parent / "out").exists() == (result.exit_code == 0)
+    if file.endswith("golden.png"):
+        assert result.exit_code == 1
+
+
+def test_costs_that_are_no_numbers(run: Path) -> None:
+    (run / "tables/benchmark.csv").write_text("model,seconds\nmse,abc\n")
+    assert "benchmark.csv: cannot be read" in only_error(
+        publish(run / "students/mse", "owner/name", "--dry-run", "-o", run.parent / "out")
+    )
+
+
+def test_graphs_that_are_not_those_of_their_job(run: Path) -> None:
+    graphs = run / "students/mse/onnx"
+    graphs.mkdir()
+    for name in ("encode_style", "stylize"):
+        (graphs / f"{name}.onnx").touch()
+    write_json(graphs / "export.run.json", {"sha256": {"stylize.onnx": "00"}})
+    assert "stylize.onnx: not what its job wrote" in only_error(
+        publish(run / "students/mse", "owner/name", "--dry-run", "-o", run.parent / "out")
+    )
+
+
+def test_names_stay_names_in_the_card(run: Path) -> None:
+    odd = run.rename(run.parent / "<b>|``a`\n\n# b {{ 7*7 }}")
+    card = (written_from(odd / "students/mse") / "README.md").read_text()
+    assert "``` <b>|``a` # b {{ 7*7 }} ```" in card and "\n# b" not in card
+
+
+def written_from(student: Path) -> Path:
+    out = student.parents[2] / "look"
+    result = publish(student, "owner/name", "--dry-run", "-o", out)
+    assert result.exit_code == 0, result.output
+    return out
+
+
+@pytest.mark.parametrize("word", ["", "<b>", "a: b", "a\nb", "MIT License", "a" * 65])
+def test_a_license_that_is_no_word(run: Path, word: str) -> None:
+    assert "--license" in only_error(
+        publish(run / "students/mse", "owner/name", "--dry-run", "-o", run.parent / "out", "--license", word)
+    )
+
+
+@pytest.mark.parametrize("out", ["figures/golden.png/x", "/proc/x", "/proc/x/y"])
+def test_a_place_where_nothing_can_be_written(run: Path, out: str) -> None:
+    assert "choose another" in only_error(publish(run / "students/mse", "owner/name", "--dry-run", "-o", run / out))
