@@ -6,8 +6,10 @@ import click
 
 from ..cli import SEED, Number, Place, needs, user_errors
 from ..core.errors import UserError
+from ..core.files import write_json
 from ..core.places import embedded
-from ..student.augment_jobs import MAP, plan
+from ..student.augment_jobs import MAP, SETTINGS, plan, refuse_other_settings, settings
+from ..student.folders import student_folder
 from ..student.stylize_jobs import Options
 
 Folder = Place()
@@ -50,13 +52,17 @@ def main(
     says what was drawn with what. The same command again goes on where it ended.
     """
     with user_errors():
+        options = Options(size=size, strength=strength, preserve_color=preserve_color)
+        drawn = settings(model, revision, options)
+        refuse_other_settings(out, drawn)
         works = plan(images, styles, out, styles_per_image, seed, shards=shards, member=member)
         asked, made = sum(len(work.jobs) for work in works), 0
         if works:
             with needs():
                 from ..student.augment_work import augment
 
-            options = Options(size=size, strength=strength, preserve_color=preserve_color)
+            student_folder(model, revision, graphs=True)  # what is no student is not written down
+            write_json(out / SETTINGS, drawn)
             made = augment(works, model, device, revision, options, workers)
         click.echo(f"{out / MAP}: {made} image{'s' * (made != 1)} made")
         if made < asked:

@@ -15,13 +15,14 @@ from typing import NamedTuple
 
 from ..core import image_files
 from ..core.errors import UserError
-from ..core.files import write_csv
-from ..core.places import meant
+from ..core.files import read_json, write_csv
+from ..core.places import meant, weights_mark
 from ..core.progress import announce
 from ..shards.samples import Packed, members, samples, split_key
-from .stylize_jobs import Job
+from .stylize_jobs import Job, Options
 
 MAP = "augment.csv"  # what was drawn with what, in the folder of the results
+SETTINGS = "augment.json"  # what it was drawn by, beside the map
 COLUMNS = ("image", "content", "style")
 SHARD_IMAGES = 1000  # of a folder, whose results go to tars
 _TOGETHER = 8  # images of a folder that a worker takes at once
@@ -100,6 +101,25 @@ def plan(
         return [work for group, some in groups.items() if (work := _lacking(out / f"{group}.tar", some)).jobs]
     jobs = [row.job for some in groups.values() for row in some if not row.job.out.is_file()]
     return [Work(some) for some in _batches(jobs)]
+
+
+def settings(model: str, revision: str, options: Options) -> dict[str, object]:
+    """What makes one image of a content and a style another: the student's weights and the options, as JSON."""
+    drawn = {"size": options.size, "strength": options.strength, "preserve_color": options.preserve_color}
+    return {"student": weights_mark(model) or f"{model}@{revision}", **drawn}
+
+
+def refuse_other_settings(out: Path, asked: dict[str, object]) -> None:
+    """Raises UserError where the images of `out` were drawn by another student or with other options."""
+    path = out / SETTINGS
+    try:
+        before = dict(read_json(path)) if path.is_file() else asked
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{path}: cannot be read. Remove it, or give another folder for the results.") from error
+    if other := [name for name, value in asked.items() if before.get(name) != value]:
+        raise UserError(
+            f"{out}: its images were drawn with another {', '.join(other)}. Give another folder for the results."
+        )
 
 
 def _row(content: _Content, number: int, style: Path, out: Path, shards: bool) -> Row:

@@ -78,6 +78,25 @@ def test_it_goes_on_where_it_ended_and_takes_further_images(here: Path) -> None:
     assert "0 images made" in run("--styles-per-image", 2).stdout
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--strength", 0.5), "strength"),
+        (("--size", 16), "size"),
+        (("--preserve-color",), "preserve_color"),
+        (("--model", ROOT / "weights/tiny_student"), "student"),
+    ],
+)
+def test_images_of_other_settings_are_not_taken_for_these(words: tuple[object, ...], said: str, here: Path) -> None:
+    assert "no such folder" in only_error(run("--model", "nowhere"))  # and is not remembered
+    assert run().exit_code == 0
+    before = files("out")
+    assert f"drawn with another {said}. Give another folder" in only_error(run(*words))
+    assert files("out") == before
+    Path("out/augment.json").write_text("[")
+    assert "augment.json: cannot be read" in only_error(run())
+
+
 def test_the_seed_decides(here: Path) -> None:
     met = [styles_met(Path(f"out{n}"), n) for n in range(6)]
     assert met[0] == styles_met(Path("again"), 0)
@@ -213,7 +232,7 @@ def run_tars(tars: str, *words: object) -> Result:
 def test_tars_to_tars_with_their_labels_and_a_map(tars: str, here: Path) -> None:
     result = run_tars(tars, "--shards", "--styles-per-image", 2)
     assert result.exit_code == 0 and "12 images made" in result.stdout, result.output
-    assert {path.name for path in Path("out").iterdir()} == {"000.tar", "001.tar", "augment.csv"}
+    assert {path.name for path in Path("out").iterdir()} == {"000.tar", "001.tar", "augment.csv", "augment.json"}
     found = list(webdataset.WebDataset(["out/000.tar", "out/001.tar"], shardshuffle=False).decode("pil"))
     assert [sample["__key__"] for sample in found] == [f"a/{n}_{k}" for n in range(3) for k in (1, 2)] * 2
     assert all(sample["cls"] == int(sample["__key__"][2]) and sample["png"].size == (32, 24) for sample in found)
