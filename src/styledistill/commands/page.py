@@ -53,11 +53,7 @@ def main(
                 return
             from ..demo.write_site import drawn_contents, drawn_styles, examples, write_site
 
-        # Of a folder its own name, which `.` and `..` do not say.
-        named = {
-            (found(model).resolve() if found(model).is_dir() else Path(model)).name: model
-            for model in models or (str(embedded("micro")),)
-        }
+        named = {_name(model): model for model in models or (str(embedded("micro")),)}
         if len(named) < len(models):
             raise UserError("--model: two students of one name, which the page could not tell apart. Rename a folder.")
         write_site(
