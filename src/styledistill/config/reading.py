@@ -78,7 +78,10 @@ def _line(fault: Any) -> str:
     if parts[:1] == ["sources"]:
         del parts[2:3]
     keys = [shown(part) for part in parts if not _BRANCH.search(part)]
-    message = fault["msg"].removeprefix("Value error, ")
+    # Some messages hold a value as it was given, which may break a line.
+    message = "".join(
+        letter if letter.isprintable() else ascii(letter)[1:-1] for letter in fault["msg"].removeprefix("Value error, ")
+    )
     if fault["type"] == "extra_forbidden":
         message = "unknown key"
     elif fault["type"] == "missing":

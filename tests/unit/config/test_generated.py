@@ -33,3 +33,11 @@ def test_the_generator_makes_good_and_bad_ones():
     cases = [generated(0, [(number, 3, "set")]) for number in range(300)]
     refused = sum(bool(refusal(case)) for case in cases)
     assert 50 < refused < 290
+
+
+def test_a_kind_that_breaks_a_line_stays_on_one():
+    values = generated(1, [])
+    source = next(iter(values["sources"]))
+    values["sources"][source]["kind"] = "\n"
+    (line,) = refusal(values)
+    assert named(line, values) and "\\n" in line
