@@ -11,6 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from ..core.errors import UserError
+from ..core.progress import on_one_line
 from .schema import Config
 
 
@@ -78,10 +79,7 @@ def _line(fault: Any) -> str:
     if parts[:1] == ["sources"]:
         del parts[2:3]
     keys = [shown(part) for part in parts if not _BRANCH.search(part)]
-    # Some messages hold a value as it was given, which may break a line.
-    message = "".join(
-        letter if letter.isprintable() else ascii(letter)[1:-1] for letter in fault["msg"].removeprefix("Value error, ")
-    )
+    message = on_one_line(fault["msg"].removeprefix("Value error, "))  # some hold a value as it was given
     if fault["type"] == "extra_forbidden":
         message = "unknown key"
     elif fault["type"] == "missing":

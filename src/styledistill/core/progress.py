@@ -72,12 +72,17 @@ def megabytes(count: float) -> str:
     return f"{count / 1e6:,.1f} MB"
 
 
+def on_one_line(text: str) -> str:
+    """A text whose line breaks and other control characters are spelled out, as `\\n`."""
+    return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
 def announce(line: str) -> None:
     """Say something that a user should not miss: in the log, and on Snakemake's own terminal.
 
     It stays one line whatever names of files stand in it: their line breaks and control characters are spelled out.
     """
-    line = _CONTROL.sub(lambda found: ascii(found[0])[1:-1], line)
+    line = on_one_line(line)
     _to_log(line)
     to_terminal(line)
 
