@@ -11,7 +11,7 @@ BIN := .venv/bin
 
 # What the page for browsers takes is fetched beforehand: a run without it leaves that page out and says so.
 run: .venv/run.stamp
-	$(BIN)/python src/page.py --fetch || true
+	$(BIN)/python src page --fetch || true
 	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores $(CORES) $(ARGS)
 
 explain: .venv/run.stamp

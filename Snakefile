@@ -36,7 +36,7 @@ include: "workflow/rules/student.smk"
 include: "workflow/rules/metrics.smk"
 include: "workflow/rules/ablation.smk"
 include: "workflow/rules/report.smk"
-include: "workflow/rules/demo.smk"
+include: "workflow/rules/share.smk"
 
 
 rule all:

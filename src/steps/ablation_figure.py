@@ -1,6 +1,6 @@
 """The table and the figure of the teacher's variants."""
 
-from styledistill.cli import SEED, Folder, Settings, user_errors  # isort: skip
+from styledistill.run.cli import SEED, Folder, Settings, user_errors  # isort: skip
 
 from pathlib import Path
 

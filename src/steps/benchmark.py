@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from styledistill.cli import Readable, Settings, Writable, user_errors
+from styledistill.run.cli import Readable, Settings, Writable, user_errors
 
 import click
 import pandas as pd

@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from styledistill.cli import Folder, Writable, user_errors
+from styledistill.run.cli import Folder, Writable, user_errors
 
 import click
 
 from styledistill.core.images import load_array
 from styledistill.core.provenance import run_record
-from styledistill.demo.write_site import write_site
 from styledistill.downloads.npm import ONNXRUNTIME_WEB, fetch
+from styledistill.share.write_site import write_site
 from styledistill.splits import names as called
 
 

@@ -3,7 +3,7 @@
 from contextlib import nullcontext
 from pathlib import Path
 
-from styledistill.cli import SEED, Folder, Readable, Settings, user_errors
+from styledistill.run.cli import SEED, Folder, Readable, Settings, user_errors
 
 import click
 from safetensors.torch import save_file

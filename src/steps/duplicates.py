@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from styledistill.cli import Folder, Readable, Writable, user_errors
+from styledistill.run.cli import Folder, Readable, Writable, user_errors
 
 import click
 

@@ -1,6 +1,6 @@
 """The figures of a run: golden sheet, data set, loss curves, quality against cost, breakdown, extreme pairs."""
 
-from styledistill.cli import Folder, user_errors  # isort: skip  (before pandas)
+from styledistill.run.cli import Folder, user_errors  # isort: skip  (before pandas)
 
 from pathlib import Path
 

@@ -18,7 +18,7 @@ fastest by reproducing images alone; the objective, and taking colors from a sty
 from collections.abc import Callable
 from pathlib import Path
 
-from styledistill.cli import SEED, Folder, Settings, user_errors
+from styledistill.run.cli import SEED, Folder, Settings, user_errors
 
 import click
 import numpy as np

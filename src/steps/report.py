@@ -1,6 +1,6 @@
 """The report page of a run, and the summary in words."""
 
-from styledistill.cli import Folder, Writable, user_errors  # isort: skip
+from styledistill.run.cli import Folder, Writable, user_errors  # isort: skip
 
 import json
 from pathlib import Path

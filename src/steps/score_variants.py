@@ -3,7 +3,7 @@
 from itertools import chain
 from pathlib import Path
 
-from styledistill.cli import Folder
+from styledistill.run.cli import Folder
 
 import click
 from scoring import naming_all_bad, scoring, scoring_options

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from styledistill.cli import Settings, user_errors
+from styledistill.run.cli import Settings, user_errors
 
 import click
 

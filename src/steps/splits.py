@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from styledistill.cli import SEED, Readable, Settings, Writable, user_errors
+from styledistill.run.cli import SEED, Readable, Settings, Writable, user_errors
 
 import click
 

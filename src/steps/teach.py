@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from styledistill.cli import Folder, Settings, user_errors
+from styledistill.run.cli import Folder, Settings, user_errors
 
 import click
 

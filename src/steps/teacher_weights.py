@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from styledistill.cli import Writable, user_errors
+from styledistill.run.cli import Writable, user_errors
 
 import click
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from styledistill.cli import Folder, user_errors
+from styledistill.run.cli import Folder, user_errors
 
 import click
 

@@ -5,7 +5,7 @@
 Chromium draws in one thread of WebAssembly, onnxruntime in Python with all cores; they take turns, and the ratio is
 that of the best times, since other work makes either of them slower. Prints the table, keeps it in
 results/bench/page.json, and exits with 1 when the limit is missed. Needs chromium, chromedriver and
-`python src/page.py --fetch`; where one of them is missing, nothing is measured. Half a minute.
+`python src page --fetch`; where one of them is missing, nothing is measured. Half a minute.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ sys.path.insert(0, str(ROOT / "src"))
 from parts.table import Row, keep, show
 
 from styledistill.core.arrays import planes
-from styledistill.demo.write_site import drawn_contents, drawn_styles, write_site
 from styledistill.downloads.npm import ONNXRUNTIME_WEB
+from styledistill.share.write_site import drawn_contents, drawn_styles, write_site
 from styledistill.student.onnx_student import OnnxStudent
 
 TURNS = 10

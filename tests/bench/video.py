@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests/workflow/support")]
 
-from styledistill.cli import user_errors
+from styledistill.run.cli import user_errors
 
 import numpy as np
 import torch

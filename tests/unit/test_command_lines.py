@@ -6,7 +6,7 @@ import importlib
 import os
 from pathlib import Path
 
-from styledistill.cli import user_errors
+from styledistill.run.cli import user_errors
 
 import click
 import numpy as np

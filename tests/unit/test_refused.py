@@ -26,8 +26,8 @@ from styledistill.core.image_files import LeftOut, find, told
 from styledistill.core.images import MAX_PIXELS, open_rgb
 from styledistill.downloads.http_ranges import LocalPieces
 from styledistill.perceptual import vgg19_features
-from styledistill.publish.bundle import bundle_of
 from styledistill.report.page import page
+from styledistill.share.bundle import bundle_of
 from styledistill.sources import archive_formats
 from styledistill.student import Student
 

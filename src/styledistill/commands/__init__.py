@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from ..cli import needs
+from ..run.cli import needs
 
 
 class Lazy(click.Group):

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import click
 
-from ..cli import SEED, Number, Place, needs, user_errors
 from ..core.errors import UserError
 from ..core.files import write_json
 from ..core.places import embedded
+from ..run.cli import SEED, Number, Place, needs, user_errors
 from ..student.augment_jobs import MAP, SETTINGS, plan, refuse_other_settings, settings
 from ..student.folders import student_folder
 from ..student.stylize_jobs import Options

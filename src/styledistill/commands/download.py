@@ -5,9 +5,9 @@ from pathlib import Path
 import click
 
 from .. import config
-from ..cli import SEED, Readable, Settings, Writable, needs, user_errors
 from ..core.files import write_json
 from ..core.provenance import run_record
+from ..run.cli import SEED, Readable, Settings, Writable, needs, user_errors
 
 
 @click.command()

@@ -2,7 +2,7 @@
 
 import click
 
-from ..cli import needs
+from ..run.cli import needs
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})

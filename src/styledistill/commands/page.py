@@ -5,10 +5,10 @@ from shlex import quote
 
 import click
 
-from ..cli import Place, needs, user_errors
 from ..core.errors import UserError
 from ..core.places import embedded, found
 from ..downloads.npm import FOLDER, ONNXRUNTIME_WEB, fetch
+from ..run.cli import Place, needs, user_errors
 
 RUNTIME = FOLDER / ONNXRUNTIME_WEB.file
 
@@ -51,7 +51,7 @@ def main(
             if out is None:
                 click.echo(f"{runtime}: is here")
                 return
-            from ..demo.write_site import drawn_contents, drawn_styles, examples, write_site
+            from ..share.write_site import drawn_contents, drawn_styles, examples, write_site
 
         named = {_name(model): model for model in models or (str(embedded("micro")),)}
         if len(named) < len(models):

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
-from ..cli import Place, needs, user_errors
 from ..core.errors import UserError
 from ..core.progress import megabytes
+from ..run.cli import Place, needs, user_errors
 
 Folder = Place()
 
@@ -32,7 +32,7 @@ def main(
             raise UserError("--dry-run and --out go together: nothing is sent, and the folder is written.")
         with needs():
             from ..downloads.hub_upload import check_name, require_token, upload
-            from ..publish.bundle import bundle_of
+            from ..share.bundle import bundle_of
 
         check_name(repo)
         if not dry_run:

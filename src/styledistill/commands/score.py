@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from ..cli import Folder, Writable, needs, user_errors
+from ..run.cli import Folder, Writable, needs, user_errors
 
 
 @click.command()

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
-from ..cli import Number, Place, needs, user_errors
 from ..core.errors import UserError
 from ..core.places import embedded
+from ..run.cli import Number, Place, needs, user_errors
 from ..student.stylize_jobs import Options, check, plan, weighted
 
 EMBEDDED = str(embedded("micro"))

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from ..cli import Folder, user_errors
 from ..core.errors import UserError
 from ..core.places import PROJECT
+from ..run.cli import Folder, user_errors
 from ..run.repair import in_order, times_kept
 from ..run.verify import Fault, Run, folder_of, stored_pairs, verify
 

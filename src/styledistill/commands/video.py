@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
-from ..cli import Number, Place, needs, user_errors
 from ..core.errors import UserError
 from ..core.places import embedded, weights_mark
+from ..run.cli import Number, Place, needs, user_errors
 from ..student.stylize_jobs import Options, weighted
 
 EMBEDDED = str(embedded("micro"))

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import click
 
-from ..cli import Folder, user_errors
 from ..core.errors import UserError
 from ..core.files import write_json
 from ..core.progress import announce, megabytes
@@ -15,6 +14,7 @@ from ..downloads.http import fetch_file
 from ..downloads.lock import FOLDER as LOCKED
 from ..downloads.lock import pin
 from ..downloads.registry import FOLDER, WeightFile, expected_sha256, listing, weight_file
+from ..run.cli import Folder, user_errors
 
 
 @click.command()

@@ -10,6 +10,7 @@ import sys
 MOVED = {
     "styledistill.stylizers": "styledistill.metrics.stylizers",
     "styledistill.efficientnet": "styledistill.perceptual.efficientnet",
+    "styledistill.cli": "styledistill.run.cli",
     "styledistill.evaluation": "styledistill.splits.pairs",
     "styledistill.fingerprint": "styledistill.core.fingerprint",
     "styledistill.loss_terms": "styledistill.config.terms",

@@ -9,12 +9,12 @@ import click
 import numpy as np
 import torch
 
-from ..cli import Folder, user_errors  # sets OpenMP's wait policy, so it stands before torch
 from ..config import Networks
 from ..core.files import atomic_path, read_json, sha256_file, write_bytes, write_json
 from ..core.runtime import use_threads
 from ..core.tensors import finite_weights
 from ..perceptual import features
+from ..run.cli import Folder, user_errors  # sets OpenMP's wait policy, so it stands before torch
 from ..sources.crops import HELD_OUT, Group, opened
 from ..student.architectures import architecture_of
 from ..student.model import CONFIG_FILE, WEIGHTS_FILE, Student, write_student

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
-from ..cli import SEED, Folder, user_errors  # sets OpenMP's wait policy, so it stands before torch
 from ..core.files import atomic_path, sha256_file, write_json, write_text
 from ..core.runtime import use_threads
+from ..run.cli import SEED, Folder, user_errors  # sets OpenMP's wait policy, so it stands before torch
 from ..sources.crops import HELD_OUT, Group, crops, opened
 from . import tiny_teacher
 from .pool import mixed_pool

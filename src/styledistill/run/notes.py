@@ -25,7 +25,7 @@ def without_demo(config: Config) -> list[str]:
     if not config.demo or archive.is_file():
         return []
     return [
-        f"demo: results/{config.run}/demo is left out, for {archive} is not here. `python src/page.py --fetch` gets it "
+        f"demo: results/{config.run}/demo is left out, for {archive} is not here. `python src page --fetch` gets it "
         "with npm; or set demo: false."
     ]
 

@@ -47,12 +47,28 @@ def test_every_program_is_listed_with_what_it_is_for():
     assert "Draw images in the style of others" in listed
 
 
-@pytest.mark.parametrize("name", NAMES)
+ALONE = sorted(path.stem for path in (ROOT / "src").glob("*.py") if path.stem != "__main__")
+
+
+@pytest.mark.parametrize("name", ALONE)
 def test_a_program_is_called_alone_too(name: str):
     done = subprocess.run(
         [sys.executable, ROOT / "src" / f"{name}.py", "--help"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0 and f"Usage: {name}.py" in done.stdout, done.stderr
+
+
+def test_where_nothing_is_installed_the_folder_of_the_code_is_the_command(tmp_path: Path):
+    """Under any locale, from any folder: a name that is no ASCII stands in the line of an error as it is."""
+    environment = {"PATH": "/usr/bin", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run(
+        [sys.executable, f"{ROOT}/src", "augment", "нет", "нет", "-o", "x"],
+        capture_output=True,
+        cwd=tmp_path,
+        env=environment,
+        check=False,
+    )
+    assert (done.returncode, done.stderr.decode()) == (1, "error: нет: no such folder. Give a folder of images.\n")
 
 
 def test_an_unknown_subcommand_is_told():

@@ -42,7 +42,7 @@ def test_a_script_reaches_what_it_imports_lazily_and_through_others():
     reached = {path.relative_to(SRC).as_posix() for path in fingerprint._reachable(SRC / "steps/render.py")}
     assert {
         "steps/render.py",
-        "styledistill/cli.py",
+        "styledistill/run/cli.py",
         "styledistill/teacher/ddim.py",
         "styledistill/core/images.py",
     } <= reached

@@ -95,5 +95,5 @@ def test_the_archive_of_npm_is_the_pinned_one():
     """`integrity` is what `npm view <spec> dist.integrity` says; the same bytes lie here where they were fetched."""
     path = Path(__file__).parents[3] / "resources/downloads" / ONNXRUNTIME_WEB.file
     if not path.is_file():
-        pytest.skip(f"no {path.name}: python src/page.py --fetch")
+        pytest.skip(f"no {path.name}: python src page --fetch")
     assert fetch(ONNXRUNTIME_WEB, path).stat().st_size == ONNXRUNTIME_WEB.bytes

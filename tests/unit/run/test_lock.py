@@ -26,7 +26,7 @@ from styledistill.run.lock import occupy
 run = Path(sys.argv[2])
 bind_jobs(run)
 occupy(run)
-job = "import sys, time; sys.path.insert(0, sys.argv[1]); import styledistill.cli;"
+job = "import sys, time; sys.path.insert(0, sys.argv[1]); import styledistill.run.cli;"
 job += "print('job', flush=True); time.sleep(600)"
 shell = subprocess.Popen(["bash", "-c", f'true; "{sys.executable}" -c "{job}" "{sys.argv[1]}"; true'])
 shell.wait()
@@ -153,7 +153,7 @@ def test_a_job_that_outlives_its_snakemake_is_named(tmp_path, monkeypatch):
     script = tmp_path / "teach.py"
     script.write_text(
         f"import sys; sys.path.insert(0, {str(SRC)!r});"
-        "import styledistill.cli, time; print('job', flush=True); time.sleep(600)"
+        "import styledistill.run.cli, time; print('job', flush=True); time.sleep(600)"
     )
     environment = {**os.environ, "STYLEDISTILL_RUN": str(tmp_path)}
     with subprocess.Popen([sys.executable, str(script)], env=environment, stdout=subprocess.PIPE, text=True) as job:

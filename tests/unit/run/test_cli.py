@@ -2,7 +2,7 @@
 
 import errno
 
-from styledistill.cli import user_errors
+from styledistill.run.cli import user_errors
 
 import numpy as np
 import pytest

@@ -18,8 +18,8 @@ from huggingface_hub import ModelCard
 
 from styledistill.commands.publish import main
 from styledistill.core.files import read_json, sha256_file, write_json
-from styledistill.publish.bundle import bundle_of
 from styledistill.shards.read import PairDataset
+from styledistill.share.bundle import bundle_of
 from styledistill.student import Student
 
 ROOT = Path(__file__).parents[3]

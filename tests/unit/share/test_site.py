@@ -18,10 +18,10 @@ from PIL import Image
 from styledistill import config
 from styledistill.commands.page import main
 from styledistill.core.errors import UserError
-from styledistill.demo import write_site as demo
-from styledistill.demo.file_names import RUNTIME, all_files
 from styledistill.downloads import npm
 from styledistill.run.notes import without_demo
+from styledistill.share import write_site as demo
+from styledistill.share.file_names import RUNTIME, all_files
 from styledistill.student.onnx_student import OnnxStudent
 
 ROOT = Path(__file__).parents[3]
@@ -120,7 +120,7 @@ def test_a_run_that_leaves_the_page_out_says_so_in_one_line(tmp_path: Path, monk
     monkeypatch.chdir(tmp_path)
     smoke = config.load(ROOT / "workflow/presets/smoke.yaml")
     (line,) = without_demo(smoke)
-    assert "\n" not in line and "results/smoke/demo is left out" in line and "python src/page.py --fetch" in line
+    assert "\n" not in line and "results/smoke/demo is left out" in line and "python src page --fetch" in line
     assert without_demo(smoke.model_copy(update={"demo": False})) == []
     archive = npm.FOLDER / npm.ONNXRUNTIME_WEB.file
     archive.parent.mkdir(parents=True)

@@ -12,7 +12,11 @@ import errno
 import math
 import sys
 
-if sys.getfilesystemencoding() != "utf-8" and sys.orig_argv[1:] and sys.argv[0].endswith((".py", "/styledistill")):
+if (
+    sys.getfilesystemencoding() != "utf-8"
+    and sys.orig_argv[1:]
+    and sys.argv[0].endswith((".py", "/styledistill", "src"))
+):
     # Under another locale names of files would come in other letters, and go so into tables.
     os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
 
@@ -24,10 +28,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .core.errors import UserError
-from .core.files import ADVICE, NAME_BYTES, at_home
-from .core.progress import to_terminal
-from .run.watchdog import join_run
+from ..core.errors import UserError
+from ..core.files import ADVICE, NAME_BYTES, at_home
+from ..core.progress import to_terminal
+from .watchdog import join_run
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

@@ -27,8 +27,8 @@ from selenium.webdriver.support.select import Select
 from selenium.webdriver.support.wait import WebDriverWait
 
 from styledistill.core.arrays import levels, planes
-from styledistill.demo.write_site import drawn_contents, drawn_styles, write_site
 from styledistill.downloads.npm import ONNXRUNTIME_WEB
+from styledistill.share.write_site import drawn_contents, drawn_styles, write_site
 from styledistill.student.onnx_student import OnnxStudent
 from styledistill.student.stylize_jobs import scaled
 
@@ -38,7 +38,7 @@ RUNTIME = ROOT / "resources/downloads" / ONNXRUNTIME_WEB.file
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 LACKING = [
     *(name for name, found in (("chromium", CHROMIUM), ("chromedriver", shutil.which("chromedriver"))) if not found),
-    *([] if RUNTIME.is_file() else [f"{RUNTIME.name} (python src/page.py --fetch)"]),
+    *([] if RUNTIME.is_file() else [f"{RUNTIME.name} (python src page --fetch)"]),
 ]
 pytestmark = [
     pytest.mark.skipif(bool(LACKING), reason=f"no {' and no '.join(LACKING)}"),

@@ -1,6 +1,6 @@
 # The students as a page for browsers, a folder for any static host.
 
-from styledistill.demo.file_names import all_files
+from styledistill.share.file_names import all_files
 from styledistill.downloads import npm
 
 # No run shall fail for a page: it is made where onnxruntime's WebAssembly has been fetched, or where it is asked for by
@@ -48,7 +48,7 @@ rule demo:
         # Not inputs: their paths would rerun the job after the repository is moved.
         site=[
             sha256_file(path)
-            for path in sorted((PROJECT / "src/styledistill/demo/site").iterdir())
+            for path in sorted((PROJECT / "src/styledistill/share/site").iterdir())
         ],
         out=subpath(output[0], parent=True),
         code=fingerprint_script("demo"),
