@@ -16,7 +16,7 @@ class Lazy(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names of the modules."""
-        return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem != "__init__")
+        return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith("_"))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command `main` of a module; ends the program where a package that it needs is not installed."""

@@ -194,8 +194,9 @@ def test_memory_that_does_not_suffice_is_one_line(here: Path) -> None:
 import resource
 import numpy
 from styledistill.commands import stylize
+from styledistill.core.places import embedded
 from styledistill.student import engines
-student = engines.load(stylize.EMBEDDED, "cpu")
+student = engines.load(embedded("micro"), "cpu")
 engines.load = lambda *_, **__: student
 image = numpy.ones((1, 3, 64, 64), numpy.float32)
 student.stylize(image, image)  # what it needs to begin

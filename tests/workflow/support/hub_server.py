@@ -13,10 +13,12 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Lock, Thread
+from http.server import BaseHTTPRequestHandler
+from threading import Lock
 from typing import Any
 from urllib.parse import unquote
+
+from serving import listening
 
 TOKEN = "hf_aSecretOfThisTest"
 LARGE = 10_000  # bytes from which a file goes by git-lfs; the real hub looks at names too
@@ -105,15 +107,8 @@ def hub_serving() -> Iterator[Hub]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
-        hub.address = f"http://127.0.0.1:{http.server_port}"
-        thread = Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield hub
-        finally:
-            http.shutdown()
-            thread.join()
+    with listening(Handler) as hub.address:
+        yield hub
 
 
 Answer = tuple[int, dict[str, str], Any]

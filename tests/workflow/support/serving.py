@@ -53,12 +53,18 @@ def serving(data: bytes | dict[str, bytes], **settings) -> Iterator[Server]:
         def log_message(self, *_) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
-        server.address = f"http://127.0.0.1:{http.server_port}"
+    with listening(Handler) as server.address:
+        yield server
+
+
+@contextmanager
+def listening(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """The address of a server of such requests, while it answers them."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as http:
         thread = Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
-            yield server
+            yield f"http://127.0.0.1:{http.server_port}"
         finally:
             http.shutdown()
             thread.join()
