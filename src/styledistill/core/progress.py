@@ -10,8 +10,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import TypeVar
 
-from tqdm import tqdm
-
 T = TypeVar("T")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _LOG_SECONDS = 10.0
@@ -22,6 +20,8 @@ def progress(items: Iterable[T], *, unit: str, total: int | None = None, label: 
     """Yield `items` and show how far the loop is."""
     total = len(items) if total is None and hasattr(items, "__len__") else total
     if sys.stderr.isatty():
+        from tqdm import tqdm  # here, since it takes a tenth of a start
+
         yield from tqdm(items, unit=unit, total=total, desc=label or None)
         return
     meter = Meter(unit=unit, total=total, label=label)

@@ -1,4 +1,4 @@
-"""`src/augment.py`: a data set in drawn styles, resumed where it ended."""
+"""`augment`: a data set in drawn styles, resumed where it ended."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def test_images_are_the_same_for_any_number_of_workers(shards: tuple[str, ...], 
 def test_killed_it_leaves_whole_files_and_no_worker_and_goes_on(here: Path) -> None:
     many(60)
     words = ["images", "styles", "-o", "out", "--device", "cpu", "--workers", "2", "--styles-per-image", "3"]
-    command = [sys.executable, str(ROOT / "src/augment.py"), *words]
+    command = [sys.executable, str(ROOT / "src"), "augment", *words]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as parent:
         while len(list(Path("out").rglob("*.png"))) < 10:
             time.sleep(0.02)

@@ -123,7 +123,7 @@ def metrics_table(table: pd.DataFrame, fid_minimum: int) -> Table:
         (
             words(row["model"]),
             words(row["set"]),
-            measured(row["pairs"]),
+            measured(row["pairs"], digits=0),
             *(score(row, m, index == best[m.name, row["set"]]) for m in measures),
         )
         for index, row in table.iterrows()
