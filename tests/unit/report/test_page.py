@@ -22,6 +22,7 @@ from styledistill.report.page.data_uri import inline_images
 from styledistill.report.page.warnings import cautions
 from styledistill.report.tables.formats import markdown
 from styledistill.report.tables.metrics import document
+from styledistill.report.tables.model import measured
 from styledistill.run.summary import summarize
 
 
@@ -331,6 +332,10 @@ def test_the_numbers_of_a_pair_are_those_of_its_scores(html):
 )  # fmt: skip
 def test_numbers_have_three_digits(value, text):
     assert page.number(value) == text
+
+
+def test_counts_are_whole_numbers_with_thousands_apart():
+    assert [measured(count, digits=0).text for count in (30, 7800, -7800)] == ["30", "7,800", "−7,800"]
 
 
 def test_stages_add_up(trial):

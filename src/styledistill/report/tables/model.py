@@ -90,7 +90,7 @@ def measured(
 ) -> Cell:
     """A cell of a number. ends: of its interval, left out if one is not finite. digits: behind the point, if fixed."""
     there = math.isfinite(value)
-    text = f"{_sign(value)}{abs(value):.{digits}f}" if digits is not None and there else number(value)
+    text = f"{_sign(value)}{abs(value):,.{digits}f}" if digits is not None and there else number(value)
     interval = tuple(map(number, ends)) if len(ends) and all(map(math.isfinite, ends)) else None
     return Cell(_key(value), text, interval, mark if there else "", gray and there)
 
