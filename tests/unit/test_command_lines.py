@@ -24,7 +24,7 @@ from styledistill.run.notes import notes, of_former_layout
 from styledistill.run.preflight import missing_weights
 from styledistill.student.stylize_jobs import plan
 
-NAMES = sorted(path.stem for path in Path(commands.__file__).parent.glob("[a-z]*.py"))
+NAMES = commands.main.list_commands(None)
 ROOT = Path(__file__).parents[2]
 SMOKE = config.load(ROOT / "workflow" / "presets" / "smoke.yaml")
 

@@ -15,7 +15,7 @@ import sys
 if (
     sys.getfilesystemencoding() != "utf-8"
     and sys.orig_argv[1:]
-    and sys.argv[0].endswith((".py", "/styledistill", "src"))
+    and sys.argv[0].rstrip("/").endswith((".py", "/styledistill", "src"))
 ):
     # Under another locale names of files would come in other letters, and go so into tables.
     os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])

@@ -58,11 +58,12 @@ def test_a_program_is_called_alone_too(name: str):
     assert done.returncode == 0 and f"Usage: {name}.py" in done.stdout, done.stderr
 
 
-def test_where_nothing_is_installed_the_folder_of_the_code_is_the_command(tmp_path: Path):
+@pytest.mark.parametrize("folder", ["src", "src/"])
+def test_where_nothing_is_installed_the_folder_of_the_code_is_the_command(folder: str, tmp_path: Path):
     """Under any locale, from any folder: a name that is no ASCII stands in the line of an error as it is."""
     environment = {"PATH": "/usr/bin", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     done = subprocess.run(
-        [sys.executable, f"{ROOT}/src", "augment", "нет", "нет", "-o", "x"],
+        [sys.executable, f"{ROOT}/{folder}", "augment", "нет", "нет", "-o", "x"],
         capture_output=True,
         cwd=tmp_path,
         env=environment,
