@@ -36,11 +36,13 @@ from .sources import (
     Source,
     SourceSection,
 )
+from .teachers import METHODS, Inst
 from .terms import TERMS
 
 __all__ = [
     "CONTROLS",
     "FIXED_MODELS",
+    "METHODS",
     "NETWORKS",
     "PHOTOGRAPHS",
     "RIGHTS",
@@ -56,6 +58,7 @@ __all__ = [
     "GammaSchedule",
     "Golden",
     "HubSource",
+    "Inst",
     "ListedSource",
     "Loss",
     "Metrics",

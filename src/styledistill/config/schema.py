@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 
 from .fields import Name, Place, Positive, Probability, Section, Seed
 from .sources import DatasetSource, Source
+from .teachers import METHODS, Inst
 from .terms import TERMS
 
 # Models that every run has beside its losses, so no loss may bear their names.
@@ -81,9 +82,12 @@ class GammaSchedule(Section):
 
 
 class Teacher(Section):
-    """StyleID on a latent diffusion model."""
+    """The stylizer that is distilled, on a latent diffusion model."""
 
     weights: Place = Field(description="hub id, diffusers folder, or a single .safetensors or .ckpt file")
+    method: Literal[tuple(METHODS)] = Field(  # type: ignore[valid-type]
+        "styleid", description="how it stylizes; convention, gamma, temperature, layers and injection are StyleID's"
+    )
     convention: Literal["ldm", "diffusers"] = Field(
         "diffusers", description="which of StyleID's two published implementations to follow step by step"
     )
@@ -103,6 +107,7 @@ class Teacher(Section):
     )
     batch: Positive = Field(8, description="images per forward pass on a CPU; the upper bound on a GPU")
     compile: bool = Field(False, description="compile the UNet with torch.compile")
+    inst: Inst = Field(Inst(), description="settings of the method inst; read by no other")
 
 
 class Variant(Section):
@@ -305,6 +310,14 @@ class Config(Section):
         if "default" in variants:
             raise ValueError("default is the teacher as it is; choose another name")
         return variants
+
+    @model_validator(mode="after")
+    def _variants_are_styleids(self) -> Config:
+        if self.ablation and self.teacher.method != "styleid":
+            raise ValueError(
+                f"ablation: its variants are of StyleID, and teacher.method is {self.teacher.method}; leave it out"
+            )
+        return self
 
     @field_validator("losses")
     @classmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..config import NETWORKS, Config, Distill, Networks, Pretrain, Teacher
+from ..config import NETWORKS, Config, Distill, Inst, Networks, Pretrain, Teacher
 from ..config.terms import networks_of
 from ..downloads import npm
 
@@ -68,8 +68,12 @@ def _idle(config: Config) -> Iterator[str]:
 def _idle_teacher(config: Config) -> Iterator[str]:
     for key in ("gamma", "temperature", "layers"):
         changed = getattr(config.teacher, key) != Teacher.model_fields[key].default
-        if changed and not config.teacher.injection:
+        if changed and config.teacher.method != "styleid":
+            yield f"teacher.{key}: changes nothing in this run, for teacher.method is {config.teacher.method}"
+        elif changed and not config.teacher.injection:
             yield f"teacher.{key}: changes nothing in this run, for teacher.injection is false"
+    if config.teacher.method != "inst" and config.teacher.inst != Inst():
+        yield f"teacher.inst: changes nothing in this run, for teacher.method is {config.teacher.method}"
 
 
 def _idle_distill(config: Config) -> Iterator[str]:

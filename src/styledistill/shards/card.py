@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..config import Source
+from ..config import METHODS, Source
 from ..core.files import canonical_json, read_json, sha256_bytes
 from ..sources.registry import Excluded
 from ..splits import select, tables
@@ -31,7 +31,10 @@ HUB_LICENSES = (
 )
 HUB_SIZES = {10**3: "n<1K", 10**4: "1K<n<10K", 10**5: "10K<n<100K", 10**6: "100K<n<1M", 10**7: "1M<n<10M"}
 # Those of the stylizer's settings that the card shows.
-SETTINGS = ("model", "convention", "steps", "gamma", "temperature", "adain", "dtype", "layers")
+SETTINGS = (
+    *("model", "convention", "steps", "gamma", "temperature", "adain", "dtype", "layers"),
+    *("strength", "guidance", "prompt", "learning_steps", "learning_rate"),
+)
 # What makes the images; of each the versions that the jobs wrote down which made them.
 DECIDING = ("styledistill", "python", "numpy", "pillow", "isal", "scikit-image", "torch", "diffusers", "transformers")
 
@@ -95,7 +98,11 @@ def card(results: Path, sources: Mapping[str, Source], size: int, seed: int) -> 
         seed=seed,
         split_table=_split_table(splits),
         source_table=_source_table(splits, sources),
-        teacher_table=_table(["setting", "value"], [[name, f"`{canonical_json(teacher[name])}`"] for name in SETTINGS]),
+        method=METHODS[teacher.get("method", "styleid")],
+        teacher_table=_table(
+            ["setting", "value"],
+            [[name, f"`{canonical_json(teacher[name])}`"] for name in SETTINGS if name in teacher],
+        ),
         excluded={name: _excluded(results, name) for name in sorted(sources)},
         shown=SHOWN,
         digest=sha256_bytes(b"".join(path.read_bytes() for path in manifests)),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from ..config import METHODS
 from ..core.files import canonical_json, sha256_file
 from ..core.images import upright_size
 from ..report.tables.formats import Document, markdown
@@ -36,7 +37,7 @@ _COSTS = {
 }
 _VERSIONS = ("styledistill", "torch")
 # Of the teacher's facts those that are settings; hashes stand in the text.
-_HASHES = ("weights", "code")
+_HASHES = ("weights", "code", "encoders", "method")
 _NAMELESS = "unknown"  # the hub's word for a license that nobody stated
 
 
@@ -70,6 +71,7 @@ def model_card(folder: Path, repo: str, run: RunFacts | None, license: str | Non
         notes=_notes(run),
         costs=_costs(run),
         recipe=_recipe(facts, run),
+        method=METHODS[run.teacher.get("method", "styleid") if run else "styleid"],
         teacher=_table({key: value for key, value in (run.teacher if run else {}).items() if key not in _HASHES}),
         sources=_section(data.text, "Sources") if data else "",
         license=license,

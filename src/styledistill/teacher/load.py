@@ -20,6 +20,8 @@ from ..core.files import canonical_json, read_json
 from ..core.places import found, hub_id
 from ..downloads.hub_cache import local_model
 from .engine import Model, Teacher
+from .inst_engine import InstTeacher
+from .inst_prompt import Encoders, load_encoders
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 # May stand beside a folder's unet, vae and scheduler instead of a tokenizer and a text encoder.
@@ -37,8 +39,21 @@ class Parts:
     scheduler: dict[str, Any]
 
 
+def _inst(model: Model, settings: config.Teacher) -> Teacher:
+    path = found(settings.weights)
+    if path.is_file():
+        return InstTeacher(model, settings, Encoders())  # whose text encoder diffusers has given away
+    with _quiet(), _explained(settings.weights):
+        folder = _of_the_hub(settings.weights) if hub_id(settings.weights) else path
+        return InstTeacher(model, settings, load_encoders(folder, model.device))
+
+
+# teacher.method -> the teacher of a model.
+METHODS: dict[str, Callable[[Model, config.Teacher], Teacher]] = {"styleid": Teacher, "inst": _inst}
+
+
 def load_teacher(settings: config.Teacher, device: torch.device) -> Teacher:
-    """The teacher of the configuration on `device`.
+    """The teacher of the configuration on `device`, of any method.
 
     settings.weights: a diffusers folder with unet, vae, scheduler and either tokenizer and text_encoder or
     `null_text.safetensors` (tensor `embedding`, (1, tokens, channels)); a hub id; or one .safetensors/.ckpt file in the
@@ -59,7 +74,7 @@ def load_teacher(settings: config.Teacher, device: torch.device) -> Teacher:
         exact_unet=lambda: _placed(load(torch.float32).unet, device),
     )
     _check(model, settings.weights)
-    return Teacher(model, settings)
+    return METHODS[settings.method](model, settings)
 
 
 def _loader(weights: str) -> Callable[[torch.dtype], Parts]:

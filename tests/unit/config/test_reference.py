@@ -13,6 +13,8 @@ from styledistill.config.reference import reference
 
 PAGE = Path(__file__).parents[3] / "docs" / "configuration.md"
 ROWS = reference().splitlines()
+# At the top level: keys under whose entries, by name, sections stand.
+NAMED = ("sources", "ablation", "compare_teachers")
 
 
 def keys() -> Iterator[tuple[str, str, dict[str, Any], bool]]:
@@ -20,7 +22,7 @@ def keys() -> Iterator[tuple[str, str, dict[str, Any], bool]]:
     schema = config.json_schema()
     for name, section in [("", schema), *schema["$defs"].items()]:
         for key, one in section["properties"].items():
-            yield name, key, one, key == "kind" or "$ref" in one or (not name and key in ("sources", "ablation"))
+            yield name, key, one, key == "kind" or (not name and ("$ref" in one or key in NAMED))
 
 
 def test_the_written_page_is_the_one_of_the_models():

@@ -68,6 +68,15 @@ def test_the_paper_preset_states_the_preprint():
             r"golden\.contents: no source named cats; sources: ",
         ),
         ({"sources": {"a": {"kind": "ftp"}}}, r"sources\.a: .*'procedural', 'folder', 'skimage'"),
+        ({"teacher": {"weights": "x", "method": "sdedit"}}, r"teacher\.method: Input should be 'styleid' or 'inst'"),
+        (
+            {"teacher": {"weights": "x", "method": "inst", "inst": {"strength": 1.0}}},
+            r"teacher\.inst\.strength: .*less",
+        ),
+        (
+            {"teacher": {"weights": "x", "method": "inst"}, "ablation": {"flat": {"gamma": 0.0}}},
+            r"ablation: its variants are of StyleID, and teacher\.method is inst",
+        ),
         ({"teacher": {"weights": "x", "gamma": 1.5}}, r"teacher\.gamma: .*less than or equal to 1"),
         (
             {"teacher": {"weights": "x", "convention": "sd"}},

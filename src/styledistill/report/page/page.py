@@ -13,7 +13,7 @@ import jinja2
 import pandas as pd
 import yaml
 
-from ...config import Config, total
+from ...config import METHODS, Config, total
 from ...core.files import read_json, write_text
 from ...core.provenance import duration, read_records, stage_costs, versions
 from ...splits import names as called
@@ -56,7 +56,6 @@ _CONTROLS_SAY = {
     "content": "the content image, unchanged",
     "style": "the style image, unchanged",
     "recolor": "content with the style's mean and deviation per color channel",
-    "teacher": "StyleID, the model that is distilled",
     "pretrained": "the student before distillation",
 }
 _BENCHMARK_TITLES = {
@@ -264,6 +263,8 @@ def _facts(results: Path, config: Config) -> list[tuple[str, str]]:
 def _about(model: str, config: Config) -> str:
     if model in config.losses:
         return " + ".join(f"{weight:g} {term}" for term, weight in config.losses[model].items())
+    if model == "teacher":
+        return f"{METHODS[config.teacher.method][0]}, the model that is distilled"
     return _CONTROLS_SAY[model]
 
 
