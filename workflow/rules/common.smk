@@ -107,7 +107,9 @@ FETCHED = [f"{RESULTS}/index/fetched.json"] if LISTED else []
 STAMP = f"{RESULTS}/weights/{{weight}}.json"
 # The same for a teacher from the hub, in the hub's own cache; a folder or a file needs no stamp.
 TEACHER_STAMP = (
-    [f"{RESULTS}/weights/teacher.json"] if places.hub_id(CFG.teacher.weights) else []
+    [f"{RESULTS}/weights/teacher.json"]
+    if CFG.teacher.on_a_model and places.hub_id(CFG.teacher.weights)
+    else []
 )
 
 INDEX = f"{RESULTS}/index/{{source}}.csv"
@@ -148,7 +150,9 @@ MADE_BY = {
 }
 # Reruns recognize such weights by these marks, whatever their place and time.
 MARKS = {
-    "teacher": lambda wildcards: places.weights_mark(CFG.teacher.weights),
+    "teacher": lambda wildcards: (
+        places.weights_mark(CFG.teacher.weights) if CFG.teacher.on_a_model else ""
+    ),
     "pretrained": lambda wildcards: (
         places.weights_mark(CFG.student.start) if READY else ""
     ),

@@ -11,7 +11,6 @@ from .schema import (
     BlockShape,
     Config,
     Distill,
-    GammaSchedule,
     Golden,
     Loss,
     Metrics,
@@ -19,8 +18,6 @@ from .schema import (
     Pairs,
     Pretrain,
     Student,
-    Teacher,
-    Variant,
     total,
 )
 from .sources import (
@@ -36,7 +33,7 @@ from .sources import (
     Source,
     SourceSection,
 )
-from .teachers import METHODS, Inst
+from .teachers import METHODS, GammaSchedule, Inst, Teacher, Variant
 from .terms import TERMS
 
 __all__ = [

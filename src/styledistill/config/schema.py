@@ -12,7 +12,7 @@ from pydantic import Field, field_validator, model_validator
 
 from .fields import Name, Place, Positive, Probability, Section, Seed
 from .sources import DatasetSource, Source
-from .teachers import METHODS, Inst
+from .teachers import Teacher, Variant
 from .terms import TERMS
 
 # Models that every run has beside its losses, so no loss may bear their names.
@@ -71,52 +71,6 @@ def total(choices: dict[str, int | list[str]]) -> int:
 
 
 # --- models -----------------------------------------------------------------------------------------------------
-
-
-class GammaSchedule(Section):
-    """A gamma that changes over the reverse steps."""
-
-    start: Probability = Field(description="gamma at the noisiest step")
-    end: Probability = Field(description="gamma at the cleanest step")
-    shape: Literal["cosine", "linear"] = Field("cosine", description="shape of the curve between both")
-
-
-class Teacher(Section):
-    """The stylizer that is distilled, on a latent diffusion model."""
-
-    weights: Place = Field(description="hub id, diffusers folder, or a single .safetensors or .ckpt file")
-    method: Literal[tuple(METHODS)] = Field(  # type: ignore[valid-type]
-        "styleid", description="how it stylizes; convention, gamma, temperature, layers and injection are StyleID's"
-    )
-    convention: Literal["ldm", "diffusers"] = Field(
-        "diffusers", description="which of StyleID's two published implementations to follow step by step"
-    )
-    steps: int = Field(50, ge=2, le=1000, description="DDIM steps of the inversion and of the sampling")
-    gamma: Probability | GammaSchedule = Field(
-        0.75, description="weight of the content's query against the stylized one's in injected layers"
-    )
-    temperature: float = Field(1.5, gt=0, le=10, description="factor on the attention logits of injected layers")
-    layers: Literal["auto"] | list[Annotated[int, Field(ge=0)]] = Field(
-        "auto", description="indices of injected decoder self-attentions; auto: all at the two finest resolutions"
-    )
-    adain: bool = Field(True, description="give the start latent the style's mean and deviation per channel")
-    injection: bool = Field(True, description="inject the style's keys and values into self-attention")
-    dtype: Literal["float32", "bfloat16", "float16"] = Field("float32", description="precision of the UNet")
-    features: Literal["auto", "recompute", "cache"] = Field(
-        "auto", description="keep the attention features of all steps (cache), or compute them again to save memory"
-    )
-    batch: Positive = Field(8, description="images per forward pass on a CPU; the upper bound on a GPU")
-    compile: bool = Field(False, description="compile the UNet with torch.compile")
-    inst: Inst = Field(Inst(), description="settings of the method inst; read by no other")
-
-
-class Variant(Section):
-    """The teacher with some settings changed. null keeps the value of `teacher`."""
-
-    gamma: Probability | GammaSchedule | None = Field(None, description="as in teacher")
-    temperature: float | None = Field(None, gt=0, le=10, description="as in teacher")
-    adain: bool | None = Field(None, description="as in teacher")
-    injection: bool | None = Field(None, description="as in teacher")
 
 
 class Student(Section):

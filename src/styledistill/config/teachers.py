@@ -1,18 +1,29 @@
-"""The methods of the teacher: their names, what cards and pages call them, and settings that are one method's own."""
+"""The teacher: its methods, what cards and pages call them, and its settings."""
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated, Literal, NamedTuple
 
-from .fields import Positive, Section
+from pydantic import Field, model_validator
 
-# Name in the configuration -> what it is called, and who made it.
+from .fields import Place, Positive, Probability, Section
+
+
+class Method(NamedTuple):
+    """A method of the teacher: what it is called, who made it, and whether it works on a latent diffusion model."""
+
+    title: str
+    says: str
+    on_a_model: bool = True
+
+
+# Name in the configuration -> what cards and pages say of it.
 METHODS = {
-    "styleid": (
+    "styleid": Method(
         "StyleID",
         "StyleID (Chung, Hyun, Heo: Style Injection in Diffusion. CVPR 2024), with no training of its own",
     ),
-    "inst": (
+    "inst": Method(
         "InST",
         "InST (Zhang et al.: Inversion-Based Style Transfer with Diffusion Models. CVPR 2023), which learns a prompt "
         "from each style image",
@@ -27,3 +38,72 @@ class Inst(Section):
     learning_rate: float = Field(1e-4, gt=0, description="AdamW's learning rate for the prompt")
     strength: float = Field(0.7, gt=0, lt=1, description="how far a content is noised, as a part of all timesteps")
     guidance: float = Field(10.0, gt=0, le=50, description="classifier-free guidance by the style's prompt; 1: none")
+
+
+class GammaSchedule(Section):
+    """A gamma that changes over the reverse steps."""
+
+    start: Probability = Field(description="gamma at the noisiest step")
+    end: Probability = Field(description="gamma at the cleanest step")
+    shape: Literal["cosine", "linear"] = Field("cosine", description="shape of the curve between both")
+
+
+class Teacher(Section):
+    """The stylizer that is distilled."""
+
+    weights: Place | None = Field(
+        None,
+        description="hub id, diffusers folder, or a single .safetensors or .ckpt file; read by methods on a latent "
+        "diffusion model, which need it",
+    )
+    method: Literal[tuple(METHODS)] = Field(  # type: ignore[valid-type]
+        "styleid", description="how it stylizes; convention, gamma, temperature, layers and injection are StyleID's"
+    )
+    convention: Literal["ldm", "diffusers"] = Field(
+        "diffusers", description="which of StyleID's two published implementations to follow step by step"
+    )
+    steps: int = Field(50, ge=2, le=1000, description="DDIM steps of the inversion and of the sampling")
+    gamma: Probability | GammaSchedule = Field(
+        0.75, description="weight of the content's query against the stylized one's in injected layers"
+    )
+    temperature: float = Field(1.5, gt=0, le=10, description="factor on the attention logits of injected layers")
+    layers: Literal["auto"] | list[Annotated[int, Field(ge=0)]] = Field(
+        "auto", description="indices of injected decoder self-attentions; auto: all at the two finest resolutions"
+    )
+    adain: bool = Field(True, description="give the start latent the style's mean and deviation per channel")
+    injection: bool = Field(True, description="inject the style's keys and values into self-attention")
+    dtype: Literal["float32", "bfloat16", "float16"] = Field("float32", description="precision of the UNet")
+    features: Literal["auto", "recompute", "cache"] = Field(
+        "auto", description="keep the attention features of all steps (cache), or compute them again to save memory"
+    )
+    batch: Positive = Field(8, description="images per forward pass on a CPU; the upper bound on a GPU")
+    compile: bool = Field(False, description="compile the UNet with torch.compile")
+    inst: Inst = Field(Inst(), description="settings of the method inst; read by no other")
+
+    @model_validator(mode="after")
+    def _has_what_its_method_reads(self) -> Teacher:
+        if self.on_a_model and self.weights is None:
+            raise ValueError(
+                f"weights: missing, and {self.method} works on a latent diffusion model. Set it to a hub id, a "
+                "diffusers folder, or one .safetensors or .ckpt file."
+            )
+        return self
+
+    @property
+    def on_a_model(self) -> bool:
+        """Whether its method works on the latent diffusion model of `weights`."""
+        return METHODS[self.method].on_a_model
+
+    @property
+    def model(self) -> str | None:
+        """The weights that its method reads; None for a method that works on no model."""
+        return self.weights if self.on_a_model else None
+
+
+class Variant(Section):
+    """The teacher with some settings changed. null keeps the value of `teacher`."""
+
+    gamma: Probability | GammaSchedule | None = Field(None, description="as in teacher")
+    temperature: float | None = Field(None, gt=0, le=10, description="as in teacher")
+    adain: bool | None = Field(None, description="as in teacher")
+    injection: bool | None = Field(None, description="as in teacher")

@@ -71,16 +71,19 @@ class StoredTeacher:
 
         self._teacher = load_teacher(settings, device)
         self._store = PairStore(store, self._teacher.key) if store else None
-        self.networks = (self._teacher.model.unet, self._teacher.model.vae)
-        # Of a folder or file its name, or the hub id.
-        name = settings.weights if hub_id(settings.weights) else found(settings.weights).absolute().name
+        self.networks = self._teacher.networks
         # All that decides its images, and nothing of the machine that makes them.
-        self.facts: dict[str, Any] = {"model": name, **self._teacher.key}
+        self.facts: dict[str, Any] = {"model": _model_name(settings.model), **self._teacher.key}
 
     def stylize(self, contents: Tensor, styles: Tensor, names: Sequence[str] | None = None) -> Tensor:
         """As `Stylizer.stylize`; names: of the pairs, for messages."""
         meter = Meter(unit="pair", total=len(contents), label="teacher")
         return self._teacher.stylize(contents, styles, self._store, meter.advance, names)
+
+
+def _model_name(weights: str | None) -> str | None:
+    """The hub id; of a folder or file its name; None without a model."""
+    return weights if weights is None or hub_id(weights) else found(weights).absolute().name
 
 
 @dataclass(frozen=True)

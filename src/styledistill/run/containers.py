@@ -60,8 +60,9 @@ def _paths(config: Config) -> Iterator[Path]:
     """Folders and files that the configuration names; a hub id is none, for there is nothing of that name."""
     for source in config.sources.values():
         yield from source.places
-    teacher = found(config.teacher.weights)
-    yield from (teacher, teacher.parent / teacher.stem)  # beside a file, a folder of its name holds its configuration
+    if config.teacher.model is not None:
+        teacher = found(config.teacher.model)
+        yield from (teacher, teacher.parent / teacher.stem)  # beside a file, its configuration in a folder of its name
     yield found(config.student.start)
     yield from (Path(getattr(config.networks, name)) for name in NETWORKS)
 

@@ -68,8 +68,8 @@ def missing_weights(config: Config) -> Iterator[str]:
 
     A path must exist; what looks like a hub id (owner/name) is looked for by the job that loads it.
     """
-    teacher, start = config.teacher.weights, config.student.start
-    if not found(teacher).exists() and not hub_id(teacher):
+    teacher, start = config.teacher.model, config.student.start
+    if teacher is not None and not found(teacher).exists() and not hub_id(teacher):
         yield (
             f"teacher.weights: nothing at {teacher}. Set it to a diffusers folder, a hub id (owner/name) or one "
             f".safetensors/.ckpt file."

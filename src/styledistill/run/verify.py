@@ -162,6 +162,8 @@ def _teacher(run: Run, whole: list[Path]) -> Iterator[Fault]:
         from ..teacher.load import load_teacher
 
         settings = Teacher.model_validate(record["settings"])
+        if not settings.on_a_model:
+            return
         try:
             # As the run's jobs found it, wherever this was started.
             with contextlib.chdir(run.folder):

@@ -88,8 +88,9 @@ def card(results: Path, sources: Mapping[str, Source], size: int, seed: int) -> 
     splits = [read_split(results, name) for name in SPLITS]
     manifests = [results / "shards" / f"{name}.json" for name in SPLITS]
     teacher = read_json(manifests[0])["teacher"]
+    method = teacher.get("method", "styleid")
     found = DatasetCard.from_template(
-        _front_matter(results.name, splits, sources),
+        _front_matter(results.name, splits, sources, method),
         template_path=str(TEMPLATE),
         name=results.name,
         splits=splits,
@@ -98,7 +99,7 @@ def card(results: Path, sources: Mapping[str, Source], size: int, seed: int) -> 
         seed=seed,
         split_table=_split_table(splits),
         source_table=_source_table(splits, sources),
-        method=METHODS[teacher.get("method", "styleid")],
+        method=METHODS[method],
         teacher_table=_table(
             ["setting", "value"],
             [[name, f"`{canonical_json(teacher[name])}`"] for name in SETTINGS if name in teacher],
@@ -125,7 +126,7 @@ def _excluded(results: Path, source: str) -> list[str]:
 # --- front matter -----------------------------------------------------------------------------------------------
 
 
-def _front_matter(name: str, splits: Sequence[Split], sources: Mapping[str, Source]) -> DatasetCardData:
+def _front_matter(name: str, splits: Sequence[Split], sources: Mapping[str, Source], method: str) -> DatasetCardData:
     from huggingface_hub import DatasetCardData
 
     pairs = sum(split.pairs for split in splits)
@@ -135,7 +136,7 @@ def _front_matter(name: str, splits: Sequence[Split], sources: Mapping[str, Sour
         license=_hub_license(sources.values()),
         task_categories=["image-to-image"],
         size_categories=[next((label for limit, label in HUB_SIZES.items() if pairs < limit), "10M<n<100M")],
-        tags=["style-transfer", "knowledge-distillation", "styleid", "webdataset"],
+        tags=["style-transfer", "knowledge-distillation", method, "webdataset"],
         configs=[{"config_name": "default", "data_files": files}],
     )
 

@@ -51,13 +51,14 @@ def model_card(folder: Path, repo: str, run: RunFacts | None, license: str | Non
 
     facts = dict(facts_of(folder))
     data = _data_card(run)
+    method = run.teacher.get("method", "styleid") if run else "styleid"
     license = license or _license(data)
     card = ModelCard.from_template(
         ModelCardData(
             license=license,
             library_name=LIBRARY,
             pipeline_tag="image-to-image",
-            tags=["style-transfer", "knowledge-distillation", "styleid", *(["onnx"] if graphs else [])],
+            tags=["style-transfer", "knowledge-distillation", method, *(["onnx"] if graphs else [])],
         ),
         template_path=str(TEMPLATE),
         repo=repo,
@@ -71,7 +72,7 @@ def model_card(folder: Path, repo: str, run: RunFacts | None, license: str | Non
         notes=_notes(run),
         costs=_costs(run),
         recipe=_recipe(facts, run),
-        method=METHODS[run.teacher.get("method", "styleid") if run else "styleid"],
+        method=METHODS[method],
         teacher=_table({key: value for key, value in (run.teacher if run else {}).items() if key not in _HASHES}),
         sources=_section(data.text, "Sources") if data else "",
         license=license,

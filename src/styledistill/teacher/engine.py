@@ -103,6 +103,11 @@ class Teacher:
         code = fingerprint_modules(METHOD)
         return {**method, "layers": self.layers, "weights": self.model.weights, "code": code}
 
+    @property
+    def networks(self) -> tuple[nn.Module, ...]:
+        """What it is made of."""
+        return self.model.unet, self.model.vae
+
     # --- images -----------------------------------------------------------------------------------------------
 
     @torch.no_grad()

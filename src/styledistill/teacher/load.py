@@ -1,15 +1,18 @@
-"""From weights to a teacher: diffusers folders, hub ids and single files, all through diffusers' own loaders."""
+"""From settings to a teacher, and from weights to a model: diffusers folders, hub ids and single files.
+
+Weights come through diffusers' own loaders.
+"""
 
 from __future__ import annotations
 
 import errno
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +25,7 @@ from ..downloads.hub_cache import local_model
 from .engine import Model, Teacher
 from .inst_engine import InstTeacher
 from .inst_prompt import Encoders, load_encoders
+from .pair_cache import PairStore
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 # May stand beside a folder's unet, vae and scheduler instead of a tokenizer and a text encoder.
@@ -39,7 +43,34 @@ class Parts:
     scheduler: dict[str, Any]
 
 
-def _inst(model: Model, settings: config.Teacher) -> Teacher:
+class AnyTeacher(Protocol):
+    """What `load_teacher` gives, whatever the method."""
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """What a finished pair depends on besides its two images, as JSON takes it."""
+
+    @property
+    def networks(self) -> tuple[nn.Module, ...]:
+        """What it is made of, as far as this program knows; empty for a program from outside."""
+
+    def stylize(
+        self,
+        contents: Tensor,
+        styles: Tensor,
+        store: PairStore | None = None,
+        on_done: Callable[[int], None] | None = None,
+        names: Sequence[str] | None = None,
+    ) -> Tensor:
+        """As `Teacher.stylize`."""
+
+
+def _styleid(settings: config.Teacher, device: torch.device) -> Teacher:
+    return Teacher(load_model(settings, device), settings)
+
+
+def _inst(settings: config.Teacher, device: torch.device) -> Teacher:
+    model = load_model(settings, device)
     path = found(settings.weights)
     if path.is_file():
         return InstTeacher(model, settings, Encoders())  # whose text encoder diffusers has given away
@@ -48,12 +79,17 @@ def _inst(model: Model, settings: config.Teacher) -> Teacher:
         return InstTeacher(model, settings, load_encoders(folder, model.device))
 
 
-# teacher.method -> the teacher of a model.
-METHODS: dict[str, Callable[[Model, config.Teacher], Teacher]] = {"styleid": Teacher, "inst": _inst}
+# teacher.method -> how its teacher is made.
+METHODS: dict[str, Callable[[config.Teacher, torch.device], AnyTeacher]] = {"styleid": _styleid, "inst": _inst}
 
 
-def load_teacher(settings: config.Teacher, device: torch.device) -> Teacher:
-    """The teacher of the configuration on `device`, of any method.
+def load_teacher(settings: config.Teacher, device: torch.device) -> AnyTeacher:
+    """The teacher of the configuration on `device`. Raises UserError where something that it needs is missing."""
+    return METHODS[settings.method](settings, device)
+
+
+def load_model(settings: config.Teacher, device: torch.device) -> Model:
+    """The latent diffusion model of the configuration on `device`.
 
     settings.weights: a diffusers folder with unet, vae, scheduler and either tokenizer and text_encoder or
     `null_text.safetensors` (tensor `embedding`, (1, tokens, channels)); a hub id; or one .safetensors/.ckpt file in the
@@ -74,7 +110,7 @@ def load_teacher(settings: config.Teacher, device: torch.device) -> Teacher:
         exact_unet=lambda: _placed(load(torch.float32).unet, device),
     )
     _check(model, settings.weights)
-    return METHODS[settings.method](model, settings)
+    return model
 
 
 def _loader(weights: str) -> Callable[[torch.dtype], Parts]:

@@ -77,6 +77,7 @@ def test_the_paper_preset_states_the_preprint():
             {"teacher": {"weights": "x", "method": "inst"}, "ablation": {"flat": {"gamma": 0.0}}},
             r"ablation: its variants are of StyleID, and teacher\.method is inst",
         ),
+        ({"teacher": {"method": "inst"}}, r"teacher: weights: missing, and inst works on a latent diffusion model"),
         ({"teacher": {"weights": "x", "gamma": 1.5}}, r"teacher\.gamma: .*less than or equal to 1"),
         (
             {"teacher": {"weights": "x", "convention": "sd"}},

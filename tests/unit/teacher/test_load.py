@@ -24,11 +24,15 @@ from styledistill import config
 from styledistill.core.errors import UserError
 from styledistill.core.files import read_json, sha256_bytes
 from styledistill.teacher.engine import Teacher
-from styledistill.teacher.load import load_teacher
+from styledistill.teacher.load import METHODS, load_teacher
 
 ROOT = Path(__file__).parents[3]
 CPU = torch.device("cpu")
 SCHEDULE = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "steps_offset": 1}
+
+
+def test_every_method_of_the_configuration_has_its_teacher():
+    assert list(METHODS) == list(config.METHODS)
 
 
 def tokenizer(folder: Path) -> CLIPTokenizer:

@@ -99,6 +99,7 @@ def page_context(results: Path, config: Config) -> dict[str, Any]:
     distances = golden_distances(results, ["recolor", "pretrained", *config.losses], measure)
     return {
         "config": config,
+        "on_a_model": config.teacher.on_a_model,
         "sections": {name: title for name, title in SECTIONS.items() if config.variants or name != "ablation"},
         "facts": _facts(results, config),
         "glance": glance(golden, benchmark, list(config.losses)),
@@ -254,7 +255,7 @@ def _facts(results: Path, config: Config) -> list[tuple[str, str]]:
         *((f"{'training' if split == 'train' else 'validation'} pairs", f"{n:,}") for split, n in counts.items()),
         ("golden pairs", f"{golden[0]} × {golden[1]}"),
         ("pixels", f"{config.image_size} × {config.image_size}"),
-        ("teacher steps", str(config.teacher.steps)),
+        *((("teacher steps", str(config.teacher.steps)),) if config.teacher.on_a_model else ()),
         ("student", config.student.title),
         ("seed", str(config.seed)),
     ]
