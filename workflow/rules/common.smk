@@ -150,9 +150,7 @@ MADE_BY = {
 }
 # Reruns recognize such weights by these marks, whatever their place and time.
 MARKS = {
-    "teacher": lambda wildcards: (
-        places.weights_mark(CFG.teacher.weights) if CFG.teacher.on_a_model else ""
-    ),
+    "teacher": lambda wildcards: CFG.teacher.mark(),
     "pretrained": lambda wildcards: (
         places.weights_mark(CFG.student.start) if READY else ""
     ),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from ..core.places import weights_mark
 from .fields import Place, Positive, Probability, Section
 
 
@@ -28,6 +31,7 @@ METHODS = {
         "InST (Zhang et al.: Inversion-Based Style Transfer with Diffusion Models. CVPR 2023), which learns a prompt "
         "from each style image",
     ),
+    "command": Method("a program from outside", "a program from outside, called by its command", on_a_model=False),
 }
 
 
@@ -79,6 +83,34 @@ class Teacher(Section):
     batch: Positive = Field(8, description="images per forward pass on a CPU; the upper bound on a GPU")
     compile: bool = Field(False, description="compile the UNet with torch.compile")
     inst: Inst = Field(Inst(), description="settings of the method inst; read by no other")
+    command: str | None = Field(
+        None,
+        description="the program of the method command: its words, among them {content}, {style} and {output} (paths; "
+        "it runs once a pair) or {pairs} (a CSV of such paths; it runs once a block)",
+    )
+    version_command: str | None = Field(
+        None, description="a command whose first line is the program's version, which becomes part of each pair's key"
+    )
+
+    @field_validator("command", "version_command")
+    @classmethod
+    def _is_a_command(cls, command: str | None) -> str | None:
+        try:
+            words = ["nothing"] if command is None else shlex.split(command)
+        except ValueError as error:
+            raise ValueError(f"cannot be split into words ({error})") from None
+        if not words:
+            raise ValueError("is empty")
+        return command
+
+    @field_validator("command")
+    @classmethod
+    def _says_where_paths_go(cls, command: str | None) -> str | None:
+        if command is not None and "{pairs}" not in command:
+            lacking = [name for name in ("{content}", "{style}", "{output}") if name not in command]
+            if lacking:
+                raise ValueError(f"lacks {' and '.join(lacking)}; the program must be told each path (or {{pairs}})")
+        return command
 
     @model_validator(mode="after")
     def _has_what_its_method_reads(self) -> Teacher:
@@ -87,6 +119,8 @@ class Teacher(Section):
                 f"weights: missing, and {self.method} works on a latent diffusion model. Set it to a hub id, a "
                 "diffusers folder, or one .safetensors or .ckpt file."
             )
+        if self.method == "command" and self.command is None:
+            raise ValueError('command: missing. Set it to one as "python mine.py {content} {style} {output}".')
         return self
 
     @property
@@ -98,6 +132,20 @@ class Teacher(Section):
     def model(self) -> str | None:
         """The weights that its method reads; None for a method that works on no model."""
         return self.weights if self.on_a_model else None
+
+    @property
+    def command_files(self) -> dict[str, str]:
+        """Words of the command that are files of this disk, each with a mark of its bytes (of large ones, its size)."""
+        words = shlex.split(self.command) if self.method == "command" and self.command else []
+        return {
+            word: weights_mark(word).removeprefix("weights ") for word in sorted(set(words)) if Path(word).is_file()
+        }
+
+    def mark(self) -> str:
+        """What tells that weights, or files of a command, have changed: by bytes, not by place or time."""
+        if self.on_a_model:
+            return weights_mark(str(self.weights))
+        return " ".join(f"{word} {mark}" for word, mark in self.command_files.items())
 
 
 class Variant(Section):

@@ -63,6 +63,7 @@ def _paths(config: Config) -> Iterator[Path]:
     if config.teacher.model is not None:
         teacher = found(config.teacher.model)
         yield from (teacher, teacher.parent / teacher.stem)  # beside a file, its configuration in a folder of its name
+    yield from map(Path, config.teacher.command_files)
     yield found(config.student.start)
     yield from (Path(getattr(config.networks, name)) for name in NETWORKS)
 

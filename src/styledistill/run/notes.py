@@ -72,6 +72,9 @@ def _idle_teacher(config: Config) -> Iterator[str]:
             yield f"teacher.{key}: changes nothing in this run, for teacher.method is {config.teacher.method}"
         elif changed and not config.teacher.injection:
             yield f"teacher.{key}: changes nothing in this run, for teacher.injection is false"
+    for key in ("command", "version_command"):
+        if getattr(config.teacher, key) is not None and config.teacher.method != "command":
+            yield f"teacher.{key}: changes nothing in this run, for teacher.method is {config.teacher.method}"
     if config.teacher.method != "inst" and config.teacher.inst != Inst():
         yield f"teacher.inst: changes nothing in this run, for teacher.method is {config.teacher.method}"
 

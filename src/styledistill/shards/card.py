@@ -33,7 +33,7 @@ HUB_SIZES = {10**3: "n<1K", 10**4: "1K<n<10K", 10**5: "10K<n<100K", 10**6: "100K
 # Those of the stylizer's settings that the card shows.
 SETTINGS = (
     *("model", "convention", "steps", "gamma", "temperature", "adain", "dtype", "layers"),
-    *("strength", "guidance", "prompt", "learning_steps", "learning_rate"),
+    *("strength", "guidance", "prompt", "learning_steps", "learning_rate", "command", "version"),
 )
 # What makes the images; of each the versions that the jobs wrote down which made them.
 DECIDING = ("styledistill", "python", "numpy", "pillow", "isal", "scikit-image", "torch", "diffusers", "transformers")
@@ -102,7 +102,7 @@ def card(results: Path, sources: Mapping[str, Source], size: int, seed: int) -> 
         method=METHODS[method],
         teacher_table=_table(
             ["setting", "value"],
-            [[name, f"`{canonical_json(teacher[name])}`"] for name in SETTINGS if name in teacher],
+            [[name, f"`{canonical_json(teacher[name])}`"] for name in SETTINGS if teacher.get(name) is not None],
         ),
         excluded={name: _excluded(results, name) for name in sorted(sources)},
         shown=SHOWN,

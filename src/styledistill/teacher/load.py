@@ -22,6 +22,7 @@ from ..core.errors import UserError
 from ..core.files import canonical_json, read_json
 from ..core.places import found, hub_id
 from ..downloads.hub_cache import local_model
+from .command import CommandTeacher
 from .engine import Model, Teacher
 from .inst_engine import InstTeacher
 from .inst_prompt import Encoders, load_encoders
@@ -80,7 +81,11 @@ def _inst(settings: config.Teacher, device: torch.device) -> Teacher:
 
 
 # teacher.method -> how its teacher is made.
-METHODS: dict[str, Callable[[config.Teacher, torch.device], AnyTeacher]] = {"styleid": _styleid, "inst": _inst}
+METHODS: dict[str, Callable[[config.Teacher, torch.device], AnyTeacher]] = {
+    "styleid": _styleid,
+    "inst": _inst,
+    "command": lambda settings, device: CommandTeacher(settings),
+}
 
 
 def load_teacher(settings: config.Teacher, device: torch.device) -> AnyTeacher:

@@ -88,6 +88,7 @@ SAID: dict[str, dict[str, dict[str, object]]] = {
     "networks.art_inception": {"networks": {"art_inception": "seeded"}},
     "networks.inception": {"metrics": {"fid": "art_inception"}, "networks": {"inception": "seeded"}},
     "teacher.temperature": {"teacher": {"injection": False, "temperature": 2.0}},
+    "teacher.command": {"teacher": {"command": "paint {content} {style} {output}"}},
     "teacher.gamma": {"teacher": {"method": "inst", "gamma": 0.3}},
     "teacher.inst": {"teacher": {"inst": {"strength": 0.5}}},
     "sources.more": {"sources": {"more": {"kind": "procedural", "images": "scenes", "count": 3}}},

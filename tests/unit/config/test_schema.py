@@ -68,7 +68,10 @@ def test_the_paper_preset_states_the_preprint():
             r"golden\.contents: no source named cats; sources: ",
         ),
         ({"sources": {"a": {"kind": "ftp"}}}, r"sources\.a: .*'procedural', 'folder', 'skimage'"),
-        ({"teacher": {"weights": "x", "method": "sdedit"}}, r"teacher\.method: Input should be 'styleid' or 'inst'"),
+        (
+            {"teacher": {"weights": "x", "method": "sdedit"}},
+            r"teacher\.method: Input should be 'styleid', 'inst' or 'command'",
+        ),
         (
             {"teacher": {"weights": "x", "method": "inst", "inst": {"strength": 1.0}}},
             r"teacher\.inst\.strength: .*less",
@@ -78,6 +81,12 @@ def test_the_paper_preset_states_the_preprint():
             r"ablation: its variants are of StyleID, and teacher\.method is inst",
         ),
         ({"teacher": {"method": "inst"}}, r"teacher: weights: missing, and inst works on a latent diffusion model"),
+        ({"teacher": {"method": "command"}}, r"teacher: command: missing\. Set it to one as \"python mine\.py"),
+        (
+            {"teacher": {"method": "command", "command": "paint {content}"}},
+            r"teacher\.command: .*lacks {style} and {output}",
+        ),
+        ({"teacher": {"method": "command", "command": "paint '{pairs}"}}, r"teacher\.command: .*No closing quotation"),
         ({"teacher": {"weights": "x", "gamma": 1.5}}, r"teacher\.gamma: .*less than or equal to 1"),
         (
             {"teacher": {"weights": "x", "convention": "sd"}},
