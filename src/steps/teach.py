@@ -2,31 +2,60 @@
 
 from pathlib import Path
 
-from styledistill.run.cli import Folder, Settings, user_errors
+from styledistill.run.cli import Folder, Readable, Settings, user_errors
 
 import click
 
-from styledistill.config import Teacher
+from styledistill.config import Source, Teacher
 from styledistill.core.files import write_json
+from styledistill.core.images import load_array
 from styledistill.core.provenance import run_record
 from styledistill.core.runtime import pick_device, use_threads
 from styledistill.metrics.stylizers import StoredTeacher, render
 from styledistill.splits.pairs import block_pairs
+from styledistill.splits.triplets import bring_targets
+from styledistill.teacher.images import KEY
+from styledistill.teacher.pair_cache import PairStore
 
 
 @click.command()
+@click.argument("table", type=Readable, required=False)
 @click.option("--images", type=Folder, required=True, help="Crops of the block (images/train/0007).")
 @click.option("--shape", type=click.IntRange(1), nargs=2, required=True, help="Contents and styles of the block.")
 @click.option("--teacher", type=Settings(Teacher), required=True, help="The teacher section, as JSON.")
+@click.option("--sources", type=Settings(dict[str, Source]), help="Sources of TABLE, as JSON.")
 @click.option("--store", type=Folder, required=True, help="Finished pairs, shared by all runs (resources/pairs).")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 @click.option("--out", type=Folder, required=True, help="Folder for c03_s05.png and the like.")
-def main(images: Path, shape: tuple[int, int], teacher: Teacher, store: Path, device: str, out: Path) -> None:
-    """Stylize every content of one block with every style of it; pairs that the store holds are copied."""
+def main(
+    table: Path | None,
+    images: Path,
+    shape: tuple[int, int],
+    teacher: Teacher,
+    sources: dict[str, Source] | None,
+    store: Path,
+    device: str,
+    out: Path,
+) -> None:
+    """Stylize every content of one block with every style of it; pairs that the store holds are copied.
+
+    Of finished triplets (method images), TABLE (blocks/train/0007.csv) says which they are, and their targets are
+    cropped as the contents were.
+    """
     with user_errors(), run_record(out / "teach.run.json", "teach", teacher.model_dump(mode="json")) as facts:
         use_threads()
         where = pick_device(device)
         facts["device"] = str(where)
+        if teacher.method == "images":
+            assert table is not None and sources is not None
+            brought = bring_targets(table, sources, images, out)
+            kept = PairStore(store, KEY)  # in which the teacher of the golden set looks
+            for triplet in brought:
+                kept.put(*map(load_array, triplet))
+            facts["images"] = len(brought)
+            places = sorted({Path(source.path).absolute().name for source in sources.values()})
+            write_json(out / "teacher.json", {"model": None, **KEY, "triplets": places})
+            return
         pairs = block_pairs(images, *shape)
         stylizer = StoredTeacher(teacher, where, store)
         # The teacher inverts each image once for all pairs that it is handed, so it gets the block together.

@@ -83,7 +83,10 @@ TIMES = f"{RESULTS}/times"
 
 CONTENTS = called.names("content", sum(CFG.blocks.contents.values()), called.BLOCK)
 STYLES = called.names("style", sum(CFG.blocks.styles.values()), called.BLOCK)
-PAIRS = called.grid(CONTENTS, STYLES)
+# Finished triplets come as they are; any other teacher stylizes each content with each style.
+PAIRS = (called.side_by_side if CFG.teacher.method == "images" else called.grid)(
+    CONTENTS, STYLES
+)
 GOLDEN_CONTENTS = called.names(
     "content", configuration.total(CFG.golden.contents), called.GOLDEN
 )

@@ -32,6 +32,7 @@ from .sources import (
     SkimageSource,
     Source,
     SourceSection,
+    TripletsSource,
 )
 from .teachers import METHODS, GammaSchedule, Inst, Teacher, Variant
 from .terms import TERMS
@@ -74,6 +75,7 @@ __all__ = [
     "SourceSection",
     "Student",
     "Teacher",
+    "TripletsSource",
     "Variant",
     "json_schema",
     "load",

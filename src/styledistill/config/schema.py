@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from .fields import Name, Place, Positive, Probability, Section, Seed
-from .sources import DatasetSource, Source
+from .sources import DatasetSource, Source, TripletsSource
 from .teachers import Teacher, Variant
 from .terms import TERMS
 
@@ -297,13 +297,37 @@ class Config(Section):
                     if source not in self.sources:
                         known = ", ".join(sorted(self.sources))
                         raise ValueError(f"{section}.{role}: no source named {source}; sources: {known}")
+        per_block = total(self.blocks.contents) if self.teacher.method == "images" else self.blocks.pairs_per_block
         for split in ("train", "val"):
-            have = getattr(self.blocks, split) * self.blocks.pairs_per_block
+            have = getattr(self.blocks, split) * per_block
             if getattr(self.pairs, split) > have:
                 raise ValueError(
                     f"pairs.{split}: {getattr(self.pairs, split)} pairs asked for, but blocks.{split} = "
-                    f"{getattr(self.blocks, split)} blocks of {self.blocks.pairs_per_block} pairs make only {have}"
+                    f"{getattr(self.blocks, split)} blocks of {per_block} pairs make only {have}"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _triplets_stay_together(self) -> Config:
+        """The n-th content of a block and its n-th style are of one triplet where both are taken alike."""
+        if self.teacher.method != "images":
+            return self
+        for section, roles in (("blocks", self.blocks), ("golden", self.golden)):
+            taken = [list(roles.contents.items()), list(roles.styles.items())]
+            sources = [self.sources[name] for some in taken for name, _ in some]
+            if (
+                [len(some) for some in taken] != [1, 1]
+                or not all(isinstance(source, TripletsSource) for source in sources)
+                or [source.take for source in sources] != ["content", "style"]
+                or sources[0].path != sources[1].path
+                or taken[0][0][1] != taken[1][0][1]
+            ):
+                raise ValueError(
+                    f"{section}: with teacher.method images, contents and styles are one source of kind triplets each, "
+                    "of one path, with take: content and take: style, and as many of both"
+                )
+        if total(self.golden.contents) != 1:
+            raise ValueError("golden: with teacher.method images it is one triplet, for no other pair has a target")
         return self
 
     @property

@@ -120,6 +120,39 @@ class SkimageSource(SourceSection):
     )
 
 
+class TripletsSource(SourceSection):
+    """The contents or the styles of finished triplets (content, style, target), of which the target comes with them."""
+
+    holds = "images of finished triplets"
+    kind: Literal["triplets"]
+    path: Place = Field(
+        description="folder with triplets.csv (columns content, style, target: paths below the folder), such a CSV, or "
+        "a WebDataset tar with the members content, style and target"
+    )
+    take: Literal["content", "style"] = Field(description="which of the three images this source gives")
+
+    @property
+    def listing(self) -> Path:
+        """The table or tar that lists the triplets."""
+        place = Path(self.path)
+        return place / "triplets.csv" if place.is_dir() else place
+
+    @property
+    def places(self) -> list[Path]:
+        """The folder, or the tar."""
+        return [self.listing if self.listing.suffix == ".tar" else self.listing.parent]
+
+    def missing(self) -> str | None:
+        """The table or tar, where there is none."""
+        if self.listing.is_file():
+            return None
+        return f"path: no file {self.listing}. Put the list of triplets there, or set the path to yours."
+
+    def stamp(self) -> list[list[Any]]:
+        """Of the table or tar; images that were exchanged under their names are noticed when they are cropped."""
+        return [[str(self.listing), *_facts(self.listing)]] if self.listing.is_file() else []
+
+
 class ListedSource(SourceSection):
     """A source whose images are listed without being opened. Only the images of the run and spares are fetched."""
 

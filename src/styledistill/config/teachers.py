@@ -32,6 +32,11 @@ METHODS = {
         "from each style image",
     ),
     "command": Method("a program from outside", "a program from outside, called by its command", on_a_model=False),
+    "images": Method(
+        "finished triplets",
+        "not run: contents, styles and targets are finished triplets, made elsewhere",
+        on_a_model=False,
+    ),
 }
 
 

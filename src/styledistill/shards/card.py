@@ -33,7 +33,7 @@ HUB_SIZES = {10**3: "n<1K", 10**4: "1K<n<10K", 10**5: "10K<n<100K", 10**6: "100K
 # Those of the stylizer's settings that the card shows.
 SETTINGS = (
     *("model", "convention", "steps", "gamma", "temperature", "adain", "dtype", "layers"),
-    *("strength", "guidance", "prompt", "learning_steps", "learning_rate", "command", "version"),
+    *("strength", "guidance", "prompt", "learning_steps", "learning_rate", "command", "version", "triplets"),
 )
 # What makes the images; of each the versions that the jobs wrote down which made them.
 DECIDING = ("styledistill", "python", "numpy", "pillow", "isal", "scikit-image", "torch", "diffusers", "transformers")
@@ -46,6 +46,7 @@ class Split:
     name: str
     shards: dict[str, list[str]]
     blocks: dict[str, list[tables.BlockRow]]
+    crossed: bool = True  # whether each content is paired with each style, as by any teacher that draws
 
     @property
     def pairs(self) -> int:
@@ -56,7 +57,7 @@ class Split:
     def pairs_in_files(self) -> int:
         """How many pairs its tar files hold: whole blocks, of which the manifest may take the first pairs only."""
         roles = ([row.role for row in rows] for rows in self.blocks.values())
-        return sum(block.count("content") * block.count("style") for block in roles)
+        return sum(block.count("content") * (block.count("style") if self.crossed else 1) for block in roles)
 
     def images(self, role: str) -> set[tuple[str, str]]:
         """(source, id) of the contents or styles of the pairs that are listed."""
@@ -70,12 +71,13 @@ class Split:
 
 def read_split(results: Path, name: str) -> Split:
     """The split of a run's folder (results/<run>), from its manifest and the tables of the blocks in that."""
-    shards = {entry["file"]: entry["pairs"] for entry in read_json(results / "shards" / f"{name}.json")["shards"]}
+    manifest = read_json(results / "shards" / f"{name}.json")
+    shards = {entry["file"]: entry["pairs"] for entry in manifest["shards"]}
     blocks = {
         block: tables.read(results / "blocks" / name / f"{block}.csv", tables.BlockRow)
         for block in (Path(file).stem for file in shards)
     }
-    return Split(name, shards, blocks)
+    return Split(name, shards, blocks, crossed=manifest["teacher"].get("method") != "images")
 
 
 def card(results: Path, sources: Mapping[str, Source], size: int, seed: int) -> str:

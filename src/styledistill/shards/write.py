@@ -67,7 +67,8 @@ def block_pairs(block: Path, images: Path, teacher: Path, name: str) -> Iterator
     facts = read_json(teacher / "teacher.json")
     rows = tables.read(block, tables.BlockRow)
     contents, styles = ([row for row in rows if row.role == role] for role in ("content", "style"))
-    for content, style in product(contents, styles):
+    # Of finished triplets each content has its own style; else each is paired with each.
+    for content, style in (zip if facts.get("method") == "images" else product)(contents, styles):
         pair = called.pair(content.name, style.name)
         crops = [(images / f"{row.name}.png").read_bytes() for row in (content, style)]
         target = (teacher / f"{pair}.png").read_bytes()

@@ -18,7 +18,7 @@ from ..core.errors import BadImage, UserError
 from ..core.files import sha256_bytes
 from ..core.images import open_rgb, square_crop
 from ..procedural import draw
-from . import skimage
+from . import skimage, triplets
 from .archive import Archives
 
 LEAST = 16  # pixels of a side; a crop of fewer shows nothing, however far it is blown up
@@ -50,7 +50,8 @@ class Kind:
     names: ids of all images, without opening any. read: the encoded bytes or the recipe of one image.
     crop: a square RGB image of a given side, from that. left_out: what lies among the images and is none, without
     opening any. drawn: images have no size of their own. listed: images are not opened for the index, and must be
-    brought before they can be read; a block then has spares for those that turn out bad.
+    brought before they can be read; a block then has spares for those that turn out bad. size: width and height, once
+    an image has been found good.
     """
 
     names: Callable[[Any], list[str]]
@@ -59,6 +60,7 @@ class Kind:
     left_out: Callable[[Any], Iterable[image_files.LeftOut]] = lambda _: ()
     drawn: bool = False
     listed: bool = False
+    size: Callable[[Any, str, bytes], tuple[int, int]] = lambda _, name, data: open_rgb(data, name).size
 
 
 def names(source: config.Source) -> list[str]:
@@ -114,7 +116,7 @@ def entry(source: config.Source, name: str) -> Entry:
     data = KINDS[source.kind].read(source, name)
     if KINDS[source.kind].drawn:
         return Entry(name, 0, 0, sha256_bytes(data))
-    width, height = open_rgb(data, name).size
+    width, height = KINDS[source.kind].size(source, name, data)
     if min(width, height) < LEAST:
         raise BadImage(f"{width} x {height} pixels; a crop takes at least {LEAST} x {LEAST}")
     return Entry(name, width, height, sha256_bytes(data))
@@ -133,6 +135,13 @@ def crop(source: config.Source, name: str, size: int, sha256: str) -> Image.Imag
     if sha256_bytes(data := kind.read(source, name)) != sha256:
         raise UserError(f"{name!r} has changed since its source was indexed; remove results/<run>/index and run again.")
     return kind.crop(source, name, size, data)
+
+
+def target(source: config.TripletsSource, name: str, size: int, sha256: str) -> Image.Image:
+    """The same of a triplet's target. Raises UserError."""
+    if sha256_bytes(data := triplets.read(source, name)) != sha256:
+        raise UserError(f"{name!r} has changed since its source was indexed; remove results/<run>/index and run again.")
+    return triplets.target(data, size)
 
 
 def _crop_file(_: Any, name: str, size: int, data: bytes) -> Image.Image:
@@ -180,6 +189,7 @@ KINDS: dict[str, Kind] = {
         _folder_names, _folder_read, _crop_file, lambda source: image_files.find(source.path, source.pattern).left_out
     ),
     "skimage": Kind(lambda source: sorted(source.images), lambda _, name: skimage.read(name), _crop_file),
+    "triplets": Kind(triplets.names, triplets.read, triplets.crop, triplets.left_out, size=triplets.size),
     "archive": _ARCHIVES,
     "hub": _ARCHIVES,
 }

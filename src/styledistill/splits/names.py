@@ -34,6 +34,11 @@ def grid(contents: Iterable[str], styles: Sequence[str]) -> list[str]:
     return [pair(content, style) for content in contents for style in styles]
 
 
+def side_by_side(contents: Iterable[str], styles: Iterable[str]) -> list[str]:
+    """The first content with the first style, the second with the second: those of finished triplets."""
+    return [pair(*both) for both in zip(contents, styles, strict=True)]
+
+
 class Key(NamedTuple):
     """A pair of a shard: `<split>_<block>_<content>_<style>`."""
 

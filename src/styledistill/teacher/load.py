@@ -24,6 +24,7 @@ from ..core.places import found, hub_id
 from ..downloads.hub_cache import local_model
 from .command import CommandTeacher
 from .engine import Model, Teacher
+from .images import ImagesTeacher
 from .inst_engine import InstTeacher
 from .inst_prompt import Encoders, load_encoders
 from .pair_cache import PairStore
@@ -85,6 +86,7 @@ METHODS: dict[str, Callable[[config.Teacher, torch.device], AnyTeacher]] = {
     "styleid": _styleid,
     "inst": _inst,
     "command": lambda settings, device: CommandTeacher(settings),
+    "images": lambda settings, device: ImagesTeacher(),
 }
 
 

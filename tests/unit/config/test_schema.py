@@ -70,7 +70,7 @@ def test_the_paper_preset_states_the_preprint():
         ({"sources": {"a": {"kind": "ftp"}}}, r"sources\.a: .*'procedural', 'folder', 'skimage'"),
         (
             {"teacher": {"weights": "x", "method": "sdedit"}},
-            r"teacher\.method: Input should be 'styleid', 'inst' or 'command'",
+            r"teacher\.method: Input should be 'styleid', 'inst'",
         ),
         (
             {"teacher": {"weights": "x", "method": "inst", "inst": {"strength": 1.0}}},
@@ -125,3 +125,36 @@ def test_former_names_of_keys_are_still_read():
     old["sources"]["drawn"]["images"] = "faces"
     with pytest.raises(UserError, match="pictures"):
         config.validate(old)
+
+
+def of_triplets(**changes):
+    one = {"kind": "triplets", "path": "mine"}
+    return {
+        "sources": {"contents": {**one, "take": "content"}, "styles": {**one, "take": "style"}},
+        "blocks": {"train": 2, "val": 1, "contents": {"contents": 3}, "styles": {"styles": 3}},
+        "pairs": {"train": 6, "val": 3},
+        "golden": {"contents": {"contents": 1}, "styles": {"styles": 1}},
+        "teacher": {"method": "images"},
+        **changes,
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"pairs": {"train": 7, "val": 3}}, r"pairs\.train: 7 pairs asked for, but .* 2 blocks of 3 pairs make only 6"),
+        (
+            {"blocks": {"train": 2, "val": 1, "contents": {"contents": 3}, "styles": {"styles": 2}}},
+            r"blocks: with teacher\.method images, contents and styles are one source of kind triplets each",
+        ),
+        (
+            {"blocks": {"train": 2, "val": 1, "contents": {"styles": 3}, "styles": {"contents": 3}}},
+            r"blocks: with teacher\.method images",
+        ),
+        ({"golden": {"contents": {"contents": 2}, "styles": {"styles": 2}}}, r"golden: .* it is one triplet"),
+    ],
+)
+def test_triplets_stay_together(change, words):
+    config.validate(_default() | of_triplets())
+    with pytest.raises(UserError, match=words):
+        config.validate(_default() | of_triplets(**change))

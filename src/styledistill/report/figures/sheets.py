@@ -148,7 +148,8 @@ def dataset_samples(results: Path, block: str = "train/0000", most: int = 6) -> 
         sheet.paste(_enlarged(crops / f"{content}.png", grid.side), grid.corner(0, row, 0))
         for column, style in enumerate(styles, 1):
             made = teacher / f"{called.pair(content, style)}.png"
-            sheet.paste(_enlarged(made, grid.side), grid.corner(0, row, column))
+            if made.is_file():  # of finished triplets each content has one style
+                sheet.paste(_enlarged(made, grid.side), grid.corner(0, row, column))
     size = _font_size(["contents", "styles"], grid.side)
     middle = grid.side / 2
     return Sheet(sheet, (Label("styles →", middle, middle - 4, size), Label("contents ↓", middle, middle + size, size)))

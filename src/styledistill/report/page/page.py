@@ -178,7 +178,8 @@ def _samples(results: Path, block: str = "train/0000") -> tuple[dict[str, str], 
     contents, styles = sheets.block_names(results, block, _SAMPLES)
     files = {f"samples/{name}": results / "images" / block / f"{name}.png" for name in (*contents, *styles)}
     files |= {f"samples/{c}_{s}": results / "teacher" / block / f"{c}_{s}.png" for c in contents for s in styles}
-    return {name: webp(path) for name, path in files.items()}, {"contents": contents, "styles": styles}
+    made = {name: path for name, path in files.items() if path.is_file()}  # of triplets each content has one style
+    return {name: webp(path) for name, path in made.items()}, {"contents": contents, "styles": styles}
 
 
 def _extremes(

@@ -98,8 +98,11 @@ def _compared(claim: Claim, name: str, scores: PairedScores, names: dict[str, st
 
 def _sizes(losses: dict[str, dict[str, float]], benchmark: pd.DataFrame) -> Iterator[dict]:
     parameters = benchmark.set_index("model")["parameters"].astype(float)
-    ratios = {loss: parameters["teacher"] / parameters[loss] for loss in losses}
-    verdicts = {loss: HOLDS if ratio >= SMALLER else FAILS for loss, ratio in ratios.items()}
+    of_teacher = parameters.get("teacher", float("nan"))  # unknown of a program from outside
+    ratios = {loss: of_teacher / parameters[loss] for loss in losses}
+    verdicts = {
+        loss: OPEN if math.isnan(ratio) else HOLDS if ratio >= SMALLER else FAILS for loss, ratio in ratios.items()
+    }
     for loss, ratio in ratios.items():
         row = {"claim": SIZE, "set": "", "measure": "parameters", "networks": "", "comparison": f"teacher / {loss}"}
         row |= {"difference": ratio, "low": float("nan"), "high": float("nan"), "verdict": verdicts[loss]}

@@ -1,0 +1,169 @@
+"""Finished triplets of anybody: content, style and the image that some stylizer made of them.
+
+A folder with a table `triplets.csv` (columns content, style, target: paths below the folder), such a table by another
+name, or a WebDataset tar whose samples have the members `<key>.content.*`, `<key>.style.*` and `<key>.target.*`.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import tarfile
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from PIL import Image
+
+from .. import config
+from ..core.errors import BadImage, UserError
+from ..core.image_files import MAX_BYTES, LeftOut, climbs_out
+from ..core.images import open_rgb, square_crop
+
+TABLE = "triplets.csv"
+ROLES = ("content", "style", "target")
+
+
+class Part(NamedTuple):
+    """One of a triplet's images: a file, or where its bytes stand in a tar."""
+
+    file: Path
+    offset: int = 0
+    size: int | None = None
+
+
+class Listing(NamedTuple):
+    """The triplets of a place by name, in their order, and rows that are none."""
+
+    triplets: dict[str, dict[str, Part]]
+    left_out: tuple[LeftOut, ...]
+
+
+def names(source: config.TripletsSource) -> list[str]:
+    """Names of all triplets, sorted. Raises UserError where there is none."""
+    found = _listing(source)
+    if not found.triplets:
+        first = "".join(f"; {left.name}: {left.reason}" for left in found.left_out[:1])
+        raise UserError(f"{source.path}: no triplets in it{first}.")
+    return sorted(found.triplets)
+
+
+def left_out(source: config.TripletsSource) -> tuple[LeftOut, ...]:
+    """Rows and samples that lack one of the three images, or name one outside the folder."""
+    return _listing(source).left_out
+
+
+def read(source: config.TripletsSource, name: str) -> bytes:
+    """The three images of a triplet as one: the role that is taken, then each with its length before it.
+
+    So an image that several triplets share is no copy, but a triplet that is there twice is. Raises BadImage.
+    """
+    parts = _listing(source).triplets[name]
+    images = [_bytes(role, parts[role]) for role in ROLES]
+    return source.take[:1].encode() + b"".join(len(image).to_bytes(8, "big") + image for image in images)
+
+
+def size(source: config.TripletsSource, name: str, data: bytes) -> tuple[int, int]:
+    """Width and height of the image that is taken, once all three were decoded. Raises BadImage."""
+    images = {role: _opened(role, image).size for role, image in _images(data).items()}
+    if images["content"] != images["target"]:
+        content, target = (f"{width} x {height}" for width, height in (images["content"], images["target"]))
+        raise BadImage(f"content of {content} pixels, target of {target}; both must be of one size")
+    return images[source.take]
+
+
+def crop(source: config.TripletsSource, name: str, side: int, data: bytes) -> Image.Image:
+    """The center square of the image that is taken, at `side` x `side` pixels."""
+    return square_crop(open_rgb(_images(data)[source.take]), side)
+
+
+def target(data: bytes, side: int) -> Image.Image:
+    """That of the target, from what `read` gave."""
+    return square_crop(open_rgb(_images(data)["target"]), side)
+
+
+def _images(data: bytes) -> dict[str, bytes]:
+    stream = io.BytesIO(data[1:])
+    return {role: stream.read(int.from_bytes(stream.read(8), "big")) for role in ROLES}
+
+
+def _opened(role: str, data: bytes) -> Image.Image:
+    try:
+        return open_rgb(data)
+    except BadImage as error:
+        raise BadImage(f"{role}: {error}") from error
+
+
+def _bytes(role: str, part: Part) -> bytes:
+    try:
+        with part.file.open("rb") as file:
+            file.seek(part.offset)
+            data = file.read(MAX_BYTES + 1 if part.size is None else part.size)
+    except OSError as error:
+        raise BadImage(f"{role}: {part.file} cannot be read ({error.strerror})") from error
+    if len(data) > MAX_BYTES:
+        raise BadImage(f"{role}: over {MAX_BYTES:,} bytes")
+    return data
+
+
+def _listing(source: config.TripletsSource) -> Listing:
+    path = source.listing
+    try:
+        facts = path.stat()
+        return _listed(path, facts.st_size, facts.st_mtime_ns)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}). It lists the triplets.") from error
+
+
+@lru_cache(maxsize=4)
+def _listed(path: Path, size: int, time: int) -> Listing:
+    rows = _tar_rows(path) if path.suffix == ".tar" else _table_rows(path)
+    triplets: dict[str, dict[str, Part]] = {}
+    bad = []
+    for name, parts, fault in rows:
+        if not fault and name in triplets:
+            fault = "there is a triplet of this name already"
+        if fault:
+            bad.append(LeftOut(name, fault))
+        else:
+            triplets[name] = parts
+    return Listing(triplets, tuple(bad))
+
+
+def _table_rows(path: Path) -> Iterator[tuple[str, dict[str, Part], str]]:
+    """Name of each row (its target), its images, and what is wrong with it."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            table = csv.DictReader(file)
+            lacking = [role for role in ROLES if role not in (table.fieldnames or ())]
+            if lacking:
+                raise UserError(f"{path}: no column {', '.join(lacking)}. A table of triplets has {', '.join(ROLES)}.")
+            rows = list(table)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path}: cannot be read as CSV in UTF-8 ({error}).") from error
+    for number, row in enumerate(rows, 2):
+        places = {role: (row[role] or "").strip() for role in ROLES}
+        empty = [role for role in ROLES if not places[role]]
+        outside = [role for role in ROLES if climbs_out(places[role])]
+        fault = f"no {empty[0]}" if empty else f"{outside[0]} lies outside the folder" if outside else ""
+        parts = {role: Part(path.parent / place) for role, place in places.items()}
+        yield (f"row {number}" if fault else places["target"]), parts, fault
+
+
+def _tar_rows(path: Path) -> Iterator[tuple[str, dict[str, Part], str]]:
+    found: dict[str, dict[str, Part]] = {}
+    try:
+        with tarfile.open(path, "r:") as tar:
+            for member in tar:
+                place = PurePosixPath(member.name)
+                key, _, rest = place.name.partition(".")
+                role = rest.partition(".")[0]
+                if member.isreg() and not member.issparse() and role in ROLES:
+                    part = Part(path, member.offset_data, member.size)
+                    found.setdefault(str(place.with_name(key)), {})[role] = part
+    except (tarfile.TarError, EOFError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read as a tar without compression ({error}). Is it whole?") from error
+    for key, parts in found.items():
+        lacking = [role for role in ROLES if role not in parts]
+        yield key, parts, f"no {lacking[0]}" if lacking else ""

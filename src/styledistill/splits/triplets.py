@@ -1,0 +1,36 @@
+"""The targets of a block of finished triplets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from ..config import Source, TripletsSource
+from ..core.files import write_bytes
+from ..core.images import encode_png, load_array
+from ..sources import registry
+from . import names as called
+from . import tables
+
+
+def bring_targets(table: Path, sources: Mapping[str, Source], images: Path, out: Path) -> list[tuple[Path, Path, Path]]:
+    """Crop the target of each triplet of a block to `out`/c03_s03.png; content, style and target of each.
+
+    table: the block's; its n-th content and n-th style are of one triplet. images: the folder of their crops, whose
+    size the targets get. Raises UserError for a triplet that has changed since its source was indexed.
+    """
+    rows = tables.read(table, tables.BlockRow)
+    contents, styles = ([row for row in rows if row.role == role] for role in ("content", "style"))
+    brought = []
+    for content, style in zip(contents, styles, strict=True):
+        source = sources[content.source]
+        assert isinstance(source, TripletsSource)
+        files = [images / f"{row.name}.png" for row in (content, style)]
+        side = load_array(files[0]).shape[0]
+        target = registry.target(source, content.image, side, content.sha256)
+        path = out / f"{called.pair(content.name, style.name)}.png"
+        write_bytes(path, encode_png(np.asarray(target)))
+        brought.append((*files, path))
+    return brought
