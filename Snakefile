@@ -47,6 +47,7 @@ rule all:
         CARD,
         collect(rules.export_onnx.output, loss=CFG.losses),
         ABLATION if VARIANTS else [],
+        rules.teachers_figure.output if CFG.other_teachers else [],
         rules.demo.output if DEMO else [],
 
 

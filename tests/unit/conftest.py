@@ -22,6 +22,7 @@ _CONFIG = {
     "student": {"size": "tiny", "start": "weights/student"},
     "losses": {"mse": {"pixel": 1.0}, "gram50": {"pixel": 0.5, "gram": 0.5}},
     "ablation": {"flat": {"gamma": 0.0}, "cosine": {"gamma": {"start": 0.75, "end": 0.25}}},
+    "compare_teachers": {"other": {"method": "inst"}},
     "networks": {"vgg19": "seeded", "alexnet": "seeded", "inception": "seeded"},
 }
 _NETWORKS = dict.fromkeys(("alexnet", "vgg19", "inception"), "seeded-1 (random)")
@@ -46,6 +47,7 @@ def trial(tmp_path_factory, trial_config) -> Path:
     _write_csv(root / "tables" / "benchmark.csv", [{**cost, "device": "cpu"} for cost in costs])
     _write_differences(root, trial_config.models)
     _write_ablation(root, list(trial_config.variants))
+    _write_teachers(root)
     for loss in trial_config.losses:
         _write_student(root / "students" / loss, _SHARES[loss])
     roles = [{"name": f"{role[0]}{n:02d}", "role": role} for role in ("content", "style") for n in range(2)]
@@ -134,6 +136,17 @@ def _write_ablation(root: Path, variants: list[str]) -> None:
         for kind, value in (("own", 3.0), ("injected", 2.0))
     ]
     _write_csv(root / "ablation" / "deviation.csv", deviation)
+
+
+def _write_teachers(root: Path) -> None:
+    rows = [
+        {"model": name, "pair": f"c{c}_s{s}", "cfsd": first + c + s / 10, "gram_distance": first / 10}
+        for name, first in (("teacher", 1.0), ("other", 2.0))
+        for c, s in _PAIRS
+    ]
+    _write_csv(root / "teachers" / "scores.csv", rows)
+    for c, s in _PAIRS:
+        _draw(900 + 2 * c + s, root / "teachers" / "other" / f"c{c}_s{s}.png")
 
 
 def _write_student(folder: Path, shares: dict[str, float]) -> None:

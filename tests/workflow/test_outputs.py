@@ -64,6 +64,7 @@ def promised(tmp_path_factory) -> set[str]:
     values["blocks"] |= {"train": 1, "val": 1}
     values |= {"pairs": {"train": 1, "val": 1}, "losses": {"mse": {"pixel": 1}}}
     values |= {"student": {"architecture": "micro", "start": "pretrain"}, "ablation": {"plain": {"injection": False}}}
+    values |= {"compare_teachers": {"other": {"method": "inst"}}}
     config = folder / "config.yaml"
     config.write_text(yaml.safe_dump(values))
     done = run_workflow(folder, "--summary", "--configfile", str(config))

@@ -107,6 +107,17 @@ def test_the_ablation_is_planned_from_the_golden_set_alone(smoke, tmp_path):
     assert jobs == {**dict.fromkeys(names, 1), "render_variant": 2, "total": 6}
 
 
+def test_other_teachers_are_planned_where_they_are_asked_for(smoke, tmp_path):
+    """And nowhere else: the run of the preset has none."""
+    assert not (smoke / "results/smoke/teachers").exists()
+    values = yaml.safe_load(SMOKE.read_text()) | {"compare_teachers": {"inst": {"method": "inst", "steps": 4}}}
+    changed = tmp_path / "changed.yaml"
+    changed.write_text(yaml.safe_dump(values, sort_keys=False))
+    plan = run_workflow(smoke, "all", "-n", "--configfile", str(changed))
+    jobs = {line.split()[0]: int(line.split()[1]) for line in _stats(plan.stdout + plan.stderr)}
+    assert jobs["compare_teachers"] == jobs["teachers_figure"] == jobs["report"] == 1
+
+
 @pytest.mark.long
 def test_the_ablation_scores_each_variant_and_measures_the_logits(smoke_copy, tmp_path):
     flat = {"flat": {"gamma": 0.0}, "bare": {"adain": False, "injection": False}}

@@ -1,4 +1,4 @@
-# Variants of the teacher on the golden set: the effect of each part and setting.
+# Variants of the teacher on the golden set, and other stylizers beside it.
 
 VARIANTS = list(CFG.variants)
 VARIANT_IMAGES = [
@@ -169,4 +169,101 @@ rule ablation_figure:
             "ablation_figure",
             "--results {params.results} --variants {params.variants:q} --order {params.order}"
             " --settings {params.metrics:q} --seed {params.seed}",
+        )
+
+
+# A few pairs show what a stylizer does; a style that must be learned first takes its time.
+COMPARED = called.grid(GOLDEN_CONTENTS[:2], GOLDEN_STYLES[:3])
+
+
+rule compare_teachers:
+    input:
+        images=[
+            f"{IMAGES}/golden/{name}.png"
+            for name in GOLDEN_CONTENTS[:2] + GOLDEN_STYLES[:3]
+        ],
+        stylized=[f"{RESULTS}/golden/teacher/{pair}.png" for pair in COMPARED],
+        teacher=TEACHER_STAMP,
+        weights=collect(STAMP, weight=requirements.for_scores(CFG)),
+    output:
+        scores=f"{RESULTS}/teachers/scores.csv",
+        stylized=[
+            f"{RESULTS}/teachers/{name}/{pair}.png"
+            for name in CFG.other_teachers
+            for pair in COMPARED
+        ],
+    log:
+        f"{LOGS}/compare_teachers.log",
+    benchmark:
+        f"{TIMES}/compare_teachers.tsv"
+    conda:
+        env("model")
+    container:
+        image("model")
+    resources:
+        mem_mb=4000,
+        runtime=480,
+        gpu=gpu,
+    params:
+        teachers=settings(CFG.other_teachers),
+        mark=MARKS["teacher"],
+        metrics=settings(CFG.metrics),
+        networks=settings(CFG.networks),
+        counts=f"--golden-contents {len(GOLDEN_CONTENTS[:2])} --golden-styles {len(GOLDEN_STYLES[:3])}",
+        images=folder(IMAGES),
+        stylized=folder(f"{RESULTS}/golden/teacher"),
+        store=STORE,
+        device=CFG.device,
+        out=subpath(output.scores, parent=True),
+        code=fingerprint_script("compare_teachers"),
+    message:
+        "Stylize some golden pairs with other teachers"
+    shell:
+        step(
+            "compare_teachers",
+            "--teachers {params.teachers:q} --stylized {params.stylized} --images {params.images}"
+            " --store {params.store} {params.counts} --settings {params.metrics:q}"
+            " --networks {params.networks:q} --device {params.device} --out {params.out}",
+        )
+
+
+rule teachers_figure:
+    input:
+        scores=rules.compare_teachers.output.scores,
+        images=rules.compare_teachers.input.images,
+        teacher=rules.compare_teachers.input.stylized,
+        others=rules.compare_teachers.output.stylized,
+    output:
+        [
+            report(
+                f"{RESULTS}/figures/teachers.{kind}",
+                category="Figures",
+                labels={"figure": "teachers", "file": kind.upper()},
+                caption="../report/teachers.rst",
+            )
+            for kind in ("png", "pdf")
+        ],
+    log:
+        f"{LOGS}/teachers_figure.log",
+    benchmark:
+        f"{TIMES}/teachers_figure.tsv"
+    localrule: True
+    conda:
+        env("report")
+    container:
+        image("report")
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        titles=settings(CFG.teacher_titles),
+        order=",".join(CFG.teacher_titles),
+        results=folder(RESULTS),
+        code=fingerprint_script("teachers_figure"),
+    message:
+        "Show the teacher beside other stylizers"
+    shell:
+        step(
+            "teachers_figure",
+            "--results {params.results} --titles {params.titles:q} --order {params.order}",
         )

@@ -175,6 +175,11 @@ rule report:
         metrics=rules.table.output,
         comparisons=rules.compare.output,
         ablation=ABLATION + rules.deviation.output if VARIANTS else [],
+        teachers=(
+            [rules.compare_teachers.output.scores, *rules.teachers_figure.output]
+            if CFG.other_teachers
+            else []
+        ),
         benchmark=BENCHMARK,
         excluded=collect(f"{RESULTS}/index/{{source}}.excluded.csv", source=CFG.sources),
         replaced=REPLACED,

@@ -12,7 +12,7 @@ from pydantic import Field, field_validator, model_validator
 
 from .fields import Name, Place, Positive, Probability, Section, Seed
 from .sources import DatasetSource, Source, TripletsSource
-from .teachers import Teacher, Variant
+from .teachers import METHODS, OtherTeacher, Teacher, Variant
 from .terms import TERMS
 
 # Models that every run has beside its losses, so no loss may bear their names.
@@ -239,6 +239,9 @@ class Config(Section):
     ablation: dict[Name, Variant] = Field(
         {}, description="variants of the teacher, by name; `snakemake ablation` scores each on the golden set"
     )
+    compare_teachers: dict[Name, OtherTeacher] = Field(
+        {}, description="stylizers that figures/teachers.png shows beside the teacher, by name; none: no such figure"
+    )
     networks: Networks = Networks()
     metrics: Metrics = Metrics()
     benchmark: Benchmark = Benchmark()
@@ -272,6 +275,13 @@ class Config(Section):
                 f"ablation: its variants are of StyleID, and teacher.method is {self.teacher.method}; leave it out"
             )
         return self
+
+    @field_validator("compare_teachers")
+    @classmethod
+    def _the_teacher_is_there_already(cls, others: dict[str, Any]) -> dict[str, Any]:
+        if "teacher" in others:
+            raise ValueError("teacher is the teacher itself; choose another name")
+        return others
 
     @field_validator("losses")
     @classmethod
@@ -343,6 +353,20 @@ class Config(Section):
             name: Teacher.model_validate(self.teacher.model_dump() | change)
             for name, change in ({"default": {}} | changes if changes else {}).items()
         }
+
+    @property
+    def other_teachers(self) -> dict[str, Teacher]:
+        """The stylizers of `compare_teachers`; none where the teacher has no model that they could work on."""
+        if not self.teacher.on_a_model:
+            return {}
+        changes = {name: other.model_dump(exclude_none=True) for name, other in self.compare_teachers.items()}
+        return {name: Teacher.model_validate(self.teacher.model_dump() | one) for name, one in changes.items()}
+
+    @property
+    def teacher_titles(self) -> dict[str, str]:
+        """What figures call the teacher and those beside it: its method, and their names with their methods."""
+        others = {name: f"{name} ({METHODS[one.method].title})" for name, one in self.other_teachers.items()}
+        return {"teacher": f"teacher ({METHODS[self.teacher.method].title})"} | others
 
     @property
     def models(self) -> list[str]:

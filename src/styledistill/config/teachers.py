@@ -160,3 +160,14 @@ class Variant(Section):
     temperature: float | None = Field(None, gt=0, le=10, description="as in teacher")
     adain: bool | None = Field(None, description="as in teacher")
     injection: bool | None = Field(None, description="as in teacher")
+
+
+class OtherTeacher(Section):
+    """A stylizer on the teacher's model, for a figure only. null keeps the value of `teacher`."""
+
+    method: Literal[tuple(name for name, method in METHODS.items() if method.on_a_model)] = Field(  # type: ignore[valid-type]
+        description="as in teacher"
+    )
+    steps: int | None = Field(None, ge=2, le=1000, description="as in teacher")
+    adain: bool | None = Field(None, description="as in teacher")
+    inst: Inst | None = Field(None, description="as in teacher")

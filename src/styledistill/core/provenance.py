@@ -156,6 +156,8 @@ ORDER = (
     "table",
     "compare",
     "ablation_figure",
+    "compare_teachers",
+    "teachers_figure",
     "figures",
     "report",
     "demo",

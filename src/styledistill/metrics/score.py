@@ -276,9 +276,9 @@ def write_scores(model: str, sets: dict[str, Scores], instruments: Instruments, 
     write_json(summary, facts)
 
 
-def write_rows(rows: Iterable[Row], table: Path) -> None:
-    """Write rows as CSV (COLUMNS): seven significant digits, what is not a number left empty."""
-    write_csv(table, COLUMNS, ([_text(row[name]) for name in COLUMNS] for row in rows))
+def write_rows(rows: Iterable[Row], table: Path, columns: Sequence[str] = COLUMNS) -> None:
+    """Write rows as CSV: seven significant digits, what is not a number left empty."""
+    write_csv(table, columns, ([_text(row[name]) for name in columns] for row in rows))
 
 
 def _text(value: str | float) -> str:

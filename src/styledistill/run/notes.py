@@ -75,6 +75,8 @@ def _idle_teacher(config: Config) -> Iterator[str]:
     for key in ("command", "version_command"):
         if getattr(config.teacher, key) is not None and config.teacher.method != "command":
             yield f"teacher.{key}: changes nothing in this run, for teacher.method is {config.teacher.method}"
+    if config.compare_teachers and not config.other_teachers:
+        yield f"compare_teachers: changes nothing in this run, for teacher.method {config.teacher.method} has no model"
     if config.teacher.method != "inst" and config.teacher.inst != Inst():
         yield f"teacher.inst: changes nothing in this run, for teacher.method is {config.teacher.method}"
 

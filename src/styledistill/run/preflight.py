@@ -17,9 +17,9 @@ from . import requirements
 # By the first word of the key that something is missing for: the rules whose jobs cannot do without it.
 _TAKERS = {
     "sources": {"index"},
-    "teacher": {"teach", "render", "benchmark", "render_variant", "deviation"},
+    "teacher": {"teach", "render", "benchmark", "render_variant", "deviation", "compare_teachers"},
     "student": {"convert"},
-    "networks": {"pretrain", "distill", "score_fixed", "score", "score_variants"},
+    "networks": {"pretrain", "distill", "score_fixed", "score", "score_variants", "compare_teachers"},
 }
 
 

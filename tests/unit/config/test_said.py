@@ -91,6 +91,10 @@ SAID: dict[str, dict[str, dict[str, object]]] = {
     "teacher.command": {"teacher": {"command": "paint {content} {style} {output}"}},
     "teacher.gamma": {"teacher": {"method": "inst", "gamma": 0.3}},
     "teacher.inst": {"teacher": {"inst": {"strength": 0.5}}},
+    "compare_teachers": {
+        "teacher": {"method": "command", "command": "paint {content} {style} {output}"},
+        "compare_teachers": {"inst": {"method": "inst"}},
+    },
     "sources.more": {"sources": {"more": {"kind": "procedural", "images": "scenes", "count": 3}}},
 }
 

@@ -87,6 +87,8 @@ def test_the_paper_preset_states_the_preprint():
             r"teacher\.command: .*lacks {style} and {output}",
         ),
         ({"teacher": {"method": "command", "command": "paint '{pairs}"}}, r"teacher\.command: .*No closing quotation"),
+        ({"compare_teachers": {"teacher": {"method": "inst"}}}, r"compare_teachers: .*choose another name"),
+        ({"compare_teachers": {"a": {"method": "sd"}}}, r"compare_teachers\.a\.method: Input should be 'styleid' or"),
         ({"teacher": {"weights": "x", "gamma": 1.5}}, r"teacher\.gamma: .*less than or equal to 1"),
         (
             {"teacher": {"weights": "x", "convention": "sd"}},

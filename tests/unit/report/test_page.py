@@ -127,6 +127,21 @@ def test_the_teacher_s_variants_are_shown_with_settings_scores_and_images(seen, 
     assert seen.images["ablation/flat/c1_s1"][1] == "flat: c1 in the style of s1"
 
 
+def test_other_teachers_are_shown_beside_the_teacher(seen, trial):
+    rows = list(filter(None, seen.tables["compared"]))
+    assert [[cell[0] for cell in row] for row in rows[-2:]] == [
+        ["teacher (StyleID)", "1.55", "0.1"], ["other (InST)", "2.55", "0.2"],
+    ]  # fmt: skip
+    assert seen.images["teachers/other/c1_s0"][1] == "other (InST): c1 in the style of s0"
+    assert len({name for name in seen.images if name.startswith("teachers/")}) == 4 + 2 * 4
+
+
+def test_a_run_without_other_teachers_says_nothing_of_them_whatever_lies_there(trial, trial_config):
+    plain = configuration.validate(trial_config.model_dump() | {"compare_teachers": {}})
+    html = page.render(page.page_context(trial, plain))
+    assert "Other teachers" not in html and "teachers/other" not in html
+
+
 def test_a_run_without_variants_says_nothing_of_them_whatever_lies_there(trial, trial_config):
     plain = configuration.validate(trial_config.model_dump() | {"ablation": {}})
     html = page.render(page.page_context(trial, plain))

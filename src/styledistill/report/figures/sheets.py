@@ -30,8 +30,8 @@ PAGE_MM = (180, 250)
 _GAP = 6  # pixels between images: 0.5 mm
 _BAND_GAP = 24  # between the styles' bands
 _PANEL_GAP = 60  # between panels side by side
-_HEADER = 48  # height of a line of labels
-_CAPTION = 36  # height of the line below a row
+HEADER = 48  # height of a line of labels
+CAPTION = 36  # height of the line below a row
 _FONT_PIXELS = 33  # 8 points at 300 dpi
 _SMALLEST_FONT = 17  # 4 points
 _LARGEST_SIDE = 384
@@ -96,11 +96,11 @@ def golden_grid(contents: int, styles: int, models: int) -> Grid:
     for panels in range(1, styles + 1):
         rows = math.ceil(styles / panels) * contents
         bands = tuple(range(contents, rows, contents))
-        bare.append(Grid(2 + models, rows, panels, bands, wide_columns=(2,), header=_HEADER, side=0))
-    return max((_fitted(grid) for grid in bare), key=lambda grid: grid.side)
+        bare.append(Grid(2 + models, rows, panels, bands, wide_columns=(2,), header=HEADER, side=0))
+    return max((fitted(grid) for grid in bare), key=lambda grid: grid.side)
 
 
-def _fitted(bare: Grid) -> Grid:
+def fitted(bare: Grid) -> Grid:
     """A grid of side 0 (gaps and labels alone) with the largest images that the page holds."""
     width, height = (round(mm / 25.4 * DPI) for mm in PAGE_MM)
     across, down = (width - bare.size[0]) // (bare.columns * bare.panels), (height - bare.size[1]) // bare.rows
@@ -122,9 +122,9 @@ def golden_sheet(results: Path, contents: int, styles: int, models: Sequence[str
             paths = [results / "images" / "golden" / f"{name}.png" for name in both]
             paths += [results / "golden" / model / f"{called.pair(*both)}.png" for model in models]
             for column, path in enumerate(paths):
-                sheet.paste(_enlarged(path, grid.side), grid.corner(panel, band * contents + content, column))
+                sheet.paste(enlarged(path, grid.side), grid.corner(panel, band * contents + content, column))
     names = ["content", "style", *models]
-    size = _font_size(names, grid.side)
+    size = font_size(names, grid.side)
     labels = [
         Label(name, grid.corner(panel, 0, column)[0] + grid.side / 2, grid.header - 14, size)
         for panel in range(min(grid.panels, math.ceil(styles / per_panel)))
@@ -143,21 +143,21 @@ def dataset_samples(results: Path, block: str = "train/0000", most: int = 6) -> 
     sheet = Image.new("RGB", grid.size, "white")
     crops, teacher = results / "images" / block, results / "teacher" / block
     for column, style in enumerate(styles, 1):
-        sheet.paste(_enlarged(crops / f"{style}.png", grid.side), grid.corner(0, 0, column))
+        sheet.paste(enlarged(crops / f"{style}.png", grid.side), grid.corner(0, 0, column))
     for row, content in enumerate(contents, 1):
-        sheet.paste(_enlarged(crops / f"{content}.png", grid.side), grid.corner(0, row, 0))
+        sheet.paste(enlarged(crops / f"{content}.png", grid.side), grid.corner(0, row, 0))
         for column, style in enumerate(styles, 1):
             made = teacher / f"{called.pair(content, style)}.png"
             if made.is_file():  # of finished triplets each content has one style
-                sheet.paste(_enlarged(made, grid.side), grid.corner(0, row, column))
-    size = _font_size(["contents", "styles"], grid.side)
+                sheet.paste(enlarged(made, grid.side), grid.corner(0, row, column))
+    size = font_size(["contents", "styles"], grid.side)
     middle = grid.side / 2
     return Sheet(sheet, (Label("styles →", middle, middle - 4, size), Label("contents ↓", middle, middle + size, size)))
 
 
 def samples_grid(contents: int, styles: int) -> Grid:
     """The grid of the samples: styles in the first row, contents in the first column."""
-    return _fitted(Grid(1 + styles, 1 + contents, 1, wide_rows=(1,), wide_columns=(1,), header=0, side=0))
+    return fitted(Grid(1 + styles, 1 + contents, 1, wide_rows=(1,), wide_columns=(1,), header=0, side=0))
 
 
 def block_names(results: Path, block: str, most: int) -> tuple[list[str], list[str]]:
@@ -183,20 +183,20 @@ def extreme_pairs(results: Path, found: dict[str, Extremes], measure: str) -> Sh
     grid = extremes_grid(len(found), per_model)
     sheet, labels = Image.new("RGB", grid.size, "white"), []
     names = ["content", "style", "teacher", "student"]
-    header_size = _font_size(names, grid.side)
+    header_size = font_size(names, grid.side)
     for panel, (side, title) in enumerate(_SIDES.items()):
         left, right = (grid.corner(panel, 0, column)[0] for column in (0, 3))
         title = f"{title} {DISTANCES[measure]}"
-        labels.append(Label(title, (left + right + grid.side) / 2, _HEADER - 8, _font_size([title], 4 * grid.side)))
+        labels.append(Label(title, (left + right + grid.side) / 2, HEADER - 8, font_size([title], 4 * grid.side)))
         for row, (model, judged) in enumerate(rows[side]):
             for column, path in enumerate(judged_files(results, model, judged)):
                 x, y = grid.corner(panel, row, column)
-                sheet.paste(_enlarged(path, grid.side), (x, y))
+                sheet.paste(enlarged(path, grid.side), (x, y))
                 if row == 0:
                     labels.append(Label(names[column], x + grid.side / 2, grid.header - 14, header_size))
             text = f"{model}  {judged.distance:#.3g}"
-            size = min(_CAPTION - 10, _font_size([text], grid.side))
-            labels.append(Label(text, x + grid.side / 2, y + grid.side + _CAPTION - 10, size))
+            size = min(CAPTION - 10, font_size([text], grid.side))
+            labels.append(Label(text, x + grid.side / 2, y + grid.side + CAPTION - 10, size))
     return Sheet(sheet, tuple(labels))
 
 
@@ -207,7 +207,7 @@ def extremes_grid(models: int, per_model: int) -> Grid:
     """The grid of the extreme pairs: closest left, farthest right, a band per student."""
     rows = models * per_model
     bands = tuple(range(per_model, rows, per_model))
-    return _fitted(Grid(4, rows, 2, bands, wide_columns=(2,), header=2 * _HEADER, side=0, caption=_CAPTION))
+    return fitted(Grid(4, rows, 2, bands, wide_columns=(2,), header=2 * HEADER, side=0, caption=CAPTION))
 
 
 def judged_files(results: Path, model: str, judged: Judged) -> tuple[Path, Path, Path, Path]:
@@ -217,7 +217,8 @@ def judged_files(results: Path, model: str, judged: Judged) -> tuple[Path, Path,
 
 
 @cache
-def _enlarged(path: Path, side: int) -> Image.Image:
+def enlarged(path: Path, side: int) -> Image.Image:
+    """The image of a file, scaled to `side` x `side` pixels."""
     return enlarge(open_rgb(path), side)
 
 
@@ -226,7 +227,8 @@ def enlarge(image: Image.Image, side: int) -> Image.Image:
     return image.resize((side, side), Image.Resampling.LANCZOS)
 
 
-def _font_size(texts: Sequence[str], width: int) -> int:
+def font_size(texts: Sequence[str], width: int) -> int:
+    """Height in pixels of the largest font in which each text fits `width`, within the limits of the sheets."""
     widest = max(_font(100).getlength(text) for text in texts) / 100
     return max(_SMALLEST_FONT, min(_FONT_PIXELS, int(width * 0.96 / widest)))
 

@@ -27,6 +27,7 @@ from ..tables.model import Table, number, plain
 from ..tables.protocol import is_styleids
 from .data_uri import inline_images, svg, webp
 from .html_tables import breakdown_table, claims_table, differences_tables, metrics_tables, onnx_facts
+from .teachers import compared_teachers
 from .warnings import cautions, listed
 
 # Base64 characters that the golden images may take; with samples and charts the page then stays below 20 MB.
@@ -46,6 +47,7 @@ SECTIONS = {
     "claims": "Claims",
     "breakdown": "Best and worst",
     "ablation": "Teacher's parts",
+    "teachers": "Other teachers",
     "cost": "Speed and size",
     "losses": "Loss curves",
     "samples": "Data set",
@@ -100,7 +102,7 @@ def page_context(results: Path, config: Config) -> dict[str, Any]:
     return {
         "config": config,
         "on_a_model": config.teacher.on_a_model,
-        "sections": {name: title for name, title in SECTIONS.items() if config.variants or name != "ablation"},
+        "sections": {name: title for name, title in SECTIONS.items() if name not in _left_out(config)},
         "facts": _facts(results, config),
         "glance": glance(golden, benchmark, list(config.losses)),
         "cautions": cautions(config, metrics, pd.read_csv(results / "metrics" / "teacher.csv"), histories, records),
@@ -131,6 +133,10 @@ def page_context(results: Path, config: Config) -> dict[str, Any]:
     }
 
 
+def _left_out(config: Config) -> set[str]:
+    return {name for name, asked in (("ablation", config.variants), ("teachers", config.other_teachers)) if not asked}
+
+
 def _source(name: str) -> str:
     return (Path(__file__).parent / name).read_text("utf-8")
 
@@ -152,15 +158,17 @@ def _images(results: Path, config: Config, measure: str) -> dict[str, Any]:
     few = [sheets.spread(some, _VARIED_PAIRS) for some in (contents, styles)]
     varied = [called.pair(*both) for both in zip(*few, strict=False)]
     ends, found = _extremes(results, list(config.losses), measure)
+    others, compared = compared_teachers(results, config)
     return {
         "contents": contents,
         "styles": styles,
         "golden_words": _golden_words(all_names, [contents, styles], encoding),
         "originals": {name: uris.pop(name) for name in (*contents, *styles)},
-        "images": uris | samples | ends | _varied(results, config, varied),
+        "images": uris | samples | ends | others | _varied(results, config, varied),
         "varied": varied,
         "samples": matrix,
         "extremes": found,
+        "teachers": compared,
     }
 
 

@@ -1,0 +1,55 @@
+"""Stylize some golden pairs with other teachers, and score them and the teacher."""
+
+from pathlib import Path
+
+from styledistill.run.cli import Folder, Settings
+
+import click
+from scoring import scoring, scoring_options
+
+from styledistill.config import Metrics, Networks, Teacher
+from styledistill.metrics import score
+from styledistill.metrics.stylizers import StoredTeacher, render
+from styledistill.splits.pairs import golden_pairs
+
+
+@click.command()
+@click.option("--teachers", type=Settings(dict[str, Teacher]), required=True, help="Teacher sections by name, as JSON.")
+@click.option("--stylized", type=Folder, required=True, help="The teacher's golden images (golden/teacher).")
+@click.option("--images", type=Folder, required=True, help="Crops of the run (results/<run>/images).")
+@click.option("--store", type=Folder, required=True, help="Finished pairs, shared by all runs (resources/pairs).")
+@click.option("--out", type=Folder, required=True, help="Folder for <name>/c0_s1.png and scores.csv.")
+@scoring_options
+def main(
+    teachers: dict[str, Teacher],
+    stylized: Path,
+    images: Path,
+    store: Path,
+    out: Path,
+    golden_contents: int,
+    golden_styles: int,
+    settings: Metrics,
+    networks: Networks,
+    device: str,
+) -> None:
+    """Write the first golden contents in the first golden styles by each teacher, and OUT/scores.csv."""
+    said = {"teachers": {name: teacher.model_dump(mode="json") for name, teacher in teachers.items()}}
+    with scoring(
+        out / "compare_teachers.run.json", "compare_teachers", said, settings, networks, device
+    ) as instruments:
+        pairs = golden_pairs(images, golden_contents, golden_styles)
+        for name, teacher in teachers.items():
+            stylizer = StoredTeacher(teacher, instruments.device, store)
+            render(stylizer, pairs, out / name, instruments.device, chunk=len(pairs))
+        styles = score.style_activations(pairs, instruments, settings.batch)
+        folders = {"teacher": stylized} | {name: out / name for name in teachers}
+        rows = [
+            {"model": name} | row
+            for name, folder in folders.items()
+            for row in score.score_set(pairs, folder, None, styles, instruments, settings.batch).rows
+        ]
+        score.write_rows(rows, out / "scores.csv", ("model", *score.COLUMNS))
+
+
+if __name__ == "__main__":
+    main()
