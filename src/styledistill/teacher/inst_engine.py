@@ -45,7 +45,7 @@ class InstTeacher(Teacher):
         self.forwards = 0  # images that went through the UNet, learning included
         self._batching = Batching(model.vae, settings.batch)
         self._null = model.null_text.to(model.device)
-        self._embeddings: dict[bytes, Tensor] = {}  # those of this process, by the bytes of the style image
+        self._embeddings: dict[bytes, Tensor] = {}  # those of this process, by shape and bytes of the style image
         self._cache: StyleCache | None = None
         model.unet.set_attn_processor(AttnProcessor2_0())
         self._unet = torch.compile(model.unet) if settings.compile else model.unet
@@ -155,7 +155,7 @@ class InstTeacher(Teacher):
     @torch.no_grad()
     def prompt(self, style: np.ndarray) -> Tensor:
         """The prompt embedding (1, tokens, channels) of a style image, uint8 (H, W, 3): found, or learned and kept."""
-        name = style.tobytes()
+        name = repr(style.shape).encode() + style.tobytes()
         if name not in self._embeddings:
             found = self._cache.get(style) if self._cache else None
             self._embeddings[name] = (self._learn(style) if found is None else found).to(self.model.device)

@@ -219,3 +219,11 @@ def test_half_precision_learns_in_float32():
     half.__dict__["_exact_unet"] = exact
     assert np.allclose(half.prompt(style), teacher().prompt(style))
     assert half.stylize(CONTENTS[:1], STYLES[:1]).isfinite().all()
+
+
+def test_styles_of_other_shapes_are_other_styles():
+    """Flat images: the same bytes."""
+    engine = teacher()
+    for shape in ((16, 32, 3), (32, 16, 3)):
+        engine.prompt(np.zeros(shape, np.uint8))
+    assert engine.forwards == 2 * LEARNING
