@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from styledistill.run.cli import Readable, Writable, user_errors
+from styledistill.run.cli import Readable, Settings, Writable, user_errors
 
 import click
 
+from styledistill.config import Keep
 from styledistill.core.provenance import run_record
 from styledistill.shards.write import write_manifest
 from styledistill.splits import tables
@@ -17,12 +18,33 @@ from styledistill.splits.duplicates import Duplicate
 @click.option("--split", required=True, help="Name of the split (train).")
 @click.option("--pairs", type=click.IntRange(min=1), required=True, help="How many pairs to take, from the first on.")
 @click.option("--duplicates", type=Readable, help="CSV of images whose pairs are passed over.")
+@click.option("--keep", type=Settings(Keep | None), default="null", help="Which pairs may teach, as JSON.")
+@click.option("--qualities", type=Readable, multiple=True, help="CSV of each shard's block: pair, structure, style.")
 @click.option("--out", type=Writable, required=True, help="The manifest (shards/train.json), above the shards.")
-def main(shards: tuple[Path, ...], split: str, pairs: int, duplicates: Path | None, out: Path) -> None:
+def main(
+    shards: tuple[Path, ...],
+    split: str,
+    pairs: int,
+    duplicates: Path | None,
+    keep: Keep | None,
+    qualities: tuple[Path, ...],
+    out: Path,
+) -> None:
     """List the first pairs of SHARDS, in the order given, with the shards' sha256."""
     with user_errors(), run_record(out.with_suffix(".run.json"), "manifest", {"split": split, "pairs": pairs}):
         rows = tables.read(duplicates, Duplicate) if duplicates else []
-        write_manifest(out, split, pairs, shards, {(row.block, row.name) for row in rows if row.split == split})
+        copies = {(row.block, row.name) for row in rows if row.split == split}
+        write_manifest(out, split, pairs, shards, copies, _faults(split, keep, qualities) if keep else None)
+
+
+def _faults(split: str, keep: Keep, qualities: tuple[Path, ...]) -> dict[str, str]:
+    """Keys of the pairs that may not teach, with the reason."""
+    found = {
+        f"{split}_{table.stem}_{row.pair}": keep.fault(row.structure, row.style)
+        for table in qualities
+        for row in tables.read(table, tables.Quality)
+    }
+    return {key: fault for key, fault in found.items() if fault}
 
 
 if __name__ == "__main__":

@@ -97,7 +97,8 @@ def test_a_program_of_ones_own_makes_the_pairs_and_a_failed_pair_stops_only_its_
     )
     save_png(np.full((8, 8, 3), 255, np.uint8), tmp_path / "bad.png")
     command = f"{shlex.quote(sys.executable)} mine.py {{content}} {{style}} {{output}}"
-    config = preset(tmp_path / "own.yaml", run="own", teacher={"method": "command", "command": command}, **SMALL)
+    teacher = {"method": "command", "command": command}
+    config = preset(tmp_path / "own.yaml", run="own", teacher=teacher, **SMALL)
     words = ("--cores", "2", "--configfile", str(config))
     first = run_workflow(tmp_path, *words, "results/own/images/train/0001/s01.png")
     assert first.returncode == 0, first.stderr[-3000:]
@@ -112,3 +113,27 @@ def test_a_program_of_ones_own_makes_the_pairs_and_a_failed_pair_stops_only_its_
     assert again.returncode == 0, again.stderr[-3000:]
     facts = json.loads((tmp_path / "results/own/teacher/train/0001/teacher.json").read_text())
     assert facts["command"] == command and set(facts["files"]) >= {"mine.py"}
+
+    # The same pairs, but those farther from their style than half of them are replaced by later ones.
+    def kept(most: float) -> dict:
+        pairs = {**SMALL["pairs"], "keep": {"style_max": most}}
+        preset(tmp_path / "own.yaml", run="own", teacher=teacher, **{**SMALL, "pairs": pairs})
+        done = run_workflow(tmp_path, *words, "dataset")
+        assert done.returncode == 0, done.stderr[-3000:]
+        return json.loads((tmp_path / "results/own/shards/train.json").read_text())
+
+    assert kept(1000.0)["dropped"] == {}
+    styles = {
+        f"train_{table.stem}_{row['pair']}": float(row["style"])
+        for table in sorted((tmp_path / "results/own/quality/train").glob("*.csv"))
+        for row in csv.DictReader(table.open())
+    }
+    assert len(styles) == 18
+    most = round(float(np.median(list(styles.values()))), 3)
+    listed = kept(most)
+    taken = [key for shard in listed["shards"] for key in shard["pairs"]]
+    assert taken == [key for key, style in styles.items() if style <= most][:5]
+    before = list(styles)[: list(styles).index(taken[-1])]
+    assert list(listed["dropped"]) == [key for key in before if key not in taken] != []
+    card = (tmp_path / "results/own/shards/README.md").read_text()
+    assert all(f"`{key}`: style " in card for key in listed["dropped"])

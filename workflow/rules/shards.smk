@@ -2,6 +2,8 @@
 
 from styledistill.core.files import sha256_file
 
+# Structure and style of each training pair, where some are to be dropped by them.
+QUALITY = f"{RESULTS}/quality/train/{{block}}.csv"
 CARD = f"{RESULTS}/shards/README.md"
 
 
@@ -37,6 +39,44 @@ rule pack:
         )
 
 
+if CFG.pairs.keep:
+
+    rule score_pairs:
+        input:
+            stylized=[f"{TEACHER}/train/{{block}}/{pair}.png" for pair in PAIRS],
+            images=[
+                f"{IMAGES}/train/{{block}}/{name}.png" for name in CONTENTS + STYLES
+            ],
+            weights=collect(STAMP, weight=requirements.for_pairs(CFG)),
+        output:
+            QUALITY,
+        log:
+            f"{LOGS}/score_pairs/{{block}}.log",
+        benchmark:
+            f"{TIMES}/score_pairs/{{block}}.tsv"
+        conda:
+            env("model")
+        container:
+            image("model")
+        resources:
+            mem_mb=3000,
+            runtime=60,
+            gpu=gpu,
+        params:
+            networks=settings(CFG.networks),
+            images=folder(f"{IMAGES}/train/{{block}}"),
+            device=CFG.device,
+            code=fingerprint_script("score_pairs"),
+        message:
+            "Score the pairs of train block {wildcards.block}"
+        shell:
+            step(
+                "score_pairs",
+                "{input.stylized} --images {params.images} --networks {params.networks:q}"
+                " --device {params.device} --out {output}",
+            )
+
+
 rule manifest:
     input:
         shards=lambda wildcards: collect(
@@ -45,6 +85,12 @@ rule manifest:
         # Validation pairs are removed only for golden duplicates, so more training blocks must not rerun this manifest.
         duplicates=lambda wildcards: (
             DUPLICATES if wildcards.split == "train" else ancient(DUPLICATES)
+        ),
+        # Validation judges all models by the same pairs, so only training pairs are dropped.
+        qualities=lambda wildcards: (
+            collect(QUALITY, block=BLOCKS["train"])
+            if CFG.pairs.keep and wildcards.split == "train"
+            else []
         ),
     output:
         MANIFEST,
@@ -62,6 +108,12 @@ rule manifest:
         runtime=30,
     params:
         pairs=lambda wildcards: getattr(CFG.pairs, wildcards.split),
+        keep=lambda wildcards: as_json(
+            CFG.pairs.keep if wildcards.split == "train" else None
+        ),
+        qualities=lambda wildcards, input: [
+            f"--qualities {table}" for table in input.qualities
+        ],
         code=fingerprint_script("manifest"),
     message:
         "List the pairs of split {wildcards.split}"
@@ -69,7 +121,7 @@ rule manifest:
         step(
             "manifest",
             "{input.shards} --split {wildcards.split} --pairs {params.pairs}"
-            " --duplicates {input.duplicates} --out {output}",
+            " --duplicates {input.duplicates} --keep {params.keep:q} {params.qualities} --out {output}",
         )
 
 

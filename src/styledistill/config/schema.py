@@ -6,6 +6,7 @@ descriptions stand in this package alone.
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -49,11 +50,34 @@ class Blocks(BlockShape):
         return BlockShape(contents=self.contents, styles=self.styles)
 
 
+class Keep(Section):
+    """Which training pairs may teach: those within these limits."""
+
+    structure_max: float | None = Field(
+        None, gt=0, description="largest distance to the content's structure (`cfsd_mean` of the scores); null: any"
+    )
+    style_max: float | None = Field(
+        None, gt=0, description="largest distance to the style (`gram_distance` of the scores); null: any"
+    )
+
+    def fault(self, structure: float, style: float) -> str:
+        """Why a pair of these distances may not teach; empty where it may. What is no number never may."""
+        for name, value, most in (("structure", structure, self.structure_max), ("style", style, self.style_max)):
+            if not math.isfinite(value):
+                return f"{name} is no number"
+            if most is not None and value > most:
+                return f"{name} {value:.4g} is over {most:g}"
+        return ""
+
+
 class Pairs(Section):
     """Pairs of each split, taken in the order of its blocks."""
 
     train: Positive = Field(description="number of training pairs")
     val: Positive = Field(description="number of validation pairs")
+    keep: Keep | None = Field(
+        None, description="limits beyond which a training pair is replaced by a later one; null: all pairs teach"
+    )
 
 
 class Golden(Section):

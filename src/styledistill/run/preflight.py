@@ -19,7 +19,15 @@ _TAKERS = {
     "sources": {"index"},
     "teacher": {"teach", "render", "benchmark", "render_variant", "deviation", "compare_teachers"},
     "student": {"convert"},
-    "networks": {"pretrain", "distill", "score_fixed", "score", "score_variants", "compare_teachers"},
+    "networks": {
+        "pretrain",
+        "distill",
+        "score_fixed",
+        "score",
+        "score_variants",
+        "score_pairs",
+        "compare_teachers",
+    },
 }
 
 

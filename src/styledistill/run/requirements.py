@@ -26,6 +26,11 @@ def for_loss(config: Config, terms: Iterable[str]) -> list[str]:
     return _downloaded(config, networks_of(terms, config.networks.features))
 
 
+def for_pairs(config: Config) -> list[str]:
+    """Names of the files that the scores of training pairs need."""
+    return _downloaded(config, [config.networks.features]) if config.pairs.keep else []
+
+
 def for_scores(config: Config) -> list[str]:
     """Names of the files that scoring needs."""
     return _downloaded(config, config.scoring_networks)

@@ -89,7 +89,8 @@ def card(results: Path, sources: Mapping[str, Source], size: int, seed: int) -> 
 
     splits = [read_split(results, name) for name in SPLITS]
     manifests = [results / "shards" / f"{name}.json" for name in SPLITS]
-    teacher = read_json(manifests[0])["teacher"]
+    train = read_json(manifests[0])
+    teacher = train["teacher"]
     method = teacher.get("method", "styleid")
     found = DatasetCard.from_template(
         _front_matter(results.name, splits, sources, method),
@@ -106,6 +107,7 @@ def card(results: Path, sources: Mapping[str, Source], size: int, seed: int) -> 
             ["setting", "value"],
             [[name, f"`{canonical_json(teacher[name])}`"] for name in SETTINGS if teacher.get(name) is not None],
         ),
+        dropped=train.get("dropped"),
         excluded={name: _excluded(results, name) for name in sorted(sources)},
         shown=SHOWN,
         digest=sha256_bytes(b"".join(path.read_bytes() for path in manifests)),

@@ -10,7 +10,7 @@ import io
 import json
 import os
 import tarfile
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -94,19 +94,24 @@ def write_manifest(
     pairs: int,
     shards: Sequence[Path],
     left_out: Collection[tuple[str, str]] = (),
+    faults: Mapping[str, str] | None = None,
 ) -> None:
     """List the first `pairs` pairs of `shards`, in the order of shards and of pairs within them.
 
-    left_out: (block, name) of images whose pairs are passed over, as ("0007", "c03"). `path` stands above the
-    shards: their names are written relative to its folder. Raises UserError when there are too few pairs or when the
-    shards were made with different teacher settings.
+    left_out: (block, name) of images whose pairs are passed over, as ("0007", "c03"). faults: pairs that may not teach,
+    with the reason; they are passed over and listed as `dropped`, as far as the pairs that are taken reach. `path`
+    stands above the shards: their names are written relative to its folder. Raises UserError when there are too few
+    pairs or when the shards were made with different teacher settings.
     """
     folder, left = Path(path).parent, pairs
-    entries, teachers, passed = [], {}, 0
+    entries, teachers, passed, dropped = [], {}, 0, {}
     for shard in shards:
         keys, teacher = _contents(shard)
         usable = [key for key in keys if not left_out or _images(key).isdisjoint(left_out)]
         passed, keys = passed + len(keys) - len(usable), usable
+        if faults:
+            keys, bad = _good(keys, faults, left)
+            dropped |= bad
         taken, left = keys[:left], left - len(keys[:left])
         if taken:
             teachers[canonical_json(teacher)] = shard
@@ -114,11 +119,27 @@ def write_manifest(
             entries.append({"file": name, "sha256": sha256_file(shard), "pairs": taken})
     if left:
         copies = f" beside {passed} of images that look like one of another split" if passed else ""
+        copies += f", and {len(dropped)} more that pairs.keep drops" if dropped else ""
         raise UserError(f"{path}: {pairs} pairs asked for, but the {split} shards hold only {pairs - left}{copies}")
     if len(teachers) > 1:
         one, other = list(teachers.values())[:2]
         raise UserError(f"{one} and {other} were made with different teacher settings: remove one and run again")
-    write_json(path, {"split": split, "pairs": pairs, "shards": entries, "teacher": json.loads(next(iter(teachers)))})
+    listed = {"split": split, "pairs": pairs, "shards": entries, "teacher": json.loads(next(iter(teachers)))}
+    write_json(path, listed if faults is None else listed | {"dropped": dropped})
+
+
+def _good(keys: Sequence[str], faults: Mapping[str, str], most: int) -> tuple[list[str], dict[str, str]]:
+    """The first `most` keys without a fault, and those with one among and before them."""
+    good: list[str] = []
+    bad = {}
+    for key in keys:
+        if len(good) == most:
+            break
+        if key in faults:
+            bad[key] = faults[key]
+        else:
+            good.append(key)
+    return good, bad
 
 
 def _images(key: str) -> set[tuple[str, str]]:

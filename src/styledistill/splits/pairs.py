@@ -5,6 +5,7 @@ Two sets: `golden` (each golden content with each golden style) and `val` (the p
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +40,15 @@ def validation_pairs(images: Path, manifest: Path) -> list[Pair]:
 def block_pairs(images: Path, contents: int, styles: int) -> list[Pair]:
     """Every content of one block (folder images/train/0007) with every style of it, named c03_s05 as the files are."""
     return _every("block", images, contents, styles, called.BLOCK)
+
+
+def pairs_of(images: Path, names: Sequence[str]) -> list[Pair]:
+    """Some pairs of one block (folder images/train/0007), by their names c03_s05."""
+    found = []
+    for name in names:
+        content, style = name.split("_")
+        found.append(Pair("block", name, content, style, images / f"{content}.png", images / f"{style}.png"))
+    return found
 
 
 def _every(kind: str, folder: Path, contents: int, styles: int, digits: int) -> list[Pair]:

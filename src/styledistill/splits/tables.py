@@ -31,6 +31,17 @@ class ExcludedRow(NamedTuple):
     reason: str
 
 
+class Quality(NamedTuple):
+    """What a pair keeps of its content's structure and takes of its style: `cfsd_mean` and `gram_distance`.
+
+    Distances, so lower is better; by the network of the feature losses.
+    """
+
+    pair: str
+    structure: float
+    style: float
+
+
 def read_indexes(paths: Iterable[Path]) -> dict[str, dict[str, Entry]]:
     """The entries of index/<source>.csv by source and image."""
     return {path.stem: {row.image: row for row in read(path, Entry)} for path in paths}
@@ -45,5 +56,5 @@ def read(path: Path | str, row: type[Row]) -> list[Row]:
     with Path(path).open(newline="", encoding="utf-8") as file:
         lines = csv.reader(file)
         head = next(lines)
-        places = [(head.index(field), int if types[field] is int else str) for field in row._fields]
+        places = [(head.index(field), types[field] if types[field] in (int, float) else str) for field in row._fields]
         return [row(*(kind(line[place]) for place, kind in places)) for line in lines]

@@ -10,7 +10,7 @@ import webdataset
 from PIL import Image
 
 from styledistill.core.errors import UserError
-from styledistill.core.files import write_json
+from styledistill.core.files import read_json, write_json
 from styledistill.core.images import encode_png
 from styledistill.shards.read import PairDataset
 from styledistill.shards.write import Pair, block_pairs, write_manifest, write_shard
@@ -123,6 +123,20 @@ def test_a_manifest_of_too_few_or_mixed_pairs_is_refused_and_not_written(tmp_pat
     with pytest.raises(UserError, match="different teacher settings"):
         write_manifest(tmp_path / "train.json", "train", 6, shards)
     assert not (tmp_path / "train.json").exists()
+
+
+def test_pairs_with_a_fault_are_replaced_by_later_ones_and_named(tmp_path, shards):
+    keys = [pair.key for block in (0, 1) for pair in make_pairs(block)]
+    faults = {keys[0]: "style 2 is over 1", keys[3]: "style 3 is over 1", keys[5]: "style 4 is over 1"}
+    write_manifest(tmp_path / "train.json", "train", 3, shards, faults=faults)
+    manifest = read_json(tmp_path / "train.json")
+    assert [key for shard in manifest["shards"] for key in shard["pairs"]] == [keys[1], keys[2], keys[4]]
+    assert manifest["dropped"] == {keys[0]: faults[keys[0]], keys[3]: faults[keys[3]]}
+    assert PairDataset(tmp_path / "train.json").keys == [keys[1], keys[2], keys[4]]
+    with pytest.raises(UserError, match=r"4 pairs asked for, .* hold only 3, and 3 more that pairs\.keep drops"):
+        write_manifest(tmp_path / "train.json", "train", 4, shards, faults=faults)
+    write_manifest(tmp_path / "train.json", "train", 3, shards)
+    assert "dropped" not in read_json(tmp_path / "train.json")
 
 
 def test_images_of_different_sizes_are_refused_and_leave_no_shard(tmp_path):

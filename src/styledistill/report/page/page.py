@@ -294,7 +294,7 @@ def _variants(results: Path, config: Config) -> dict[str, Any]:
 
 
 def _excluded(results: Path) -> Table | None:
-    """Images that could not be taken; None if there are none.
+    """Images that could not be taken, and training pairs that `pairs.keep` drops; None if there are none.
 
     From index/<source>.excluded.csv (image, reason) and, where images are opened only once they are taken,
     blocks/<split>/<block>.excluded.csv (source, image, reason).
@@ -305,6 +305,9 @@ def _excluded(results: Path) -> Table | None:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
         table.insert(0, "source", path.name.removesuffix(".excluded.csv"))
         tables.append(table)
+    manifest = results / "shards" / "train.json"
+    dropped = read_json(manifest).get("dropped", {}) if manifest.is_file() else {}
+    tables.append(pd.DataFrame([("pairs.keep", key, why) for key, why in dropped.items()], columns=columns))
     gathered = pd.concat(tables)[columns].drop_duplicates().sort_values(columns) if tables else pd.DataFrame()
     return plain(gathered, {"source": "Source", "image": "Image", "reason": "Reason"}) if len(gathered) else None
 
