@@ -100,16 +100,16 @@ def test_a_program_of_ones_own_makes_the_pairs_and_a_failed_pair_stops_only_its_
     teacher = {"method": "command", "command": command}
     config = preset(tmp_path / "own.yaml", run="own", teacher=teacher, **SMALL)
     words = ("--cores", "2", "--configfile", str(config))
-    first = run_workflow(tmp_path, *words, "results/own/images/train/0001/s01.png")
+    first = run_workflow(tmp_path, "results/own/images/train/0001/s01.png", *words)
     assert first.returncode == 0, first.stderr[-3000:]
     save_png(load_array(tmp_path / "results/own/images/train/0001/s01.png"), tmp_path / "bad.png")
-    done = run_workflow(tmp_path, *words, "--keep-going", "dataset")
+    done = run_workflow(tmp_path, "dataset", "--keep-going", *words)
     log = (tmp_path / "results/own/logs/teach/train/0001.log").read_text()
     assert done.returncode != 0 and "error: teacher: pair c00_s01: " in log and "code 1: style is too wild" in log
     assert not (tmp_path / "results/own/teacher/train/0001/c00_s00.png").exists()
     assert (tmp_path / "results/own/shards/train/0000.tar").is_file()
     save_png(np.full((8, 8, 3), 255, np.uint8), tmp_path / "bad.png")
-    again = run_workflow(tmp_path, *words, "dataset")
+    again = run_workflow(tmp_path, "dataset", *words)
     assert again.returncode == 0, again.stderr[-3000:]
     facts = json.loads((tmp_path / "results/own/teacher/train/0001/teacher.json").read_text())
     assert facts["command"] == command and set(facts["files"]) >= {"mine.py"}
@@ -118,7 +118,7 @@ def test_a_program_of_ones_own_makes_the_pairs_and_a_failed_pair_stops_only_its_
     def kept(most: float) -> dict:
         pairs = {**SMALL["pairs"], "keep": {"style_max": most}}
         preset(tmp_path / "own.yaml", run="own", teacher=teacher, **{**SMALL, "pairs": pairs})
-        done = run_workflow(tmp_path, *words, "dataset")
+        done = run_workflow(tmp_path, "dataset", *words)
         assert done.returncode == 0, done.stderr[-3000:]
         return json.loads((tmp_path / "results/own/shards/train.json").read_text())
 
