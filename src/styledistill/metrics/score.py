@@ -17,6 +17,7 @@ from ..config import Metrics, Networks
 from ..core.colors import color_distance
 from ..core.errors import UserError
 from ..core.files import atomic_path, write_csv, write_json
+from ..core.imports import large_imports
 from ..core.progress import Meter
 from ..core.tensors import load_images
 from ..perceptual import STRUCTURE, feature_maps
@@ -65,6 +66,8 @@ class Instruments:
 
 def load_instruments(metrics: Metrics, networks: Networks, device: torch.device) -> Instruments:
     """The metric networks of the configuration, in float32 proper. Raises UserError when weights are missing."""
+    with large_imports():
+        import lpips  # noqa: F401  # and torchvision with it, which every network below takes
     torch.backends.cudnn.allow_tf32 = False  # its default is 10 bits of mantissa, with which a GPU measures otherwise
     seed = networks.seed
     used = (metrics.lpips, SHIFT_TOLERANT, networks.features, metrics.fid)

@@ -9,6 +9,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("KMP_BLOCKTIME", "0")
 
 import errno
+import gc
 import math
 import sys
 
@@ -42,6 +43,10 @@ _EVERYWHERE = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENO
 _NO_MEMORY = ("can't allocate memory", "annot allocate memory", "failed to map segment from shared object")
 # Of torch's loader, when one of its processes has been killed.
 _NO_READER = "DataLoader worker (pid"
+
+# Until the work begins: torch's import makes a million objects that stay, and looking through them for garbage while they
+# are made, and at the end once more, takes half of its time.
+gc.disable()
 
 join_run()
 for _stream in (sys.stdout, sys.stderr):
@@ -122,6 +127,9 @@ def user_errors(where: str = "") -> Iterator[None]:
 
     where: the key of the configuration that the script works on, put in front of the line.
     """
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
     try:
         yield
     except UserError as error:

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from .. import config
 from ..core.errors import UserError
 from ..core.files import canonical_json, read_json
+from ..core.imports import large_imports
 from ..core.places import found, hub_id
 from ..downloads.hub_cache import local_model
 from .command import CommandTeacher
@@ -266,7 +267,9 @@ def _explained(weights: str) -> Iterator[None]:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Without diffusers' remarks about files that are not needed here."""
-    from diffusers.utils import logging
+    with large_imports():
+        from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel  # noqa: F401
+        from diffusers.utils import logging
 
     level = logging.get_verbosity()
     logging.set_verbosity_error()
