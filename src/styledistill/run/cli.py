@@ -44,9 +44,10 @@ _NO_MEMORY = ("can't allocate memory", "annot allocate memory", "failed to map s
 # Of torch's loader, when one of its processes has been killed.
 _NO_READER = "DataLoader worker (pid"
 
-# Until the work begins: torch's import makes a million objects that stay, and looking through them for garbage while they
-# are made, and at the end once more, takes half of its time.
-gc.disable()
+if sys.argv[0].endswith((".py", "/styledistill", "src")):
+    # Until the work begins: torch's import makes a million objects that stay. Looking through them for garbage while they
+    # are made, and once more at the end, takes a third of its time.
+    gc.disable()
 
 join_run()
 for _stream in (sys.stdout, sys.stderr):
