@@ -45,8 +45,8 @@ _NO_MEMORY = ("can't allocate memory", "annot allocate memory", "failed to map s
 _NO_READER = "DataLoader worker (pid"
 
 if sys.argv[0].endswith((".py", "/styledistill", "src")):
-    # Until the work begins: torch's import makes a million objects that stay. Looking through them for garbage while they
-    # are made, and once more at the end, takes a third of its time.
+    # Until the work begins: torch's import makes a million objects that stay. Looking through them for garbage while
+    # they are made, and once more at the end, takes a third of its time.
     gc.disable()
 
 join_run()
