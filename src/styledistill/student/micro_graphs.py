@@ -5,6 +5,8 @@ enough to state once more here, node by node: so every folder of a micro student
 image that is too large for one piece runs in strips (`strips`), for which no exporter has a graph. They also take a
 third less time than exported ones. Tests hold them equal to torch.
 
+Graphs of files (`graphs_of_any_size`) also continue images to the grid and cut them back.
+
 `encode_style`: styles (M, 3, H', W') in [0, 1] to codes (M, code).
 `stylize`: contents (N, 3, H, W) in [0, 1], H and W multiples of 8, and codes (N or 1, code) to images (N, 3, H, W).
 The rest are its parts, for strips whose borders the caller has added: `at2`, `at4`, `down`, `moments<k>`, `apply<k>`,
@@ -24,6 +26,8 @@ from .style_statistics import EPSILON, LEVELS, PROJECTIONS
 
 OPSET, IR = 20, 10
 _STRIDES = (8, 4, 2)
+_GRID = 8
+_FOLDED = ("down2", "down4", "down8")  # convolutions after 2 x 2 pixels have become channels
 
 Weights = Mapping[str, np.ndarray]
 Maker = Callable[["_Graph"], ModelProto]
@@ -52,6 +56,26 @@ def graphs(weights: Weights, config: Mapping[str, Any], by_rows: bool = False) -
         made[f"moments{number}"] = lambda g, name=name: _moments(g, name)
         made[f"apply{number}"] = lambda g, name=name: _apply(g, name, pad)
     return {name: lambda make=make: make(_Graph(weights)) for name, make in made.items()}
+
+
+def graphs_of_any_size(weights: Weights, config: Mapping[str, Any]) -> dict[str, ModelProto]:
+    """`encode_style` and `stylize` for images of any size, and for as many codes as contents or one.
+
+    weights, config: as `graphs` takes them.
+    """
+    encoder, drawing = _Graph(weights), _Graph(weights)
+    blocks = block_names(config)
+    return {
+        "encode_style": _encode_style(encoder, _on_grid(encoder, "styles")),
+        "stylize": _stylize(
+            drawing, blocks, config["kernel"] // 2, False, _on_grid(drawing, "contents"), _code_of_each(drawing)
+        ),
+    }
+
+
+def as_stored(weights: Weights) -> dict[str, np.ndarray]:
+    """Weights as the graphs hold them under their names: three convolutions take their channels in another order."""
+    return {**weights, **{f"{name}.weight": _turned(weights[f"{name}.weight"]) for name in _FOLDED}}
 
 
 def block_names(config: Mapping[str, Any]) -> list[str]:
@@ -93,15 +117,13 @@ class _Graph:
         return self.add("Conv", x, self.weight(f"{name}.weight"), self.weight(f"{name}.bias"), **attributes)
 
     def folded(self, x: str, name: str) -> str:
-        """`name` after 2 x 2 pixels have become channels.
-
-        SpaceToDepth puts the place before the channel and torch's pixel_unshuffle behind it, so the weights turn.
-        """
-        weight = self.weights[f"{name}.weight"]
-        out, into, *sides = weight.shape
-        turned = weight.reshape(out, into // 4, 4, *sides).swapaxes(1, 2).reshape(weight.shape)
-        self.tensors[f"{name}.weight"] = from_array(np.ascontiguousarray(turned, np.float32), f"{name}.weight")
+        """`name` after 2 x 2 pixels have become channels."""
+        self.turn(name)
         return self.convolution(self.add("SpaceToDepth", x, blocksize=2), name)
+
+    def turn(self, name: str) -> None:
+        """Keep the weights of `name` in the order of SpaceToDepth's channels."""
+        self.tensors[f"{name}.weight"] = from_array(_turned(self.weights[f"{name}.weight"]), f"{name}.weight")
 
     def linear(self, x: str, name: str) -> str:
         """x (B, in) to (B, out)."""
@@ -146,6 +168,60 @@ class _Graph:
 _VECTORS = ("codes",)
 
 
+def _turned(weight: np.ndarray) -> np.ndarray:
+    """SpaceToDepth puts the place before the channel and torch's pixel_unshuffle behind it, so the weights turn."""
+    out, into, *sides = weight.shape
+    turned = weight.reshape(out, into // 4, 4, *sides).swapaxes(1, 2).reshape(weight.shape)
+    return np.ascontiguousarray(turned, np.float32)
+
+
+# --- any size and number ------------------------------------------------------------------------------------------
+
+
+def _size(g: _Graph, x: str, axis: int) -> str:
+    """The length (1,) of an axis."""
+    return g.add("Shape", x, start=axis, end=axis + 1)
+
+
+def _numbered(g: _Graph, length: str) -> str:
+    """0, 1, .., length - 1."""
+    return g.add("Range", g.constant(0, np.int64), g.add("Squeeze", length), g.constant(1, np.int64))
+
+
+def _on_grid(g: _Graph, images: str) -> str:
+    """Images continued to the right and downwards by reflection until both sides are multiples of the grid.
+
+    Pixels 0, 1, .., n-1, n-2, .., 0, 1, .. (`model.reflected`), also where a side is smaller than the strip.
+    """
+    one, two, grid = (g.constant([number], np.int64) for number in (1, 2, _GRID))
+    continued = images
+    for axis in (2, 3):
+        length = _size(g, images, axis)
+        period = g.add("Max", one, g.add("Mul", two, g.add("Sub", length, one)))
+        cells = g.add("Div", g.add("Add", length, g.constant([_GRID - 1], np.int64)), grid)
+        place = g.add("Mod", _numbered(g, g.add("Mul", cells, grid)), period)
+        mirror = g.add("Min", place, g.add("Sub", period, place))
+        continued = g.add("Gather", continued, mirror, axis=axis)
+    return continued
+
+
+def _code_of_each(g: _Graph) -> str:
+    """The code of each content, its own or the one for all; for another number of codes there is none of that row.
+
+    So a runtime stops as torch does.
+    """
+    contents, codes = _size(g, "contents", 0), _size(g, "codes", 0)
+    several = _unlike(g, codes, g.constant([1], np.int64))
+    wrong = g.add("Mul", several, _unlike(g, codes, contents))
+    rows = g.add("Mul", _numbered(g, contents), several)
+    return g.add("Gather", "codes", g.add("Add", rows, g.add("Mul", wrong, codes)), axis=0)
+
+
+def _unlike(g: _Graph, x: str, y: str) -> str:
+    """1 where numbers differ, else 0."""
+    return g.add("Cast", g.add("Not", g.add("Equal", x, y)), to=TensorProto.INT64)
+
+
 # --- the style's code ---------------------------------------------------------------------------------------------
 
 # EfficientNet-Lite0's blocks below stride 16: their strides, whether they add their input, and whose expanded
@@ -155,8 +231,8 @@ _TAPS = (1, 3)
 _FEATURES = "style_encoder.features"
 
 
-def _encode_style(g: _Graph) -> ModelProto:
-    features, x = [], g.add("Sub", g.add("Mul", "styles", g.constant(255 / 128)), g.constant(127 / 128))
+def _encode_style(g: _Graph, styles: str = "styles") -> ModelProto:
+    features, x = [], g.add("Sub", g.add("Mul", styles, g.constant(255 / 128)), g.constant(127 / 128))
     x = _relu6(g, g.convolution(x, f"{_FEATURES}.stem", strides=[2, 2], auto_pad="SAME_UPPER"))
     features.append(x)
     for number in range(len(_LITE0)):
@@ -164,7 +240,7 @@ def _encode_style(g: _Graph) -> ModelProto:
         if number in _TAPS:
             features.append(expanded)
     features.append(_expanded(g, x, len(_LITE0)))
-    parts = [part for feature in features for part in _statistics(g, feature)] + _colors(g)
+    parts = [part for feature in features for part in _statistics(g, feature)] + _colors(g, styles)
     numbers = g.add("Sub", g.add("Concat", *parts, axis=1), g.weight("style_encoder.mean"))
     scaled = g.add("Clip", g.add("Mul", numbers, g.weight("style_encoder.scale")), g.constant(-4), g.constant(4))
     hidden = g.add("Relu", g.linear(scaled, "style_encoder.perceptron.0"))
@@ -199,14 +275,14 @@ def _statistics(g: _Graph, feature: str) -> list[str]:
     return [g.add("Flatten", mean), g.add("Flatten", deviation)]
 
 
-def _colors(g: _Graph) -> list[str]:
+def _colors(g: _Graph, styles: str) -> list[str]:
     """`modulation.color_statistics`: means, covariances, and the distribution along six directions of color."""
-    mean, centered = g.mean_and_centered("styles")
+    mean, centered = g.mean_and_centered(styles)
     channels = [g.add("Gather", centered, g.constant([number], np.int64), axis=1) for number in range(3)]
     pairs = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
     products = [g.add("Flatten", g.mean(g.add("Mul", channels[i], channels[j]))) for i, j in pairs]
     directions = np.asarray(PROJECTIONS, np.float32)
-    along = g.add("Conv", "styles", g.constant(directions[:, :, None, None]))
+    along = g.add("Conv", styles, g.constant(directions[:, :, None, None]))
     low, high = (directions.clip(**end).sum(1)[:, None, None] for end in ({"max": 0}, {"min": 0}))
     shares = []
     for step in np.linspace(0, 1, LEVELS + 2)[1:-1]:
@@ -220,24 +296,29 @@ def _colors(g: _Graph) -> list[str]:
 # --- the image ----------------------------------------------------------------------------------------------------
 
 
-def _stylize(g: _Graph, blocks: list[str], pad: int, by_rows: bool) -> ModelProto:
-    at2 = _at2(g, "contents", border=True)
+def _stylize(
+    g: _Graph, blocks: list[str], pad: int, by_rows: bool, contents: str = "contents", codes: str = "codes"
+) -> ModelProto:
+    """contents, codes: what stands for the inputs of these names in the graph."""
+    at2 = _at2(g, contents, border=True)
     at4 = g.add("Relu", g.convolution(g.bordered(_at4(g, at2), 1), "mix4"))
     x = g.add("Relu", g.folded(at4, "down8"))
     for stride, up, skip in ((8, "up4", at4), (4, "up2", at2), (2, None, "")):
         for name in blocks:
             if name.startswith(f"styled{stride}."):
-                x = _block(g, x, name, pad, by_rows)
+                x = _block(g, x, codes, name, pad, by_rows)
         if up:
             x = _up(g, up, x, skip)
-    return g.model({"contents": (None, 3), "codes": (None, None)}, {"images": _out(g, g.bordered(x, 1))})
+    images = _out(g, g.bordered(x, 1))
+    if contents != "contents":
+        size, axes = g.add("Shape", "contents", start=2, end=4), g.constant([2, 3], np.int64)
+        images = g.add("Slice", images, g.constant([0, 0], np.int64), size, axes)
+    return g.model({"contents": (None, 3), "codes": (None, None)}, {"images": images})
 
 
 def _at2(g: _Graph, x: str, border: bool = False) -> str:
     """Images in [0, 1] at stride 2. Without `border`, x has two rows and columns of image more on each side."""
-    weight = g.weights["down2.weight"]
-    turned = weight.reshape(len(weight), 3, 4, *weight.shape[2:]).swapaxes(1, 2).reshape(weight.shape)
-    g.tensors["down2.weight"] = from_array(np.ascontiguousarray(turned, np.float32), "down2.weight")
+    g.turn("down2")
     centered = g.add("Sub", g.add("Mul", x, g.constant(2)), g.constant(1))
     pixels = g.add("SpaceToDepth", centered, blocksize=2)
     return g.add("Relu", g.convolution(g.bordered(pixels, 1) if border else pixels, "down2"))
@@ -262,11 +343,11 @@ def _projected(g: _Graph, x: str, styled: str, name: str) -> str:
     return g.add("Add", x, g.convolution(g.add("Relu", styled), f"{name}.project"))
 
 
-def _block(g: _Graph, x: str, name: str, pad: int, by_rows: bool) -> str:
+def _block(g: _Graph, x: str, codes: str, name: str, pad: int, by_rows: bool) -> str:
     """A styled block over a whole map."""
     filtered = _filtered(g, g.bordered(x, pad), name)
     inner = len(g.weights[f"{name}.filter.weight"])
-    asked = g.add("Reshape", g.linear("codes", f"{name}.ask"), g.constant([0, 2 * inner, 1, 1], np.int64))
+    asked = g.add("Reshape", g.linear(codes, f"{name}.ask"), g.constant([0, 2 * inner, 1, 1], np.int64))
     scale, shift = (
         g.add("Slice", asked, *(g.constant([value], np.int64) for value in (start, start + inner, 1)))
         for start in (0, inner)

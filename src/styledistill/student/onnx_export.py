@@ -8,7 +8,8 @@ All of N, M, H, W, H', W' are free: normalization, padding to the grid and cutti
 Unlike torch's fused attention, runtimes may hold all of a layer's (H W / 64)**2 weights per head in memory (STTR).
 
 Torch takes long to write a network down as a graph, and students of one architecture differ in weights only: `trace`
-writes graphs without weights, once, and `export` fills them for each student.
+writes graphs without weights, once, and `export` fills them for each student. Those of micro are known without torch
+(`micro_graphs`).
 """
 
 from __future__ import annotations
@@ -16,15 +17,16 @@ from __future__ import annotations
 import logging
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Container
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime
-import onnxscript.optimizer
 import torch
+from onnx.helper import make_tensor_value_info
 from onnx.numpy_helper import from_array
 from torch import Tensor, nn
 
@@ -33,7 +35,9 @@ from ..core.files import write_json, write_together
 from ..core.tensors import from_uint8
 from ..perceptual import denormalize, normalize
 from ..procedural.draw import draw
+from . import micro_graphs
 from .architectures import parts
+from .micro import Micro
 from .model import Student, reflected
 from .onnx_precision import in_half, with_int8_weights
 
@@ -103,7 +107,8 @@ def _memory_of_each(count: int, *kept: int) -> Tensor:
 
 def trace(student: Student, folder: Path) -> None:
     """Write `encode_style.onnx` and `stylize.onnx` without weights into `folder`, for all students of this shape."""
-    graphs = _traced(student.network)
+    network = student.network
+    graphs = _stated(network) if isinstance(network, Micro) else _traced(network)
     write_together({folder / f"{name}.onnx": _bytes(graph) for name, graph in graphs.items()})
 
 
@@ -135,6 +140,25 @@ def export(student: Student, traced: Path, folder: Path) -> dict[str, Any]:
 
 
 # --- the graphs ---------------------------------------------------------------------------------------------------
+
+
+def _stated(network: Micro) -> dict[str, onnx.ModelProto]:
+    """Those of micro, in a sixth of the time."""
+    weights = {name: value.numpy() for name, value in network.state_dict().items()}
+    graphs = micro_graphs.graphs_of_any_size(weights, asdict(network.config))
+    image = ("contents", 3, "height", "width")
+    shapes = {
+        "styles": ("styles", 3, "style_height", "style_width"),
+        "codes": ("styles", network.config.code),
+        "contents": image,
+        "images": image,
+    }
+    for model in graphs.values():
+        for value in (*model.graph.input, *model.graph.output):
+            value.CopyFrom(make_tensor_value_info(value.name, onnx.TensorProto.FLOAT, shapes[value.name]))
+        model.doc_string = __doc__
+        _empty(model, weights)
+    return graphs
 
 
 @torch.no_grad()
@@ -187,11 +211,14 @@ def _graph(module: nn.Module, inputs: dict[str, tuple[Tensor, Axes]], outputs: d
         del part.metadata_props[:]
         part.ClearField("doc_string")
     del model.graph.metadata_props[:]
-    weights = module.state_dict()
+    _empty(model, module.state_dict())
+    return model
+
+
+def _empty(model: onnx.ModelProto, weights: Container[str]) -> None:
     for tensor in model.graph.initializer:
         if tensor.name in weights:
             tensor.ClearField("raw_data")
-    return model
 
 
 def _shapes(module: nn.Module, axes: list[Axes]) -> tuple[Any, ...]:
@@ -203,11 +230,16 @@ def _shapes(module: nn.Module, axes: list[Axes]) -> tuple[Any, ...]:
 
 def _filled(model: onnx.ModelProto, network: nn.Module) -> onnx.ModelProto:
     """The graph with the network's weights, simplified: constants computed, batch norms made part of convolutions."""
-    weights = network.state_dict()
+    weights = {name: value.numpy() for name, value in network.state_dict().items()}
+    if isinstance(network, Micro):
+        weights = micro_graphs.as_stored(weights)
     for tensor in model.graph.initializer:
         if (name := tensor.name.removeprefix(_NETWORK)) in weights:
-            weight = weights[name].numpy()
-            tensor.CopyFrom(from_array(np.ascontiguousarray(weight), tensor.name))
+            tensor.CopyFrom(from_array(np.ascontiguousarray(weights[name]), tensor.name))
+    if isinstance(network, Micro):
+        return model  # it has no constants to compute and no batch norms
+    import onnxscript.optimizer  # here, since it takes a second
+
     logging.getLogger("onnxscript").setLevel(logging.ERROR)  # it tells of each constant that it leaves alone
     return onnxscript.optimizer.optimize(model)
 

@@ -160,6 +160,16 @@ def test_the_graphs_name_what_is_free(shipped: Exported) -> None:
     }
 
 
+def test_the_graphs_of_micro_name_what_is_free_too(micro: Exported) -> None:
+    graph = micro.model("stylize").graph
+    shapes = {
+        value.name: [axis.dim_param or axis.dim_value for axis in value.type.tensor_type.shape.dim]
+        for value in (*graph.input, *graph.output)
+    }
+    image = ["contents", 3, "height", "width"]
+    assert shapes == {"contents": image, "codes": ["styles", 96], "images": image}
+
+
 def test_a_file_says_nothing_of_the_machine_that_made_it(shipped: Exported) -> None:
     for file in shipped.folder.glob("*.onnx"):
         onnx.checker.check_model(file)
