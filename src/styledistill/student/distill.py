@@ -33,6 +33,7 @@ from ..shards.read import PairDataset
 from .epochs import Plateau, epoch_order, mirrored
 from .losses import LossSettings, distillation_terms, matched_constant
 from .model import WEIGHTS_FILE, Student
+from .modulation import remember_styles
 from .training import (
     NETWORK_MODULES,
     Row,
@@ -154,6 +155,8 @@ class Distillation:
         """Build the optimizer, take up a saved state or measure the Gram term's constant."""
         how = self.settings
         self.network.eval()
+        if how.dtype == "float32":  # others round what the first batch of a style saw
+            remember_styles(self.network)
         groups = parameter_groups(self.network, how.learning_rate, how.learning_rate_backbone)
         self.optimizer = torch.optim.AdamW(groups, weight_decay=how.weight_decay)
         scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(

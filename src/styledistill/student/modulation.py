@@ -11,6 +11,7 @@ Shapes: B images (B, 3, H, W) in [0, 1].
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
 import torch
@@ -68,6 +69,11 @@ class StyleEncoder(nn.Module):
         self.register_buffer("mean", torch.zeros(size))
         self.register_buffer("scale", torch.ones(size))
         self.perceptron = nn.Sequential(nn.Linear(size, hidden), nn.ReLU(), nn.Linear(hidden, code))
+        self._known: dict[bytes, Tensor] | None = None
+
+    def remember(self) -> None:
+        """Compute the statistics of each style once, as for a training, in which they do not change."""
+        self._known = {}
 
     def statistics(self, styles: Tensor, features: Sequence[Tensor] | None = None) -> Tensor:
         """Raw statistics of styles (B, 3, H, W) in [0, 1]; features: of EfficientNet-Lite0, where they are known."""
@@ -77,14 +83,36 @@ class StyleEncoder(nn.Module):
 
     def forward(self, styles: Tensor, features: Sequence[Tensor] | None = None) -> Tensor:
         """Codes (B, code) of styles (B, 3, H, W) in [0, 1]."""
-        statistics = (self.statistics(styles, features) - self.mean) * self.scale
+        if features is None and self._known is not None and styles.device.type == "cpu":
+            raw = torch.cat([self._remembered(style, self._known) for style in styles[:, None]])
+        else:
+            raw = self.statistics(styles, features)
+        statistics = (raw - self.mean) * self.scale
         return self.perceptron(statistics.clamp(-4, 4))
+
+    @torch.no_grad()
+    def _remembered(self, style: Tensor, known: dict[bytes, Tensor]) -> Tensor:
+        """Statistics of a style (1, 3, H, W). One at a time, so that no digit depends on what else is in a batch."""
+        key = hashlib.sha256(style.contiguous().numpy()).digest()
+        if key not in known:
+            known[key] = self.statistics(style)
+        return known[key]
 
 
 def load_features(network: nn.Module) -> None:
     """Give the style encoders of a network, if it has any, EfficientNet-Lite0's weights. Raises UserError."""
-    for encoder in (module for module in network.modules() if isinstance(module, StyleEncoder)):
+    for encoder in _encoders(network):
         encoder.features.load_state_dict(efficientnet_lite0("package", 0, DEPTHS).state_dict())
+
+
+def remember_styles(network: nn.Module) -> None:
+    """Let the style encoders of a network, if it has any, compute the statistics of each style once."""
+    for encoder in _encoders(network):
+        encoder.remember()
+
+
+def _encoders(network: nn.Module) -> list[StyleEncoder]:
+    return [module for module in network.modules() if isinstance(module, StyleEncoder)]
 
 
 class Styled(nn.Module):
@@ -110,6 +138,31 @@ class Styled(nn.Module):
         # A norm does not see what all places have in common. Taken off first, it spares kernels that subtract the
         # squared mean from the mean square (torch's, where channels lie last) what rounding leaves of a flat channel.
         filtered = filtered - filtered[:, :, :1, :1]
-        # Of one place only, as the smallest images have it, torch.nn's own norms refuse to take the mean.
-        y = torch.group_norm(filtered, filtered.shape[1], eps=EPSILON)
+        if torch.is_grad_enabled() and filtered.requires_grad and filtered.device.type == "cpu":
+            y = _Normalized.apply(filtered)
+        else:
+            # Of one place only, as the smallest images have it, torch.nn's own norms refuse to take the mean.
+            y = torch.group_norm(filtered, filtered.shape[1], eps=EPSILON)
         return x + self.project(F.relu(y * (1 + scale) + shift))
+
+
+class _Normalized(torch.autograd.Function):
+    """Maps (B, C, h, w), each less its mean and over its deviation.
+
+    In a training on a CPU a third of the time of torch's group norm where channels lie last.
+    """
+
+    @staticmethod
+    def forward(ctx: torch.autograd.function.FunctionCtx, x: Tensor) -> Tensor:
+        centered = x - x.mean((2, 3), keepdim=True)
+        scale = torch.rsqrt(centered.square().mean((2, 3), keepdim=True) + EPSILON)
+        y = centered.mul_(scale)
+        ctx.save_for_backward(y, scale)
+        return y
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: torch.autograd.function.FunctionCtx, gradient: Tensor) -> Tensor:
+        y, scale = ctx.saved_tensors
+        along = (gradient * y).mean((2, 3), keepdim=True)
+        return (gradient - gradient.mean((2, 3), keepdim=True)).sub_(y * along).mul_(scale)
