@@ -3,7 +3,7 @@
     python tests/bench/start.py [OTHER]
 
 OTHER: a checkout of another commit, whose script of the same rule takes turns with this one's (A B A B). Prints the
-medians and, with OTHER, the median of the turns' ratios, and keeps them in results/bench/start.json. A minute.
+medians and, with OTHER, the median of the turns' ratios, and keeps them in results/bench/start.json. Two minutes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ sys.path.insert(0, str(ROOT / "src"))
 
 from parts.table import Row, keep, show
 
-TURNS = 5
+TURNS = 3
 # Names at commit 89df96e, where they differ.
 SCRIPTS = {
     "select_block": "fetch",
