@@ -26,7 +26,15 @@ def _names(ctx: click.Context, param: click.Parameter, value: str) -> list[str]:
     "--models", callback=_names, required=True, help="Columns of the sheet after content and style, by comma."
 )
 @click.option("--losses", callback=_names, required=True, help="Losses whose history.csv is drawn, by comma.")
-def main(results: Path, golden_contents: int, golden_styles: int, models: list[str], losses: list[str]) -> None:
+@click.option("--validated", callback=_names, required=True, help="Models whose extreme pairs are shown, by comma.")
+def main(
+    results: Path,
+    golden_contents: int,
+    golden_styles: int,
+    models: list[str],
+    losses: list[str],
+    validated: list[str],
+) -> None:
     """Draw figures/<name>.{png,pdf}: golden, samples, losses, cost, breakdown and pairs."""
     out = results / "figures"
     with user_errors(), run_record(out / "figures.run.json", "figures", {"models": models, "losses": losses}):
@@ -37,9 +45,9 @@ def main(results: Path, golden_contents: int, golden_styles: int, models: list[s
         metrics, benchmark = (pd.read_csv(results / "tables" / f"{name}.csv") for name in ("metrics", "benchmark"))
         golden, measure = metrics[metrics["set"] == "golden"], distance_measure(metrics)
         charts.save_chart(charts.quality_cost(golden, benchmark, models, measure), out / "cost")
-        distances = golden_distances(results, ["recolor", "pretrained", *losses], measure)
+        distances = golden_distances(results, ["recolor", *(name for name in models if name != "teacher")], measure)
         charts.save_chart(charts.by_image(distances, measure, results / "images" / "golden"), out / "breakdown")
-        found = {loss: extremes(results, loss, measure) for loss in losses}
+        found = {model: extremes(results, model, measure) for model in validated}
         sheets.save_sheet(sheets.extreme_pairs(results, found, measure), out / "pairs")
 
 

@@ -17,6 +17,7 @@ from styledistill.splits.pairs import golden_pairs, validation_pairs
 @click.argument("models", nargs=-1, required=True)
 @click.option("--results", type=Folder, required=True, help="Folder of the run (results/<run>).")
 @scoring_options
+@click.option("--golden-alone", is_flag=True, help="The models have no images of the validation pairs.")
 @click.option("--styles", type=Writable, required=True, help="Activations of styles (npz): read, or made if absent.")
 def main(
     models: tuple[str, ...],
@@ -26,6 +27,7 @@ def main(
     settings: Metrics,
     networks: Networks,
     device: str,
+    golden_alone: bool,
     styles: Path,
 ) -> None:
     """Write metrics/<model>.csv (one row per pair) and .json (FID, ArtFID and weights per set) of each of MODELS."""
@@ -37,6 +39,8 @@ def main(
             "golden": golden_pairs(images, golden_contents, golden_styles),
             "validation": validation_pairs(images, results / "shards" / "val.json"),
         }
+        if golden_alone:
+            del sets["validation"]
         every = [pair for pairs in sets.values() for pair in pairs]
         drawn = (
             results / name / model / f"{pair.name}.png"

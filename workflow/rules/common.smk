@@ -4,7 +4,6 @@ from styledistill import config as configuration
 from styledistill.config.as_json import as_json
 from styledistill.core import places
 from styledistill.core.fingerprint import fingerprint_script
-from styledistill.downloads.registry import FOLDER, weight_files
 from styledistill.run import requirements, watchdog
 from styledistill.sources import registry
 from styledistill.splits import names as called
@@ -42,6 +41,11 @@ def settings(value):
     return given(as_json(value))
 
 
+def content_of(stylizer):
+    """What a stylizer from outside is made of, as a parameter."""
+    return lambda wildcards: stylizer.mark()
+
+
 def images_of(names):
     """The settings of sources as a parameter, as far as their images depend on them."""
     return settings(
@@ -64,16 +68,6 @@ def in_blocks(pattern):
         for split, blocks in BLOCKS.items()
         for block in blocks
     ]
-
-
-def fetched_first(wildcards):
-    """What can be fetched comes before the word that a file must be put in place by hand."""
-    if (FOLDER / weight_files()[wildcards.weight].file).exists():
-        return []
-    others = [name for name in requirements.for_run(CFG) if name not in BY_HAND]
-    stamps = [*TEACHER_STAMP, *collect(STAMP, weight=others)]
-    tables = [*FETCHED, GOLDEN_TABLE, *BLOCK_TABLES]
-    return stamps + (tables if "fetch" in workflow.dag_settings.targets else [])
 
 
 RESULTS = f"results/{CFG.run}"
@@ -150,6 +144,7 @@ MADE_BY = {
     "teacher": TEACHER_STAMP,
     **{model: f"{folder}/student.safetensors" for model, folder in STUDENTS.items()},
     **({"pretrained": []} if READY else {}),
+    **dict.fromkeys(CFG.stylizers, []),
 }
 # Reruns recognize such weights by these marks, whatever their place and time.
 MARKS = {
@@ -157,6 +152,7 @@ MARKS = {
     "pretrained": lambda wildcards: (
         places.weights_mark(CFG.student.start) if READY else ""
     ),
+    **{name: content_of(stylizer) for name, stylizer in CFG.stylizers.items()},
 }
 
 GOLDEN_STYLIZED = [

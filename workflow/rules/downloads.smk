@@ -1,7 +1,19 @@
 # Downloads: weight files (into resources/weights, shared by all runs; each run keeps a stamp), the teacher, and all images
 # of a run.
 
+from styledistill.downloads.registry import FOLDER, weight_files
+
 BY_HAND = [name for name, wanted in weight_files().items() if wanted.by_hand]
+
+
+def fetched_first(wildcards):
+    """What can be fetched comes before the word that a file must be put in place by hand."""
+    if (FOLDER / weight_files()[wildcards.weight].file).exists():
+        return []
+    others = [name for name in requirements.for_run(CFG) if name not in BY_HAND]
+    stamps = [*TEACHER_STAMP, *collect(STAMP, weight=others)]
+    tables = [*FETCHED, GOLDEN_TABLE, *BLOCK_TABLES]
+    return stamps + (tables if "fetch" in workflow.dag_settings.targets else [])
 
 
 rule weights_file:

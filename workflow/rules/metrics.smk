@@ -7,7 +7,13 @@ STYLE_ACTIVATIONS = f"{RESULTS}/metrics/styles.npz"
 OPTIONS = {
     "teacher": f"--teacher {shlex.quote(as_json(CFG.teacher))} --store {STORE} --finished {TEACHER}/val",
     **{model: f"--weights {folder}" for model, folder in IN_SHELL.items()},
+    **{
+        name: f"--outside {shlex.quote(as_json(stylizer))}"
+        for name, stylizer in CFG.stylizers.items()
+    },
 }
+# Those from outside that can draw any pair; a folder of images cannot.
+DRAWING = {name: one for name, one in CFG.stylizers.items() if one.draws}
 
 
 rule render:
@@ -24,7 +30,7 @@ rule render:
     benchmark:
         f"{TIMES}/render/{{model}}.tsv"
     wildcard_constraints:
-        model="|".join(["teacher", *STUDENTS]),
+        model="|".join(["teacher", *STUDENTS, *CFG.stylizers]),
     conda:
         env("model")
     container:
@@ -152,7 +158,7 @@ rule score:
     benchmark:
         f"{TIMES}/score/{{model}}.tsv"
     wildcard_constraints:
-        model="|".join(CFG.losses),
+        model="|".join(CFG.compared),
     conda:
         env("model")
     container:
@@ -167,6 +173,9 @@ rule score:
         golden=GOLDEN_COUNTS,
         device=CFG.device,
         results=folder(RESULTS),
+        sets=lambda wildcards: (
+            "" if wildcards.model in CFG.validated else "--golden-alone"
+        ),
         code=fingerprint_script("score"),
     message:
         "Score {wildcards.model}"
@@ -174,7 +183,7 @@ rule score:
         step(
             "score",
             "{wildcards.model} --results {params.results} {params.golden} --settings {params.metrics:q}"
-            " --networks {params.networks:q} --device {params.device} --styles {input.styles}",
+            " --networks {params.networks:q} --device {params.device} {params.sets} --styles {input.styles}",
         )
 
 
@@ -211,6 +220,8 @@ rule benchmark:
         models=" ".join(f"--model {name}={folder}" for name, folder in IN_SHELL.items()),
         teacher_mark=MARKS["teacher"],
         start_mark=MARKS["pretrained"],
+        outside=settings(DRAWING),
+        outside_marks=lambda wildcards: [MARKS[name](wildcards) for name in DRAWING],
         size=CFG.benchmark.size or CFG.image_size,
         device=CFG.device,
         code=fingerprint_script("benchmark"),
@@ -221,5 +232,5 @@ rule benchmark:
             "benchmark",
             "--model recolor --model teacher {params.models} --content {input.content}"
             " --style {input.style} --size {params.size} --settings {params.benchmark:q}"
-            " --teacher {params.teacher:q} --device {params.device} --table {output}",
+            " --teacher {params.teacher:q} --outside {params.outside:q} --device {params.device} --table {output}",
         )

@@ -124,7 +124,7 @@ rule figures:
         samples=[f"{IMAGES}/train/0000/{name}.png" for name in CONTENTS + STYLES],
         teacher=[f"{TEACHER}/train/0000/{pair}.png" for pair in PAIRS],
         stylized=collect(GOLDEN_STYLIZED, model=CFG.models),
-        validation=collect(VALIDATION, model=["teacher", *CFG.losses]),
+        validation=collect(VALIDATION, model=["teacher", *CFG.validated]),
         manifest=MANIFESTS[1],
         histories=collect(f"{RESULTS}/students/{{loss}}/history.csv", loss=CFG.losses),
         scores=collect(SCORES, model=CFG.models),
@@ -155,8 +155,9 @@ rule figures:
         runtime=30,
     params:
         golden=GOLDEN_COUNTS,
-        models=",".join(["teacher", "pretrained", *CFG.losses]),
+        models=",".join(["teacher", "pretrained", *CFG.compared]),
         losses=",".join(CFG.losses),
+        validated=",".join(CFG.validated),
         results=folder(RESULTS),
         code=fingerprint_script("figures"),
     message:
@@ -164,7 +165,8 @@ rule figures:
     shell:
         step(
             "figures",
-            "--results {params.results} {params.golden} --models {params.models} --losses {params.losses}",
+            "--results {params.results} {params.golden} --models {params.models} --losses {params.losses}"
+            " --validated {params.validated}",
         )
 
 

@@ -35,6 +35,7 @@ from .sources import (
     SourceSection,
     TripletsSource,
 )
+from .stylizers import FolderStylizer, OnnxStylizer, PythonStylizer, Stylizer, StylizerSection
 from .teachers import METHODS, GammaSchedule, Inst, Teacher, Variant
 from .terms import TERMS
 
@@ -54,6 +55,7 @@ __all__ = [
     "DatasetSource",
     "Distill",
     "FolderSource",
+    "FolderStylizer",
     "GammaSchedule",
     "Golden",
     "HubSource",
@@ -64,18 +66,22 @@ __all__ = [
     "Metrics",
     "Name",
     "Networks",
+    "OnnxStylizer",
     "Pairs",
     "Place",
     "Positive",
     "Pretrain",
     "Probability",
     "ProceduralSource",
+    "PythonStylizer",
     "Section",
     "Seed",
     "SkimageSource",
     "Source",
     "SourceSection",
     "Student",
+    "Stylizer",
+    "StylizerSection",
     "Teacher",
     "TripletsSource",
     "Variant",

@@ -76,7 +76,7 @@ _BRANCH = re.compile(r"[\[(A-Z]|^constrained-|^(float|int)$")
 def _line(fault: Any) -> str:
     # Pydantic names the branch of a union inside the location; users know only the keys.
     parts = [str(part) for part in fault["loc"]]
-    if parts[:1] == ["sources"]:
+    if parts[:1] in (["sources"], ["stylizers"]):
         del parts[2:3]
     keys = [shown(part) for part in parts if not _BRANCH.search(part)]
     message = on_one_line(fault["msg"].removeprefix("Value error, "))  # some hold a value as it was given

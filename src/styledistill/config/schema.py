@@ -13,6 +13,7 @@ from pydantic import Field, field_validator, model_validator
 
 from .fields import Name, Place, Positive, Probability, Section, Seed
 from .sources import DatasetSource, Source, TripletsSource
+from .stylizers import Stylizer
 from .teachers import METHODS, OtherTeacher, Teacher, Variant
 from .terms import TERMS
 
@@ -266,6 +267,9 @@ class Config(Section):
     compare_teachers: dict[Name, OtherTeacher] = Field(
         {}, description="stylizers that figures/teachers.png shows beside the teacher, by name; none: no such figure"
     )
+    stylizers: dict[Name, Stylizer] = Field(
+        {}, description="stylizers from outside, by a name of your choice: a row each in every table and figure"
+    )
     networks: Networks = Networks()
     metrics: Metrics = Metrics()
     benchmark: Benchmark = Benchmark()
@@ -316,6 +320,14 @@ class Config(Section):
             if not terms:
                 raise ValueError(f"{name} has no terms; allowed: {', '.join(TERMS)}")
         return losses
+
+    @model_validator(mode="after")
+    def _stylizers_have_names_of_their_own(self) -> Config:
+        for name in self.stylizers:
+            if name in FIXED_MODELS or name in self.losses:
+                whose = "a loss" if name in self.losses else "a model that every run has"
+                raise ValueError(f"stylizers.{name}: this is the name of {whose}; choose another")
+        return self
 
     @model_validator(mode="after")
     def _fid_sees_enough(self) -> Config:
@@ -395,4 +407,14 @@ class Config(Section):
     @property
     def models(self) -> list[str]:
         """All models in the order of tables and figures."""
-        return ["content", "style", "recolor", "teacher", "pretrained", *self.losses]
+        return ["content", "style", "recolor", "teacher", "pretrained", *self.compared]
+
+    @property
+    def compared(self) -> list[str]:
+        """The models whose distance to the teacher is looked at: the students, then stylizers from outside."""
+        return [*self.losses, *self.stylizers]
+
+    @property
+    def validated(self) -> list[str]:
+        """Those of them that have an image of every validation pair."""
+        return [*self.losses, *(name for name, stylizer in self.stylizers.items() if stylizer.validates)]

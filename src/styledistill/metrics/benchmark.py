@@ -5,9 +5,9 @@ No torch in this one: it would be loaded a second time, which takes seconds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -19,7 +19,10 @@ COLUMNS = ("model", "parameters", "megabytes", "seconds", "seconds_iqr", "peak_m
 
 @dataclass(frozen=True)
 class Measurement:
-    """Stylize one content with one style, both cropped to `size` x `size` pixels, `repeats` times on `device`."""
+    """Stylize one content with one style, both cropped to `size` x `size` pixels, `repeats` times on `device`.
+
+    outside: the sections of stylizers from outside, by name.
+    """
 
     content: Path
     style: Path
@@ -27,6 +30,7 @@ class Measurement:
     repeats: int
     device: str
     teacher: config.Teacher
+    outside: Mapping[str, config.Stylizer] = field(default_factory=dict)
 
 
 def measure_each(models: dict[str, Path | None], wanted: Measurement) -> Iterator[tuple[dict[str, str | float], float]]:
@@ -48,6 +52,6 @@ def _measure(name: str, weights: Path | None, wanted: Measurement) -> tuple[dict
     from .benchmark_model import measure
     from .stylizers import Wanted
 
-    model = Wanted(name, pick_device(wanted.device), weights, wanted.teacher)
+    model = Wanted(name, pick_device(wanted.device), weights, wanted.teacher, outside=wanted.outside.get(name))
     row = measure(model, wanted.content, wanted.style, wanted.size, wanted.repeats)
     return row, peak_memory_mb()

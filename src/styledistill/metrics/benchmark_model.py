@@ -17,7 +17,7 @@ from torch import Tensor
 from ..core.images import open_rgb, square_crop
 from ..core.runtime import use_threads
 from ..core.tensors import from_uint8
-from .stylizers import Stylizer, Wanted, load_stylizer, networks_of
+from .stylizers import Stylizer, Wanted, load_stylizer, size_of
 
 _SMALL = 64  # pixels; Stable Diffusion takes no smaller images
 
@@ -33,14 +33,16 @@ def measure(wanted: Wanted, content: Path, style: Path, size: int, repeats: int)
     threads = use_threads()
     stylizer = load_stylizer(wanted)
     images = [_image(file, size).to(wanted.device) for file in (content, style)]
-    stylizer.stylize(*(image[..., :_SMALL, :_SMALL] for image in images))  # else code that is loaded late counts
+    # Else code that is loaded late counts. A stylizer from outside may take images of one size only.
+    small = slice(None) if wanted.outside else slice(_SMALL)
+    stylizer.stylize(*(image[..., small, small] for image in images))
     peak = _peak_memory_mb(stylizer, images, wanted.device)
     times = [_seconds(stylizer, images, wanted.device) for _ in range(repeats)]
-    networks = networks_of(stylizer)
+    parameters, megabytes = size_of(stylizer)
     return {
         "model": wanted.name,
-        "parameters": sum(p.numel() for network in networks for p in network.parameters()),
-        "megabytes": sum(t.nbytes for network in networks for t in network.state_dict().values()) / 1e6,
+        "parameters": parameters,
+        "megabytes": megabytes,
         "seconds": statistics.median(times),
         "seconds_iqr": _iqr(times),
         "peak_memory_mb": peak,

@@ -28,9 +28,9 @@ def find_pairs(stylized: Path, contents: Path, styles: Path) -> list[Pair]:
     `00` in `contents` and `03` in `styles`, whatever the formats. Raises UserError for a name that fits no pair or
     several.
     """
-    content_files, style_files = _by_stem(contents), _by_stem(styles)
+    content_files, style_files = by_stem(contents), by_stem(styles)
     pairs = []
-    for name in sorted(_by_stem(stylized)):
+    for name in sorted(by_stem(stylized)):
         found = sorted({pair for pair in _readings(name) if pair[0] in content_files and pair[1] in style_files})
         if not found:
             raise UserError(
@@ -47,8 +47,8 @@ def find_pairs(stylized: Path, contents: Path, styles: Path) -> list[Pair]:
     return pairs
 
 
-def _by_stem(folder: Path, tell: bool = True) -> dict[str, Path]:
-    """The images of a folder by their names; tell: announce what else lies there."""
+def by_stem(folder: Path, tell: bool = True) -> dict[str, Path]:
+    """The images of a folder by their names without suffix; tell: announce what else lies there. Raises UserError."""
     if not folder.is_dir():
         raise UserError(f"{folder}: no images there, for there is no such folder")
     listed = image_files.for_tables(image_files.at_top(folder))
@@ -95,12 +95,12 @@ def score_folders(
     not fit together, and where no pair is left.
     """
     pairs = find_pairs(stylized, contents, styles)
-    made = {"stylized": _by_stem(stylized, tell=False), **({"teacher": _by_stem(teacher)} if teacher else {})}
+    made = {"stylized": by_stem(stylized, tell=False), **({"teacher": by_stem(teacher)} if teacher else {})}
     for pair in pairs:
         if teacher and pair.name not in made["teacher"]:
             raise UserError(f"{teacher}: no image {pair.name}, which is in {stylized}")
     with TemporaryDirectory() as temporary:
-        root, wanted = Path(temporary), _Wanted(size)
+        root, wanted = Path(temporary), OneSize(size)
         placed = []
         for pair in pairs:
             of_pair = [(role, files[pair.name]) for role, files in made.items()]
@@ -120,7 +120,7 @@ def score_folders(
         return Scored(score_set(placed, root / "stylized", goal, activations, instruments, batch), left_out)
 
 
-class _Wanted:
+class OneSize:
     """Brings images to one size, or makes sure that they have one."""
 
     def __init__(self, size: int | None) -> None:

@@ -23,6 +23,7 @@ from ..core.places import found, hub_id
 from ..core.progress import Meter, progress
 from ..core.tensors import load_images, recolor, to_uint8
 from ..splits.pairs import Pair
+from .outside import Outside, load_outside
 
 # Images per forward. Fixed, because outputs at different batch sizes are not bit-equal.
 CHUNK = 8
@@ -65,6 +66,8 @@ def style(contents: Tensor, styles: Tensor) -> Tensor:
 class StoredTeacher:
     """The teacher, with its finished pairs kept below `store` (nowhere when None) and its progress shown."""
 
+    takes_names = True
+
     def __init__(self, settings: config.Teacher, device: torch.device, store: Path | None) -> None:
         from ..teacher.load import load_teacher
         from ..teacher.pair_cache import PairStore
@@ -88,13 +91,17 @@ def _model_name(weights: str | None) -> str | None:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a loader may need: the device, a student's folder, the teacher's section, the store of finished pairs."""
+    """What a loader may need: the device, a student's folder, the teacher's section, the store of finished pairs.
+
+    outside: the section of a stylizer from outside.
+    """
 
     name: str
     device: torch.device
     weights: Path | None = None
     teacher: config.Teacher | None = None
     store: Path | None = None
+    outside: config.Stylizer | None = None
 
 
 def _teacher(wanted: Wanted) -> Stylizer:
@@ -124,12 +131,23 @@ LOADERS: dict[str, Callable[[Wanted], Stylizer]] = {
 
 def load_stylizer(wanted: Wanted) -> Stylizer:
     """The stylizer of a name. Raises UserError when its weights or settings are missing."""
+    if wanted.outside is not None:
+        return load_outside(wanted.name, wanted.outside)
     return LOADERS.get(wanted.name, _student)(wanted)
 
 
 def networks_of(stylizer: Stylizer) -> list[nn.Module]:
     """The networks that a stylizer is made of: itself, or those it names."""
     return [stylizer] if isinstance(stylizer, nn.Module) else list(stylizer.networks)
+
+
+def size_of(stylizer: Stylizer) -> tuple[float, float]:
+    """Parameters, and megabytes (10**6 bytes) of parameters and buffers as loaded; not a number where nobody knows."""
+    if isinstance(stylizer, Outside):
+        return stylizer.size
+    networks = networks_of(stylizer)
+    parameters = sum(p.numel() for network in networks for p in network.parameters())
+    return parameters, sum(t.nbytes for network in networks for t in network.state_dict().values()) / 1e6
 
 
 # --- rendering ----------------------------------------------------------------------------------------------------
@@ -142,7 +160,7 @@ def render(stylizer: Stylizer, pairs: Sequence[Pair], folder: Path, device: torc
         some = pairs[start : start + chunk]
         contents = load_images([pair.content_file for pair in some]).to(device)
         styles = load_images([pair.style_file for pair in some]).to(device)
-        told = {"names": [pair.name for pair in some]} if isinstance(stylizer, StoredTeacher) else {}
+        told = {"names": [pair.name for pair in some]} if getattr(stylizer, "takes_names", False) else {}
         for pair, image in zip(some, to_uint8(stylizer.stylize(contents, styles, **told)), strict=True):
             save_png(image, folder / f"{pair.name}.png")
 

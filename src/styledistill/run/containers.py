@@ -60,6 +60,8 @@ def _paths(config: Config) -> Iterator[Path]:
     """Folders and files that the configuration names; a hub id is none, for there is nothing of that name."""
     for source in config.sources.values():
         yield from source.places
+    for stylizer in config.stylizers.values():
+        yield from stylizer.places
     if config.teacher.model is not None:
         teacher = found(config.teacher.model)
         yield from (teacher, teacher.parent / teacher.stem)  # beside a file, its configuration in a folder of its name

@@ -19,6 +19,7 @@ _TAKERS = {
     "sources": {"index"},
     "teacher": {"teach", "render", "benchmark", "render_variant", "deviation", "compare_teachers"},
     "student": {"convert"},
+    "stylizers": {"render", "benchmark"},
     "networks": {
         "pretrain",
         "distill",
@@ -36,7 +37,7 @@ def check(config: Config) -> list[str]:
 
     Returns what is not here yet (folders of images, weights), one line each: fatal for a run, not for a dry run.
     """
-    missing = [*_missing_folders(config), *missing_weights(config)]
+    missing = [*_missing_places(config), *missing_weights(config)]
     if not missing and all(registry.known(source) for source in config.sources.values()):
         orders = {name: windows.order(_names(name, source), config.seed) for name, source in config.sources.items()}
         windows.check(config.blocks, config.golden, orders, shares=windows.shares(config.sources))
@@ -58,10 +59,13 @@ def _taken(line: str, jobs: Sequence[tuple[str, str | None]]) -> bool:
     return any(rule in _TAKERS[section] and (section != "sources" or source == names[0]) for rule, source in jobs)
 
 
-def _missing_folders(config: Config) -> Iterator[str]:
+def _missing_places(config: Config) -> Iterator[str]:
     for name, source in config.sources.items():
         if missing := source.missing():
             yield f"sources.{name}.{missing}"
+    for name, stylizer in config.stylizers.items():
+        if missing := stylizer.missing():
+            yield f"stylizers.{name}.{missing}"
 
 
 def _names(name: str, source: Source) -> list[str]:

@@ -14,7 +14,7 @@ from styledistill.config.reference import reference
 PAGE = Path(__file__).parents[3] / "docs" / "configuration.md"
 ROWS = reference().splitlines()
 # At the top level: keys under whose entries, by name, sections stand.
-NAMED = ("sources", "ablation", "compare_teachers")
+NAMED = ("sources", "ablation", "compare_teachers", "stylizers")
 
 
 def keys() -> Iterator[tuple[str, str, dict[str, Any], bool]]:

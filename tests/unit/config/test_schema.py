@@ -89,6 +89,11 @@ def test_the_paper_preset_states_the_preprint():
         ({"teacher": {"method": "command", "command": "paint '{pairs}"}}, r"teacher\.command: .*No closing quotation"),
         ({"compare_teachers": {"teacher": {"method": "inst"}}}, r"compare_teachers: .*choose another name"),
         ({"compare_teachers": {"a": {"method": "sd"}}}, r"compare_teachers\.a\.method: Input should be 'styleid' or"),
+        ({"stylizers": {"a": {"kind": "exe"}}}, r"stylizers\.a: .*'folder', 'onnx', 'python'"),
+        ({"stylizers": {"a": {"kind": "onnx"}}}, r"stylizers\.a\.path: missing"),
+        ({"stylizers": {"a": {"kind": "python", "function": "a.b"}}}, r"stylizers\.a\.function: .*'a\.b'"),
+        ({"stylizers": {"mse": {"kind": "onnx", "path": "x"}}}, r"stylizers\.mse: this is the name of a loss"),
+        ({"stylizers": {"teacher": {"kind": "onnx", "path": "x"}}}, r"stylizers\.teacher: .* that every run has"),
         ({"teacher": {"weights": "x", "gamma": 1.5}}, r"teacher\.gamma: .*less than or equal to 1"),
         (
             {"teacher": {"weights": "x", "convention": "sd"}},

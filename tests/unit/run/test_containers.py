@@ -33,10 +33,17 @@ def test_the_project_and_the_paths_of_the_configuration_are_seen(tmp_path, monke
     assert {str(ROOT), str(tmp_path / "paintings"), str(tmp_path / "vgg19.pth")} <= set(bound)
 
 
+def _outside(**section: str) -> dict:
+    return {"stylizers": {"other": section}}
+
+
 # What a run may open, each with a way to set it to a path.
 PATHS = {
     "FolderSource.path": lambda path: {"sources": _sources(path)},
     "ArchiveSource.address": lambda path: {"sources": _sources(path, kind="archive")},
+    "FolderStylizer.path": lambda path: _outside(kind="folder", path=str(path)),
+    "FolderStylizer.validation": lambda path: _outside(kind="folder", path="nowhere", validation=str(path)),
+    "OnnxStylizer.path": lambda path: _outside(kind="onnx", path=str(path)),
     "Teacher.weights": lambda path: {"teacher": {"weights": str(path)}},
     "Student.start": lambda path: {"student": {"start": str(path)}},
     **{f"Networks.{name}": lambda path, name=name: {"networks": {name: str(path)}} for name in config.NETWORKS},
@@ -46,6 +53,8 @@ WORDS = {
     *(f"{kind}Source.{key}" for kind in ("Procedural", "Folder", "Skimage", "Archive", "Hub") for key in config.RIGHTS),
     *(f"{kind}Source.pattern" for kind in ("Folder", "Archive", "Hub")),
     *(f"HubSource.{key}" for key in ("repo", "revision", "files", "column")),
+    *(f"{kind}Stylizer.version" for kind in ("Folder", "Onnx", "Python")),
+    "PythonStylizer.function",
     *("ArchiveSource.sha256", "ArchiveSource.md5", "DatasetSource.name", "Config.run", "Config.device"),
 }
 
@@ -81,6 +90,12 @@ def test_every_path_of_the_configuration_is_seen_under_its_own_name_and_the_real
     bound = _bound(**PATHS[key](tmp_path / "link" / "thing.zip"))
     ways = ["disk/deep/thing.zip", "way/deep/thing.zip", "link/thing.zip"]  # what a link leads to before the link
     assert [path for path in bound if path.endswith("thing.zip")] == [str(tmp_path / way) for way in ways]
+
+
+def test_the_module_of_a_stylizer_in_the_working_directory_is_seen(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "outsider.py").touch()
+    assert str(tmp_path / "outsider.py") in _bound(**_outside(kind="python", function="outsider:draw"))
 
 
 def test_the_folders_of_several_archives_are_seen(tmp_path, monkeypatch):

@@ -163,6 +163,7 @@ COSTS = {"seconds": "seconds per image", "megabytes": "megabytes of weights"}
 
 def _cost_panel(axes, table: pd.DataFrame, quality: str, cost: str, title: str) -> None:
     looks = _looks(list(table.index))
+    table = table[table[cost].notna()]  # nobody knows the weights of a Python function
     for model, row in table.iterrows():
         color, marker = looks[model]
         axes.errorbar(

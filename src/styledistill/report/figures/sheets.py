@@ -174,15 +174,15 @@ def spread(names: list[str], most: int) -> list[str]:
 
 
 def extreme_pairs(results: Path, found: dict[str, Extremes], measure: str) -> Sheet:
-    """The validation pairs that each student does best and worst: content, style, teacher, student, distance beneath.
+    """The validation pairs that each model does best and worst: content, style, teacher, its image, distance beneath.
 
-    found: student -> its closest and farthest pairs. Reads validation/<model>/<pair>.png beside the pairs' own files.
+    found: model -> its closest and farthest pairs. Reads validation/<model>/<pair>.png beside the pairs' own files.
     """
     rows = {side: [(model, judged) for model in found for judged in getattr(found[model], side)] for side in _SIDES}
     per_model = len(rows["closest"]) // len(found)
     grid = extremes_grid(len(found), per_model)
     sheet, labels = Image.new("RGB", grid.size, "white"), []
-    names = ["content", "style", "teacher", "student"]
+    names = ["content", "style", "teacher", "model"]
     header_size = font_size(names, grid.side)
     for panel, (side, title) in enumerate(_SIDES.items()):
         left, right = (grid.corner(panel, 0, column)[0] for column in (0, 3))

@@ -13,7 +13,7 @@ import jinja2
 import pandas as pd
 import yaml
 
-from ...config import METHODS, Config, total
+from ...config import METHODS, Config, Stylizer, total
 from ...core.files import read_json, write_text
 from ...core.provenance import duration, read_records, stage_costs, versions
 from ...splits import names as called
@@ -98,7 +98,7 @@ def page_context(results: Path, config: Config) -> dict[str, Any]:
     )
     histories = {loss: pd.read_csv(results / "students" / loss / "history.csv") for loss in config.losses}
     golden, measure = metrics[metrics["set"] == "golden"], distance_measure(metrics)
-    distances = golden_distances(results, ["recolor", "pretrained", *config.losses], measure)
+    distances = golden_distances(results, ["recolor", "pretrained", *config.compared], measure)
     return {
         "config": config,
         "on_a_model": config.teacher.on_a_model,
@@ -106,11 +106,11 @@ def page_context(results: Path, config: Config) -> dict[str, Any]:
         "facts": _facts(results, config),
         "glance": glance(golden, benchmark, list(config.losses)),
         "cautions": cautions(config, metrics, pd.read_csv(results / "metrics" / "teacher.csv"), histories, records),
-        "models": {model: _about(model, config) for model in config.models},
+        "models": {model: _about(model, config, records) for model in config.models},
         **_images(results, config, measure),
         "metrics": metrics_tables(metrics, config.metrics.fid_minimum),
         "notes": notes(metrics, config.metrics.fid_minimum),
-        "differences": differences_tables(differences, list(config.losses)),
+        "differences": differences_tables(differences, config.compared),
         "claims": claims_table(results / "tables" / "claims.csv"),
         # A table of an earlier configuration may still lie there.
         "published": _published(results) if is_styleids(config) else None,
@@ -157,7 +157,7 @@ def _images(results: Path, config: Config, measure: str) -> dict[str, Any]:
     samples, matrix = _samples(results)
     few = [sheets.spread(some, _VARIED_PAIRS) for some in (contents, styles)]
     varied = [called.pair(*both) for both in zip(*few, strict=False)]
-    ends, found = _extremes(results, list(config.losses), measure)
+    ends, found = _extremes(results, config.validated, measure)
     others, compared = compared_teachers(results, config)
     return {
         "contents": contents,
@@ -191,21 +191,21 @@ def _samples(results: Path, block: str = "train/0000") -> tuple[dict[str, str], 
 
 
 def _extremes(
-    results: Path, losses: list[str], measure: str
+    results: Path, models: list[str], measure: str
 ) -> tuple[dict[str, str], dict[str, dict[str, list[dict[str, Any]]]]]:
-    """Data URIs of the extreme pairs' images, and loss -> end -> pairs, each with the names of its images."""
+    """Data URIs of the extreme pairs' images, and model -> end -> pairs, each with the names of its images."""
     uris: dict[str, str] = {}
 
-    def shown(loss: str, judged: Judged) -> dict[str, Any]:
-        files = sheets.judged_files(results, loss, judged)
+    def shown(model: str, judged: Judged) -> dict[str, Any]:
+        files = sheets.judged_files(results, model, judged)
         names = [str(path.relative_to(results).with_suffix("")) for path in files]
         uris.update({name: webp(path) for name, path in zip(names, files, strict=True) if name not in uris})
         return {"name": judged.pair.name, "distance": judged.distance, "images": names}
 
     found = {
-        loss: {end: [shown(loss, judged) for judged in getattr(both, end)] for end in ("closest", "farthest")}
-        for loss in losses
-        for both in [extremes(results, loss, measure)]
+        model: {end: [shown(model, judged) for judged in getattr(both, end)] for end in ("closest", "farthest")}
+        for model in models
+        for both in [extremes(results, model, measure)]
     }
     return uris, found
 
@@ -270,12 +270,22 @@ def _facts(results: Path, config: Config) -> list[tuple[str, str]]:
     ]
 
 
-def _about(model: str, config: Config) -> str:
+def _about(model: str, config: Config, records: Sequence[dict[str, Any]]) -> str:
     if model in config.losses:
         return " + ".join(f"{weight:g} {term}" for term, weight in config.losses[model].items())
     if model == "teacher":
         return f"{METHODS[config.teacher.method][0]}, the model that is distilled"
+    if model in config.stylizers:
+        kept = (one["stylizer"] for one in records if one["path"] == f"golden/{model}/render.run.json")
+        return _about_outside(config.stylizers[model], next(kept, {}))
     return _CONTROLS_SAY[model]
+
+
+def _about_outside(stylizer: Stylizer, facts: dict[str, Any]) -> str:
+    """In words. facts: what the record of its images keeps of it."""
+    version = facts.get("version") or stylizer.version
+    words = f"from outside: {stylizer.kind} {stylizer.origin}" + (f", version {version}" if version else "")
+    return words + (f", sha256 {facts['sha256'][:12]}" if "sha256" in facts else "")
 
 
 def _published(results: Path) -> Table:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from ...config import FIXED_MODELS
 from .bootstrap import FEWEST, RESAMPLES
 from .differences import TITLES, PairedScores
 from .formats import Document
@@ -116,13 +117,13 @@ def _joined(verdicts: list[str]) -> str:
 
 
 def evidence(losses: dict[str, dict[str, float]], sets: dict[str, PairedScores]) -> pd.DataFrame:
-    """Each student against the teacher: differences of EVIDENCE and its artifacts, with their intervals."""
+    """Each student, and each stylizer from outside, against the teacher: EVIDENCE and its artifacts, with intervals."""
     rows = []
     for name, scores in sets.items():
-        for loss in losses:
-            found = {measure: scores.difference(loss, "teacher", measure) for measure in EVIDENCE}
-            found["teacher_artifacts"] = scores.mean(loss, "teacher_artifacts")
-            rows.append({"model": loss, "set": name, **found})
+        for model in [*losses, *(other for other in scores.frames if other not in (*FIXED_MODELS, *losses))]:
+            found = {measure: scores.difference(model, "teacher", measure) for measure in EVIDENCE}
+            found["teacher_artifacts"] = scores.mean(model, "teacher_artifacts")
+            rows.append({"model": model, "set": name, **found})
     return pd.DataFrame(rows)
 
 
@@ -169,7 +170,7 @@ def _said(row: Any) -> str:
 
 
 def evidence_table(against: pd.DataFrame) -> Table:
-    """Each student minus the teacher, and its artifacts beyond the teacher. against: of `evidence`."""
+    """Each model of `evidence` minus the teacher, and its artifacts beyond the teacher. against: of `evidence`."""
     measures = [*EVIDENCE, "teacher_artifacts"]
     rows = [
         (words(row["model"]), words(row["set"]), *(measured(mean, ends) for mean, *ends in row[measures]))
@@ -178,4 +179,4 @@ def evidence_table(against: pd.DataFrame) -> Table:
     columns = [Column("model", "Model", words=True), Column("set", "Set", words=True)]
     columns += [Column(measure, TITLES[measure]) for measure in measures]
     said = ("Artifacts are given as they are.",)
-    return Table(tuple(columns), tuple(rows), title="Each student minus the teacher", notes=said, group=1)
+    return Table(tuple(columns), tuple(rows), title="Minus the teacher", notes=said, group=1)

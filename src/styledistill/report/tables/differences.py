@@ -55,11 +55,13 @@ class PairedScores:
 
 
 def paired_scores(scores: Sequence[Path], seed: int) -> dict[str, PairedScores]:
-    """By set. scores: metrics/<model>.csv."""
+    """By set, of the models that have images of its pairs. scores: metrics/<model>.csv."""
     frames = {path.stem: pd.read_csv(path) for path in scores}
     sets = next(iter(frames.values()))["set"].unique()
     return {
-        name: PairedScores({model: frame[frame["set"] == name] for model, frame in frames.items()}, seed)
+        name: PairedScores(
+            {model: rows for model, frame in frames.items() if len(rows := frame[frame["set"] == name])}, seed
+        )
         for name in sets
     }
 

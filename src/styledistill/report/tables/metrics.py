@@ -68,8 +68,8 @@ def gather(scores: Sequence[Path], fid_minimum: int, seed: int) -> pd.DataFrame:
 
     scores: metrics/<model>.csv, each with its .json beside it. Per-pair measures become `<name>` (mean), `<name>_low`
     and `<name>_high` (95 % interval, see `Resampling`). `fid_grayed` is true below `fid_minimum` pairs.
-    `laplacian_ratio` divides by the teacher's mean on the set. Raises UserError when models were scored with different
-    networks.
+    `laplacian_ratio` divides by the teacher's mean on the set. A model without images of a set has no row there. Raises
+    UserError when models were scored with different networks.
     """
     summaries = [read_json(path.with_suffix(".json")) for path in scores]
     _same_networks(scores, summaries)
@@ -78,7 +78,8 @@ def gather(scores: Sequence[Path], fid_minimum: int, seed: int) -> pd.DataFrame:
     for name in summaries[0]["sets"]:
         frames = [frame[frame["set"] == name] for frame in pairs]
         resampling = Resampling(frames[0], seed)
-        rows += [_row(*both, resampling, fid_minimum) for both in zip(summaries, frames, strict=True)]
+        both = zip(summaries, frames, strict=True)
+        rows += [_row(summary, frame, resampling, fid_minimum) for summary, frame in both if len(frame)]
     table = pd.DataFrame(rows)
     teacher = table[table["model"] == "teacher"].set_index("set")["laplacian_energy"]
     place = table.columns.get_loc("laplacian_energy_high") + 1
@@ -115,9 +116,9 @@ def document(table: pd.DataFrame, fid_minimum: int) -> Document:
 
 
 def metrics_table(table: pd.DataFrame, fid_minimum: int) -> Table:
-    """A row per set and model, the best student of each set marked; measures that `table` lacks are left out."""
+    """A row per set and model, the best of each set marked; measures that `table` lacks are left out."""
     measures = [measure for measure in MEASURES if measure.name in table]
-    best = {(m.name, group): best_student(rows, m) for group, rows in table.groupby("set") for m in measures}
+    best = {(m.name, group): best_of(rows, m) for group, rows in table.groupby("set") for m in measures}
     columns = [Column("model", "Model", words=True), Column("set", "Set", words=True), Column("pairs", "Pairs")]
     rows = [
         (
@@ -150,9 +151,12 @@ def notes(table: pd.DataFrame, fid_minimum: int) -> list[str]:
     """What a reader must know to read the table, a paragraph each: statistics, what is gray, the networks' weights."""
     said = [
         f"Means over pairs with 95 % bootstrap intervals in brackets ({RESAMPLES} resamples of the contents and of the "
-        "styles, since pairs share both). Bold: the best student of a set; the teacher and the controls do not "
+        "styles, since pairs share both). Bold: the best of a set; the teacher and the controls do not "
         "compete. The validation pairs steered the learning rate, nothing else."
     ]
+    for name, rows in table.groupby("set", sort=False):
+        if lacking := [model for model in dict.fromkeys(table["model"]) if model not in set(rows["model"])]:
+            said.append(f"Not in the set {name}: {', '.join(lacking)}, of which there are no images of its pairs.")
     if table["fid_grayed"].any():
         said.append(
             f"FID and ArtFID in gray brackets: fewer than {fid_minimum} pairs, too few for 2,048 dimensions; look at "
@@ -169,8 +173,8 @@ def notes(table: pd.DataFrame, fid_minimum: int) -> list[str]:
     return said
 
 
-def best_student(rows: pd.DataFrame, measure: Measure) -> object:
-    """The index of the best student of a set; None where nothing competes."""
+def best_of(rows: pd.DataFrame, measure: Measure) -> object:
+    """The index of the best student or stylizer from outside of a set; None where nothing competes."""
     return best_row(rows[~rows["model"].isin([*CONTROLS, "teacher"])], measure)
 
 
