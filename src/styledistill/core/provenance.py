@@ -80,7 +80,7 @@ def run_record(path: Path | str, stage: str, settings: Any, seed: int | None = N
             "device": facts.pop("device", "cpu"),
             "threads": granted_threads(),
             "peak_memory_mb": round(peak_memory_mb(), 1),
-            "versions": _versions(),
+            "versions": package_versions(),
             "sha256": _hashes(written[earlier:], Path(path).absolute().parent),
             **facts,
         },
@@ -117,7 +117,8 @@ def _own_version() -> str:
     return version("styledistill")
 
 
-def _versions() -> dict[str, str]:
+def package_versions() -> dict[str, str]:
+    """Of Python, of this program, and of the packages that decide results, as far as they are installed."""
     found = {"python": platform.python_version(), "styledistill": _own_version()}
     for package in RECORDED:
         try:
