@@ -10,15 +10,12 @@ from .schema import (
     Blocks,
     BlockShape,
     Config,
-    Distill,
     Golden,
     Keep,
     Loss,
     Metrics,
     Networks,
     Pairs,
-    Pretrain,
-    Student,
     total,
 )
 from .sources import (
@@ -38,6 +35,7 @@ from .sources import (
 from .stylizers import FolderStylizer, OnnxStylizer, PythonStylizer, Stylizer, StylizerSection
 from .teachers import METHODS, GammaSchedule, Inst, Teacher, Variant
 from .terms import TERMS
+from .training import Distill, Pretrain, Student
 
 __all__ = [
     "CONTROLS",
