@@ -71,7 +71,6 @@ def in_blocks(pattern):
 
 
 RESULTS = f"results/{CFG.run}"
-STORE = "resources/pairs"
 LOGS = f"{RESULTS}/logs"
 TIMES = f"{RESULTS}/times"
 
@@ -127,6 +126,8 @@ GOLDEN_CROPS = [
     f"{IMAGES}/golden/{name}.png" for name in GOLDEN_CONTENTS + GOLDEN_STYLES
 ]
 TEACHER = f"{RESULTS}/teacher"
+# Nothing in a triplet says who made its target, so triplets of two data sets must not meet: a run keeps its own.
+STORE = f"{TEACHER}/kept" if CFG.teacher.method == "images" else "resources/pairs"
 SHARD = f"{RESULTS}/shards/{{split}}/{{block}}.tar"
 MANIFEST = f"{RESULTS}/shards/{{split}}.json"
 MANIFESTS = collect(MANIFEST, split=BLOCKS)

@@ -22,7 +22,7 @@ class ImagesTeacher:
 
     @property
     def key(self) -> dict[str, Any]:
-        """Nothing but the method: a target depends on its content, its style, and whoever made it."""
+        """Nothing but the method, for whoever made a target is not known: each run keeps its own."""
         return KEY
 
     def stylize(
@@ -40,8 +40,8 @@ class ImagesTeacher:
             if found is None:
                 label = names[number] if names else f"number {number}"
                 raise UserError(
-                    f"teacher: pair {label}: its triplet is not in resources/pairs. Run again with --forcerun "
-                    "teach_golden; a teacher of images has no other images than its triplets."
+                    f"teacher: pair {label}: its triplet is not among those that the run keeps. Run again with "
+                    "--forcerun teach_golden; a teacher of images has no other images than its triplets."
                 )
             images.append(from_uint8(found))
             if on_done is not None:

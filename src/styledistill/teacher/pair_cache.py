@@ -39,10 +39,14 @@ class PairStore:
         return None
 
     def put(self, content: np.ndarray, style: np.ndarray, image: np.ndarray) -> None:
-        """Keep the image of a pair; all uint8 (H, W, 3)."""
+        """Keep the image of a pair in place of any other; all uint8 (H, W, 3)."""
         folder, name = self._place(content, style)
+        others = set(folder.glob(f"{name}.*.png"))
         data = encode_png(image)
-        write_bytes(folder / f"{name}.{sha256_bytes(data)[:32]}.png", data)
+        path = folder / f"{name}.{sha256_bytes(data)[:32]}.png"
+        write_bytes(path, data)
+        for other in others - {path}:
+            other.unlink(missing_ok=True)
 
     def _place(self, content: np.ndarray, style: np.ndarray) -> tuple[Path, str]:
         digest = hashlib.sha256()

@@ -77,3 +77,10 @@ def test_a_write_that_was_cut_off_leaves_nothing_to_read(store):
     (file,) = files(store)
     file.rename(file.with_name(f".{file.name}.1234.part"))
     assert store.get(CONTENT, STYLE) is None
+
+
+def test_a_pair_that_is_kept_again_takes_the_place_of_the_first(store):
+    for seed in range(8):
+        store.put(CONTENT, STYLE, image(seed))
+        assert np.array_equal(store.get(CONTENT, STYLE), image(seed))
+    assert len(files(store)) == 1
