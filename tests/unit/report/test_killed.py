@@ -46,7 +46,7 @@ def page(trial_config: configuration.Config, out: Path) -> Step:
 def drawn(trial_config: configuration.Config, out: Path) -> Step:
     """Into `figures` of the run, which leads to `out`."""
     losses = ",".join(trial_config.losses)
-    models = [f"--models=teacher,pretrained,{losses}", f"--losses={losses}"]
+    models = [f"--models=teacher,pretrained,{losses}", f"--losses={losses}", f"--validated={losses}"]
 
     def step(run: Path) -> None:
         if not (run / "figures").exists():
