@@ -139,8 +139,8 @@ class TripletsSource(SourceSection):
 
     @property
     def places(self) -> list[Path]:
-        """The folder, or the tar."""
-        return [self.listing if self.listing.suffix == ".tar" else self.listing.parent]
+        """The table or tar, and the folder beside the table that holds the images."""
+        return [self.listing, *([self.listing.parent] if self.listing.suffix != ".tar" else [])]
 
     def missing(self) -> str | None:
         """The table or tar, where there is none."""

@@ -111,10 +111,14 @@ class Teacher(Section):
     @field_validator("command")
     @classmethod
     def _says_where_paths_go(cls, command: str | None) -> str | None:
-        if command is not None and "{pairs}" not in command:
-            lacking = [name for name in ("{content}", "{style}", "{output}") if name not in command]
-            if lacking:
-                raise ValueError(f"lacks {' and '.join(lacking)}; the program must be told each path (or {{pairs}})")
+        if command is None:
+            return None
+        one = ("{content}", "{style}", "{output}")
+        lacking, named = ([name for name in one if (name in command) == there] for there in (False, True))
+        if "{pairs}" not in command and lacking:
+            raise ValueError(f"lacks {' and '.join(lacking)}; the program must be told each path (or {{pairs}})")
+        if "{pairs}" in command and named:
+            raise ValueError(f"has {{pairs}}, a table of all, and {' and '.join(named)}, of one; keep one of both")
         return command
 
     @model_validator(mode="after")
@@ -140,11 +144,11 @@ class Teacher(Section):
 
     @property
     def command_files(self) -> dict[str, str]:
-        """Words of the command that are files of this disk, each with a mark of its bytes (of large ones, its size)."""
-        words = shlex.split(self.command) if self.method == "command" and self.command else []
-        return {
-            word: weights_mark(word).removeprefix("weights ") for word in sorted(set(words)) if Path(word).is_file()
-        }
+        """Files that its commands name (mine.py, --net=net.pt), each with a mark of its bytes (large: its size)."""
+        commands = [self.command, self.version_command] if self.method == "command" else []
+        words = {word for command in filter(None, commands) for word in shlex.split(command)}
+        names = words | {word.partition("=")[2] for word in words}
+        return {name: weights_mark(name).removeprefix("weights ") for name in sorted(names) if Path(name).is_file()}
 
     def mark(self) -> str:
         """What tells that weights, or files of a command, have changed: by bytes, not by place or time."""

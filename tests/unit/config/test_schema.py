@@ -86,6 +86,10 @@ def test_the_paper_preset_states_the_preprint():
             {"teacher": {"method": "command", "command": "paint {content}"}},
             r"teacher\.command: .*lacks {style} and {output}",
         ),
+        (
+            {"teacher": {"method": "command", "command": "paint {pairs} {content}"}},
+            r"teacher\.command: .*has {pairs}, a table of all, and {content}, of one; keep one of both",
+        ),
         ({"teacher": {"method": "command", "command": "paint '{pairs}"}}, r"teacher\.command: .*No closing quotation"),
         ({"compare_teachers": {"teacher": {"method": "inst"}}}, r"compare_teachers: .*choose another name"),
         ({"compare_teachers": {"a": {"method": "sd"}}}, r"compare_teachers\.a\.method: Input should be 'styleid' or"),

@@ -20,9 +20,10 @@ def _bound(given: dict[str, str] | None = None, **changes) -> list[str]:
     return containers.environment(config.validate(values), ROOT, given or {})["APPTAINER_BIND"].split(",")
 
 
-def _sources(place: Path | str, kind: str = "folder") -> dict:
+def _sources(place: Path | str, kind: str = "folder", **more: str) -> dict:
     sources = yaml.safe_load(SMOKE.read_text())["sources"]
-    return {**sources, "paintings": {"kind": kind, {"folder": "path", "archive": "address"}[kind]: str(place)}}
+    key = "address" if kind == "archive" else "path"
+    return {**sources, "paintings": {"kind": kind, key: str(place), **more}}
 
 
 def test_the_project_and_the_paths_of_the_configuration_are_seen(tmp_path, monkeypatch):
@@ -37,10 +38,17 @@ def _outside(**section: str) -> dict:
     return {"stylizers": {"other": section}}
 
 
+def _program(command: str, **more: str) -> dict:
+    return {"method": "command", "command": command, **more}
+
+
 # What a run may open, each with a way to set it to a path.
 PATHS = {
     "FolderSource.path": lambda path: {"sources": _sources(path)},
     "ArchiveSource.address": lambda path: {"sources": _sources(path, kind="archive")},
+    "TripletsSource.path": lambda path: {"sources": _sources(path, kind="triplets", take="content")},
+    "Teacher.command": lambda path: {"teacher": _program(f"paint --net={path} {{pairs}}")},
+    "Teacher.version_command": lambda path: {"teacher": _program("paint {pairs}", version_command=f"cat {path}")},
     "FolderStylizer.path": lambda path: _outside(kind="folder", path=str(path)),
     "FolderStylizer.validation": lambda path: _outside(kind="folder", path="nowhere", validation=str(path)),
     "OnnxStylizer.path": lambda path: _outside(kind="onnx", path=str(path)),
@@ -50,7 +58,11 @@ PATHS = {
 }
 # Other words that a configuration may hold.
 WORDS = {
-    *(f"{kind}Source.{key}" for kind in ("Procedural", "Folder", "Skimage", "Archive", "Hub") for key in config.RIGHTS),
+    *(
+        f"{kind}Source.{key}"
+        for kind in ("Procedural", "Folder", "Skimage", "Triplets", "Archive", "Hub")
+        for key in config.RIGHTS
+    ),
     *(f"{kind}Source.pattern" for kind in ("Folder", "Archive", "Hub")),
     *(f"HubSource.{key}" for key in ("repo", "revision", "files", "column")),
     *(f"{kind}Stylizer.version" for kind in ("Folder", "Onnx", "Python")),

@@ -86,6 +86,18 @@ def test_the_key_knows_the_program_and_its_version(tmp_path):
     assert teacher(command, version_command=say).key["files"] != key["files"]
 
 
+def test_files_of_both_commands_and_behind_an_equals_sign_are_known(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("mine.py", "net.pt", "VERSION"):
+        (tmp_path / name).write_text(name)
+    one = Teacher(method="command", command="python mine.py --net=net.pt {pairs}", version_command="cat VERSION")
+    assert list(one.command_files) == ["VERSION", "mine.py", "net.pt"]
+    before = one.mark()
+    (tmp_path / "net.pt").write_text("trained on")
+    weights_mark.cache_clear()
+    assert one.mark() != before
+
+
 @pytest.mark.parametrize(
     ("text", "words", "said"),
     [
