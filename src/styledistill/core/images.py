@@ -25,6 +25,7 @@ T = TypeVar("T")
 
 # An image beyond this many pixels is refused before it is decoded ("decompression bomb").
 MAX_PIXELS = 120_000_000
+LEAST = 16  # pixels of a side; a crop of fewer shows nothing, however far it is blown up
 
 _OVERSHOOT = 0.5  # of white, in images of floating-point numbers
 
@@ -204,6 +205,12 @@ def _to_srgb(image: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.Ima
         return ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB"), outputMode="RGB")
     except ImageCms.PyCMSError:
         return image.convert("RGB")
+
+
+def large_enough(width: int, height: int) -> None:
+    """Raise BadImage for an image of which a crop would show nothing."""
+    if min(width, height) < LEAST:
+        raise BadImage(f"{width} x {height} pixels; a crop takes at least {LEAST} x {LEAST}")
 
 
 def square_crop(image: Image.Image, size: int) -> Image.Image:

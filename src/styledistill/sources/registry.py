@@ -16,12 +16,10 @@ from .. import config
 from ..core import image_files
 from ..core.errors import BadImage, UserError
 from ..core.files import sha256_bytes
-from ..core.images import open_rgb, square_crop
+from ..core.images import large_enough, open_rgb, square_crop
 from ..procedural import draw
 from . import skimage, triplets
 from .archive import Archives
-
-LEAST = 16  # pixels of a side; a crop of fewer shows nothing, however far it is blown up
 
 
 class Entry(NamedTuple):
@@ -117,8 +115,7 @@ def entry(source: config.Source, name: str) -> Entry:
     if KINDS[source.kind].drawn:
         return Entry(name, 0, 0, sha256_bytes(data))
     width, height = KINDS[source.kind].size(source, name, data)
-    if min(width, height) < LEAST:
-        raise BadImage(f"{width} x {height} pixels; a crop takes at least {LEAST} x {LEAST}")
+    large_enough(width, height)
     return Entry(name, width, height, sha256_bytes(data))
 
 

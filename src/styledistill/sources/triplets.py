@@ -19,7 +19,7 @@ from PIL import Image
 from .. import config
 from ..core.errors import BadImage, UserError
 from ..core.image_files import MAX_BYTES, LeftOut, climbs_out
-from ..core.images import open_rgb, square_crop
+from ..core.images import large_enough, open_rgb, square_crop
 
 TABLE = "triplets.csv"
 ROLES = ("content", "style", "target")
@@ -65,8 +65,11 @@ def read(source: config.TripletsSource, name: str) -> bytes:
 
 
 def size(source: config.TripletsSource, name: str, data: bytes) -> tuple[int, int]:
-    """Width and height of the image that is taken, once all three were decoded. Raises BadImage."""
-    images = {role: _opened(role, image).size for role, image in _images(data).items()}
+    """Width and height of the image that is taken. Raises BadImage where any of the three cannot be taken.
+
+    So the sources of contents and of styles leave out the same triplets, and stay in step.
+    """
+    images = {role: _size(role, image) for role, image in _images(data).items()}
     if images["content"] != images["target"]:
         content, target = (f"{width} x {height}" for width, height in (images["content"], images["target"]))
         raise BadImage(f"content of {content} pixels, target of {target}; both must be of one size")
@@ -88,11 +91,13 @@ def _images(data: bytes) -> dict[str, bytes]:
     return {role: stream.read(int.from_bytes(stream.read(8), "big")) for role in ROLES}
 
 
-def _opened(role: str, data: bytes) -> Image.Image:
+def _size(role: str, data: bytes) -> tuple[int, int]:
     try:
-        return open_rgb(data)
+        width, height = open_rgb(data).size
+        large_enough(width, height)
     except BadImage as error:
         raise BadImage(f"{role}: {error}") from error
+    return width, height
 
 
 def _bytes(role: str, part: Part) -> bytes:

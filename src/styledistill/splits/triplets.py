@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..config import Source, TripletsSource
+from ..core.errors import UserError
 from ..core.files import write_bytes
 from ..core.images import encode_png, load_array
 from ..sources import registry
@@ -19,7 +20,8 @@ def bring_targets(table: Path, sources: Mapping[str, Source], images: Path, out:
     """Crop the target of each triplet of a block to `out`/c03_s03.png; content, style and target of each.
 
     table: the block's; its n-th content and n-th style are of one triplet. images: the folder of their crops, whose
-    size the targets get. Raises UserError for a triplet that has changed since its source was indexed.
+    size the targets get. Raises UserError for a triplet that has changed since its source was indexed, and where
+    content and style are of two triplets.
     """
     rows = tables.read(table, tables.BlockRow)
     contents, styles = ([row for row in rows if row.role == role] for role in ("content", "style"))
@@ -27,6 +29,11 @@ def bring_targets(table: Path, sources: Mapping[str, Source], images: Path, out:
     for content, style in zip(contents, styles, strict=True):
         source = sources[content.source]
         assert isinstance(source, TripletsSource)
+        if content.image != style.image:
+            raise UserError(
+                f"{table}: {content.name} is of the triplet {content.image} and {style.name} of {style.image}, for "
+                f"{source.listing} changed while it was indexed; remove results/<run>/index and run again."
+            )
         files = [images / f"{row.name}.png" for row in (content, style)]
         side = load_array(files[0]).shape[0]
         target = registry.target(source, content.image, side, content.sha256)

@@ -95,10 +95,13 @@ def test_a_bad_row_is_named_with_its_reason_in_both_sources(folder, take):
     (folder / "broken.png").write_bytes(drawn("target", 6)[:60])
     (folder / "copy.png").write_bytes(drawn("target", 0))
     row = ("content_0.png", "style_0.png")
+    (folder / "tiny.png").write_bytes(drawn("style", 7, (8, 20)))
     targets = ("small.png", "broken.png", "gone.png", "", "../x.png", "copy.png", "copy.png")
-    write(folder, [(*row, target) for target in targets])
+    write(folder, [*((*row, target) for target in targets), ("content_0.png", "tiny.png", "target_0.png")])
     reasons = excluded(source(folder, take))
     assert reasons.pop("small.png") == "content of 32 x 24 pixels, target of 30 x 24; both must be of one size"
+    # Else the sources would be out of step behind it, and each content with the style of another triplet.
+    assert reasons.pop("target_0.png") == "style: 20 x 8 pixels; a crop takes at least 16 x 16"
     assert reasons.pop("broken.png").startswith("target: cannot be read as an image")
     assert reasons.pop("gone.png") == f"target: {folder / 'gone.png'} cannot be read (No such file or directory)"
     assert reasons == {
