@@ -7,21 +7,19 @@ log and exit code of a job would hang on the number of GPUs. A program that torc
 
 from __future__ import annotations
 
-import ctypes
 import os
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from functools import partial
 from typing import IO
 
 import torch
 from torch.distributed import TCPStore
 
+from ..core.children import ending_with_parent
 from .training import watch_signals
 
 _LOOK_SECONDS = 0.02
@@ -107,11 +105,5 @@ def _start(rank: int, count: int, port: int, voice: IO[str] | None) -> subproces
         env={**os.environ, **{name: str(value) for name, value in group.items()}},
         stderr=voice,
         close_fds=False,  # Snakemake's terminal is handed down as a descriptor of its own
-        preexec_fn=partial(_end_with_parent, ctypes.CDLL(None)),
+        preexec_fn=ending_with_parent(),
     )
-
-
-def _end_with_parent(libc: ctypes.CDLL) -> None:
-    """Linux: let the kernel kill this process when the one that started it dies, be it of SIGKILL."""
-    if sys.platform == "linux":
-        libc.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG

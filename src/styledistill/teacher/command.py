@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import config
+from ..core.children import ending_with_parent
 from ..core.distinct import distinct
 from ..core.errors import BadImage, UserError
 from ..core.files import write_csv
@@ -137,19 +138,32 @@ class CommandTeacher:
             raise faults[0]
 
     def _run(self, places: dict[str, Path]) -> str | None:
-        """Run the command with these paths; None, or what went wrong. What it says goes to the log."""
+        """Run the command with these paths; None, or what went wrong. What it says goes to the log line by line."""
         words = shlex.split(self.command)
         for name, path in places.items():
             words = [word.replace(f"{{{name}}}", str(path)) for word in words]
         try:
-            done = subprocess.run(  # the user's own words, and no shell  # nosec B603
-                words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+            process = subprocess.Popen(  # the user's own words, and no shell  # nosec B603
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                encoding="utf-8",
+                errors="replace",
+                preexec_fn=ending_with_parent(),
             )
         except OSError as error:
             return f"{words[0]} cannot be started ({os.strerror(error.errno or 0)}). Check teacher.command."
-        said = done.stdout.decode(errors="replace")
-        print(said, end="", file=sys.stderr, flush=True)
-        return f"{self._name} ended with code {done.returncode}{_last(said)}" if done.returncode else None
+        last = ""
+        with process:
+            try:
+                for line in process.stdout:
+                    print(line, end="", file=sys.stderr, flush=True)
+                    last = line if line.strip() else last
+            except BaseException:
+                process.kill()
+                raise
+        return f"{self._name} ended with code {process.returncode}{_last(last)}" if process.returncode else None
 
     def _version(self, command: str) -> str:
         words = shlex.split(command)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -144,3 +147,31 @@ def test_words_are_not_read_by_a_shell(tmp_path):
     with pytest.raises(UserError, match="ended with code"):
         teacher(command).stylize(images(1), images(1, 5))
     assert not marker.exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a program with its parent")
+def test_what_a_program_says_is_told_at_once_and_it_does_not_outlive_its_job(tmp_path):
+    command = program(tmp_path, "import os, time; print('begun', os.getpid(), flush=True); time.sleep(300)")
+    job = (
+        "import torch; from styledistill.config import Teacher\n"
+        "from styledistill.teacher.command import CommandTeacher\n"
+        f"teacher = CommandTeacher(Teacher(method='command', command={command + ' {pairs}'!r}))\n"
+        "teacher.stylize(torch.zeros(1, 3, 8, 8), torch.zeros(1, 3, 8, 8))"
+    )
+    words, found = [sys.executable, "-c", job], {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=found) as running:
+        said = running.stderr.readline().split()
+        running.kill()
+    assert said[:1] == ["begun"]
+    deadline = time.monotonic() + 30
+    while alive(said[1]) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not alive(said[1])
+
+
+def alive(process: str) -> bool:
+    """Whether a process runs; what has ended and waits for its parent to see it does not."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
