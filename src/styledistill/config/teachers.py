@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field, field_validator, model_validator
 
@@ -13,11 +14,18 @@ from .fields import Place, Positive, Probability, Section
 
 
 class Method(NamedTuple):
-    """A method of the teacher: what it is called, who made it, and whether it works on a latent diffusion model."""
+    """A method of the teacher: what it is called, and who made it.
+
+    own: keys of the section that no other method reads. on_a_model: it works on a latent diffusion model, and reads
+    the keys of no method too. crosses: it stylizes each content of a block in each style; else the n-th content in the
+    n-th style.
+    """
 
     title: str
     says: str
+    own: tuple[str, ...] = ()
     on_a_model: bool = True
+    crosses: bool = True
 
 
 # Name in the configuration -> what cards and pages say of it.
@@ -25,19 +33,32 @@ METHODS = {
     "styleid": Method(
         "StyleID",
         "StyleID (Chung, Hyun, Heo: Style Injection in Diffusion. CVPR 2024), with no training of its own",
+        own=("convention", "gamma", "temperature", "layers", "injection", "features"),
     ),
     "inst": Method(
         "InST",
         "InST (Zhang et al.: Inversion-Based Style Transfer with Diffusion Models. CVPR 2023), which learns a prompt "
         "from each style image",
+        own=("inst",),
     ),
-    "command": Method("a program from outside", "a program from outside, called by its command", on_a_model=False),
+    "command": Method(
+        "a program from outside",
+        "a program from outside, called by its command",
+        own=("command", "version_command"),
+        on_a_model=False,
+    ),
     "images": Method(
         "finished triplets",
         "not run: contents, styles and targets are finished triplets, made elsewhere",
         on_a_model=False,
+        crosses=False,
     ),
 }
+
+
+def method_of(facts: Mapping[str, Any]) -> str:
+    """The method that the facts of a teacher (teacher.json) name. StyleID's name none, so that its pairs stay valid."""
+    return facts.get("method", "styleid")
 
 
 class Inst(Section):
@@ -66,7 +87,7 @@ class Teacher(Section):
         "diffusion model, which need it",
     )
     method: Literal[tuple(METHODS)] = Field(  # type: ignore[valid-type]
-        "styleid", description="how it stylizes; convention, gamma, temperature, layers and injection are StyleID's"
+        "styleid", description=f"how it stylizes; only styleid reads {', '.join(METHODS['styleid'].own)}"
     )
     convention: Literal["ldm", "diffusers"] = Field(
         "diffusers", description="which of StyleID's two published implementations to follow step by step"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..config import NETWORKS, Config, Distill, Inst, Networks, Pretrain, Teacher
+from ..config import METHODS, NETWORKS, Config, Distill, Networks, Pretrain, Teacher
 from ..config.terms import networks_of
 from ..downloads import npm
 
@@ -66,19 +66,17 @@ def _idle(config: Config) -> Iterator[str]:
 
 
 def _idle_teacher(config: Config) -> Iterator[str]:
-    for key in ("gamma", "temperature", "layers"):
-        changed = getattr(config.teacher, key) != Teacher.model_fields[key].default
-        if changed and config.teacher.method != "styleid":
-            yield f"teacher.{key}: changes nothing in this run, for teacher.method is {config.teacher.method}"
-        elif changed and not config.teacher.injection:
+    name, method = config.teacher.method, METHODS[config.teacher.method]
+    of_others = {key for other in METHODS.values() if other is not method for key in other.own}
+    for key, field in Teacher.model_fields.items():
+        if key == "method" or getattr(config.teacher, key) == field.default:
+            continue
+        if key in of_others or not (method.on_a_model or key in method.own):
+            yield f"teacher.{key}: changes nothing in this run, for teacher.method is {name}"
+        elif key in ("gamma", "temperature", "layers") and not config.teacher.injection:
             yield f"teacher.{key}: changes nothing in this run, for teacher.injection is false"
-    for key in ("command", "version_command"):
-        if getattr(config.teacher, key) is not None and config.teacher.method != "command":
-            yield f"teacher.{key}: changes nothing in this run, for teacher.method is {config.teacher.method}"
     if config.compare_teachers and not config.other_teachers:
-        yield f"compare_teachers: changes nothing in this run, for teacher.method {config.teacher.method} has no model"
-    if config.teacher.method != "inst" and config.teacher.inst != Inst():
-        yield f"teacher.inst: changes nothing in this run, for teacher.method is {config.teacher.method}"
+        yield f"compare_teachers: changes nothing in this run, for teacher.method {name} has no model"
 
 
 def _idle_distill(config: Config) -> Iterator[str]:

@@ -90,6 +90,8 @@ SAID: dict[str, dict[str, dict[str, object]]] = {
     "teacher.temperature": {"teacher": {"injection": False, "temperature": 2.0}},
     "teacher.command": {"teacher": {"command": "paint {content} {style} {output}"}},
     "teacher.gamma": {"teacher": {"method": "inst", "gamma": 0.3}},
+    "teacher.injection": {"teacher": {"method": "inst", "injection": False}},
+    "teacher.weights": {"teacher": {"method": "command", "command": "paint {pairs}"}},
     "teacher.inst": {"teacher": {"inst": {"strength": 0.5}}},
     "compare_teachers": {
         "teacher": {"method": "command", "command": "paint {content} {style} {output}"},
