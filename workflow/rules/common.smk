@@ -76,10 +76,7 @@ TIMES = f"{RESULTS}/times"
 
 CONTENTS = called.names("content", sum(CFG.blocks.contents.values()), called.BLOCK)
 STYLES = called.names("style", sum(CFG.blocks.styles.values()), called.BLOCK)
-# Finished triplets come as they are; any other teacher stylizes each content with each style.
-PAIRS = (called.side_by_side if CFG.teacher.method == "images" else called.grid)(
-    CONTENTS, STYLES
-)
+PAIRS = called.grid(CONTENTS, STYLES, configuration.METHODS[CFG.teacher.method].crosses)
 GOLDEN_CONTENTS = called.names(
     "content", configuration.total(CFG.golden.contents), called.GOLDEN
 )

@@ -43,9 +43,13 @@ if CFG.pairs.keep:
 
     rule score_pairs:
         input:
-            stylized=[f"{TEACHER}/train/{{block}}/{pair}.png" for pair in PAIRS],
+            table=f"{RESULTS}/blocks/train/{{block}}.csv",
             images=[
                 f"{IMAGES}/train/{{block}}/{name}.png" for name in CONTENTS + STYLES
+            ],
+            teacher=[
+                f"{TEACHER}/train/{{block}}/{name}"
+                for name in [*(f"{pair}.png" for pair in PAIRS), "teacher.json"]
             ],
             weights=collect(STAMP, weight=requirements.for_pairs(CFG)),
         output:
@@ -65,6 +69,7 @@ if CFG.pairs.keep:
         params:
             networks=settings(CFG.networks),
             images=folder(f"{IMAGES}/train/{{block}}"),
+            teacher=folder(f"{TEACHER}/train/{{block}}"),
             device=CFG.device,
             code=fingerprint_script("score_pairs"),
         message:
@@ -72,8 +77,8 @@ if CFG.pairs.keep:
         shell:
             step(
                 "score_pairs",
-                "{input.stylized} --images {params.images} --networks {params.networks:q}"
-                " --device {params.device} --out {output}",
+                "--block {input.table} --images {params.images} --teacher {params.teacher}"
+                " --networks {params.networks:q} --device {params.device} --out {output}",
             )
 
 

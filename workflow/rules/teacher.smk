@@ -4,7 +4,7 @@
 GOLDEN_TARGETS = (
     [
         f"{TEACHER}/golden/{pair}.png"
-        for pair in called.side_by_side(GOLDEN_CONTENTS, GOLDEN_STYLES)
+        for pair in called.grid(GOLDEN_CONTENTS, GOLDEN_STYLES)
     ]
     if CFG.teacher.method == "images"
     else []

@@ -33,7 +33,7 @@ from .sources import (
     TripletsSource,
 )
 from .stylizers import FolderStylizer, OnnxStylizer, PythonStylizer, Stylizer, StylizerSection
-from .teachers import METHODS, GammaSchedule, Inst, Teacher, Variant
+from .teachers import METHODS, GammaSchedule, Inst, Teacher, Variant, method_of
 from .terms import TERMS
 from .training import Distill, Pretrain, Student
 
@@ -85,6 +85,7 @@ __all__ = [
     "Variant",
     "json_schema",
     "load",
+    "method_of",
     "read",
     "shown",
     "total",

@@ -247,7 +247,8 @@ class Config(Section):
                     if source not in self.sources:
                         known = ", ".join(sorted(self.sources))
                         raise ValueError(f"{section}.{role}: no source named {source}; sources: {known}")
-        per_block = total(self.blocks.contents) if self.teacher.method == "images" else self.blocks.pairs_per_block
+        crosses = METHODS[self.teacher.method].crosses
+        per_block = self.blocks.pairs_per_block if crosses else total(self.blocks.contents)
         for split in ("train", "val"):
             have = getattr(self.blocks, split) * per_block
             if getattr(self.pairs, split) > have:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..config import METHODS, Source
+from ..config import METHODS, Source, method_of
 from ..core.files import canonical_json, read_json, sha256_bytes
 from ..sources.registry import Excluded
 from ..splits import select, tables
@@ -77,7 +77,7 @@ def read_split(results: Path, name: str) -> Split:
         block: tables.read(results / "blocks" / name / f"{block}.csv", tables.BlockRow)
         for block in (Path(file).stem for file in shards)
     }
-    return Split(name, shards, blocks, crossed=manifest["teacher"].get("method") != "images")
+    return Split(name, shards, blocks, crossed=METHODS[method_of(manifest["teacher"])].crosses)
 
 
 def card(results: Path, sources: Mapping[str, Source], size: int, seed: int) -> str:
@@ -91,7 +91,7 @@ def card(results: Path, sources: Mapping[str, Source], size: int, seed: int) -> 
     manifests = [results / "shards" / f"{name}.json" for name in SPLITS]
     train = read_json(manifests[0])
     teacher = train["teacher"]
-    method = teacher.get("method", "styleid")
+    method = method_of(teacher)
     found = DatasetCard.from_template(
         _front_matter(results.name, splits, sources, method),
         template_path=str(TEMPLATE),

@@ -12,10 +12,10 @@ import os
 import tarfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 from typing import Any
 
+from ..config import METHODS, method_of
 from ..core.errors import BadImage, UserError
 from ..core.files import atomic_path, canonical_json, read_json, sha256_bytes, sha256_file, write_json
 from ..core.images import whole_size
@@ -59,16 +59,13 @@ class Pair:
 
 
 def block_pairs(block: Path, images: Path, teacher: Path, name: str) -> Iterator[Pair]:
-    """The pairs of a block in the written order: contents as in its table, for each its styles as in the table.
+    """The pairs of a block, contents and styles in the order of its table.
 
     block: CSV with columns name, role, source, image, sha256. Crops are `images`/c03.png, teacher images
     `teacher`/c03_s05.png, all that decided them `teacher`/teacher.json; keys are `<name>_c03_s05`.
     """
     facts = read_json(teacher / "teacher.json")
-    rows = tables.read(block, tables.BlockRow)
-    contents, styles = ([row for row in rows if row.role == role] for role in ("content", "style"))
-    # Of finished triplets each content has its own style; else each is paired with each.
-    for content, style in (zip if facts.get("method") == "images" else product)(contents, styles):
+    for content, style in tables.paired(block, METHODS[method_of(facts)].crosses):
         pair = called.pair(content.name, style.name)
         crops = [(images / f"{row.name}.png").read_bytes() for row in (content, style)]
         target = (teacher / f"{pair}.png").read_bytes()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from ..config import METHODS
+from ..config import METHODS, method_of
 from ..core.files import canonical_json, sha256_file
 from ..core.images import upright_size
 from ..report.tables.formats import Document, markdown
@@ -51,7 +51,7 @@ def model_card(folder: Path, repo: str, run: RunFacts | None, license: str | Non
 
     facts = dict(facts_of(folder))
     data = _data_card(run)
-    method = run.teacher.get("method", "styleid") if run else "styleid"
+    method = method_of(run.teacher if run else {})
     license = license or _license(data)
     card = ModelCard.from_template(
         ModelCardData(

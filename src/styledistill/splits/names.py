@@ -6,8 +6,11 @@ In a block `c03`, `s05` and `c03_s05`; in the golden set `c3`, `s5` and `c3_s5`;
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable
+from itertools import product
+from typing import NamedTuple, TypeVar
+
+T = TypeVar("T")
 
 BLOCK, GOLDEN = 2, 1  # digits of a number, at the least
 _LETTERS = {"content": "c", "style": "s"}
@@ -29,14 +32,14 @@ def pair(content: str, style: str) -> str:
     return f"{content}_{style}"
 
 
-def grid(contents: Iterable[str], styles: Sequence[str]) -> list[str]:
-    """Every content with every style, content by content."""
-    return [pair(content, style) for content in contents for style in styles]
+def paired(contents: Iterable[T], styles: Iterable[T], crossed: bool) -> list[tuple[T, T]]:
+    """Each content with each style, content by content; not crossed: the n-th content with the n-th style."""
+    return list(product(contents, styles) if crossed else zip(contents, styles, strict=True))
 
 
-def side_by_side(contents: Iterable[str], styles: Iterable[str]) -> list[str]:
-    """The first content with the first style, the second with the second: those of finished triplets."""
-    return [pair(*both) for both in zip(contents, styles, strict=True)]
+def grid(contents: Iterable[str], styles: Iterable[str], crossed: bool = True) -> list[str]:
+    """The names of these pairs."""
+    return [pair(*both) for both in paired(contents, styles, crossed)]
 
 
 class Key(NamedTuple):

@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeVar, get_type_hints
 
 from ..core.files import write_csv
 from ..sources.registry import Entry
+from . import names
 
 Row = TypeVar("Row", bound=NamedTuple)
 
@@ -58,3 +59,10 @@ def read(path: Path | str, row: type[Row]) -> list[Row]:
         head = next(lines)
         places = [(head.index(field), types[field] if types[field] in (int, float) else str) for field in row._fields]
         return [row(*(kind(line[place]) for place, kind in places)) for line in lines]
+
+
+def paired(block: Path, crossed: bool) -> list[tuple[BlockRow, BlockRow]]:
+    """Content and style of each pair of a block, in the order of its shard. crossed: as in `names.paired`."""
+    rows = read(block, BlockRow)
+    contents, styles = ([row for row in rows if row.role == role] for role in ("content", "style"))
+    return names.paired(contents, styles, crossed)

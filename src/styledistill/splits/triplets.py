@@ -23,10 +23,8 @@ def bring_targets(table: Path, sources: Mapping[str, Source], images: Path, out:
     size the targets get. Raises UserError for a triplet that has changed since its source was indexed, and where
     content and style are of two triplets.
     """
-    rows = tables.read(table, tables.BlockRow)
-    contents, styles = ([row for row in rows if row.role == role] for role in ("content", "style"))
     brought = []
-    for content, style in zip(contents, styles, strict=True):
+    for content, style in tables.paired(table, crossed=False):
         source = sources[content.source]
         assert isinstance(source, TripletsSource)
         if content.image != style.image:

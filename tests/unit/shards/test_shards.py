@@ -158,3 +158,13 @@ def test_a_block_is_packed_contents_first(tmp_path):
         "content": {"source": "faces", "image": "2", "sha256": "bb"},
         "style": {"source": "oils", "image": "3", "sha256": "cc"},
     }
+
+
+def test_a_block_of_triplets_is_packed_side_by_side(tmp_path):
+    rows = [f"{role[0]}0{number},{role},{role},{number},aa" for role in ("content", "style") for number in range(2)]
+    (tmp_path / "0003.csv").write_text("\n".join(["name,role,source,image,sha256", *rows, ""]))
+    for name in ("c00", "c01", "s00", "s01", "c00_s00", "c01_s01"):
+        (tmp_path / f"{name}.png").write_bytes(encode_png(image(len(name))))
+    write_json(tmp_path / "teacher.json", {"method": "images"})
+    pairs = list(block_pairs(tmp_path / "0003.csv", tmp_path, tmp_path, "val_0003"))
+    assert [pair.key for pair in pairs] == ["val_0003_c00_s00", "val_0003_c01_s01"]

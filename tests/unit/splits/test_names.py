@@ -7,6 +7,7 @@ def test_names_are_numbered_from_0_and_grow_where_digits_do_not_do() -> None:
     assert names("content", 2, BLOCK) == ["c00", "c01"]
     assert names("style", 11, GOLDEN)[9:] == ["s9", "s10"]
     assert grid(["c0", "c1"], ["s0", "s1"]) == ["c0_s0", "c0_s1", "c1_s0", "c1_s1"]
+    assert grid(["c0", "c1"], ["s0", "s1"], crossed=False) == ["c0_s0", "c1_s1"]
 
 
 def test_a_key_is_read_as_it_is_written() -> None:
