@@ -7,13 +7,14 @@ descriptions stand in this package alone.
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from .fields import Name, Place, Positive, Section, Seed
 from .sources import DatasetSource, Source, TripletsSource
-from .stylizers import Stylizer
+from .stylizers import FolderStylizer, Stylizer
 from .teachers import METHODS, OtherTeacher, Teacher, Variant
 from .terms import TERMS
 from .training import Distill, Pretrain, Student
@@ -231,6 +232,20 @@ class Config(Section):
             if name in FIXED_MODELS or name in self.losses:
                 whose = "a loss" if name in self.losses else "a model that every run has"
                 raise ValueError(f"stylizers.{name}: this is the name of {whose}; choose another")
+        return self
+
+    @model_validator(mode="after")
+    def _images_of_stylizers_are_safe(self) -> Config:
+        """Snakemake removes a job's files before it makes them, and so what somebody has put among them."""
+        run = Path("results", self.run)
+        for name, stylizer in self.stylizers.items():
+            for key in ("path", "validation") if isinstance(stylizer, FolderStylizer) else ():
+                place = getattr(stylizer, key)
+                if place and Path(place).resolve().is_relative_to(run.resolve()):
+                    raise ValueError(
+                        f"stylizers.{name}.{key}: {place} lies in {run}, where jobs remove and write images; put yours "
+                        "elsewhere"
+                    )
         return self
 
     @model_validator(mode="after")

@@ -98,6 +98,14 @@ def test_the_paper_preset_states_the_preprint():
         ({"stylizers": {"a": {"kind": "python", "function": "a.b"}}}, r"stylizers\.a\.function: .*'a\.b'"),
         ({"stylizers": {"mse": {"kind": "onnx", "path": "x"}}}, r"stylizers\.mse: this is the name of a loss"),
         ({"stylizers": {"teacher": {"kind": "onnx", "path": "x"}}}, r"stylizers\.teacher: .* that every run has"),
+        (
+            {"run": "a", "stylizers": {"b": {"kind": "folder", "path": "results/a/../a/golden/b"}}},
+            r"stylizers\.b\.path: .* lies in results/a, where jobs remove and write images",
+        ),
+        (
+            {"run": "a", "stylizers": {"b": {"kind": "folder", "path": "b", "validation": "results/a/validation/b"}}},
+            r"stylizers\.b\.validation: results/a/validation/b lies in results/a",
+        ),
         ({"teacher": {"weights": "x", "gamma": 1.5}}, r"teacher\.gamma: .*less than or equal to 1"),
         (
             {"teacher": {"weights": "x", "convention": "sd"}},
