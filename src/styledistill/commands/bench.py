@@ -59,6 +59,7 @@ def main(
     """
     with needs():
         from ..config import Metrics, Networks
+        from ..core import places
         from ..core.contents import contents_hash
         from ..core.errors import UserError
         from ..core.files import write_json
@@ -76,8 +77,9 @@ def main(
         if found.wanted is None:
             if images:
                 raise UserError("--images: the images are there already; leave it out.")
-            refuse_other_pairs(Path(stylizer), contents, styles)
-            made = nullcontext(Path(stylizer))
+            place = places.found(stylizer)  # as entrant found it: `~`, and folders of the project, are known there too
+            refuse_other_pairs(place, contents, styles)
+            made = nullcontext(place)
         else:
             made = drawn(found.wanted, contents, styles, size, images)
         networks = Networks(**dict.fromkeys(("vgg19", lpips, fid), "seeded" if seeded else "download"))

@@ -99,6 +99,13 @@ def test_a_run_s_golden_set(folders):
     assert result.measures["lpips"].value == 0 and result.measures["teacher_mse"].value > 0
 
 
+def test_a_folder_below_the_home_folder_is_found(folders, monkeypatch):
+    monkeypatch.setenv("HOME", str(folders))
+    assert run("style", *PLACES, "-o", "x.json", "--images=made")[0] == 0
+    code, said = run("~/made", *PLACES, "-o", "a.json")
+    assert code == 0, said
+
+
 def refused(folders, *words):
     before = sorted(folders.rglob("*"))
     code, said = run(*words)
