@@ -44,8 +44,6 @@ def main(
     """
     with user_errors(), run_record(out / "teach.run.json", "teach", teacher.model_dump(mode="json")) as facts:
         use_threads()
-        where = pick_device(device)
-        facts["device"] = str(where)
         if teacher.method == "images":
             assert table is not None and sources is not None
             brought = bring_targets(table, sources, images, out)
@@ -56,6 +54,8 @@ def main(
             places = sorted({Path(source.path).absolute().name for source in sources.values()})
             write_json(out / "teacher.json", {"model": None, **KEY, "triplets": places})
             return
+        where = pick_device(device)
+        facts["device"] = str(where)
         pairs = block_pairs(images, *shape)
         stylizer = StoredTeacher(teacher, where, store)
         # The teacher inverts each image once for all pairs that it is handed, so it gets the block together.

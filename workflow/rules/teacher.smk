@@ -32,7 +32,8 @@ rule teach:
     resources:
         mem_mb=2500,
         runtime=240,
-        gpu=gpu,
+        # Targets of finished triplets are only cropped.
+        gpu=0 if CFG.teacher.method == "images" else gpu,
     params:
         teacher=settings(CFG.teacher),
         mark=MARKS["teacher"],
