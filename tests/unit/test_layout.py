@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from styledistill.core.fingerprint import fingerprint_modules
+from styledistill.core.provenance import ORDER
 from styledistill.teacher.engine import METHOD
 
 ROOT = Path(__file__).parents[2]
@@ -174,6 +175,11 @@ def test_every_script_has_its_rule():
     scripts = {path.stem for path in (SRC / "steps").glob("*.py")}
     # What two of them share, and the way to the library.
     assert scripts - set(rules().values()) == {"scoring", "styledistill"}
+
+
+def test_every_script_has_its_place_among_the_stages():
+    """In which the report shows their costs, and a repair asks for what they make."""
+    assert {path.stem for path in (SRC / "steps").glob("*.py")} - {"scoring", "styledistill"} <= set(ORDER)
 
 
 def test_what_all_rules_share_is_short_and_acts_on_nothing():

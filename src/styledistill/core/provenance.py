@@ -140,6 +140,7 @@ ORDER = (
     "crop",
     "duplicates",
     "teach",
+    "score_pairs",
     "pack",
     "manifest",
     "card",
