@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from styledistill import config as configuration
+from styledistill.core.files import read_json, write_json
 from styledistill.core.images import save_png
 from styledistill.core.provenance import duration, read_records, stage_costs
 from styledistill.report.page import page
@@ -291,6 +292,11 @@ def test_what_was_excluded_is_listed_with_source_and_reason(seen, trial, trial_c
     copy = shutil.copytree(trial, tmp_path / "trial")
     (copy / "index" / "drawn.excluded.csv").write_text("image,reason\n")  # a source of which nothing was excluded
     assert len(page.page_context(copy, trial_config)["excluded"].rows) == 1
+    manifest = copy / "shards" / "train.json"
+    dropped = {"dropped": {"train_0000_c01_s00": "style 2 is over 1"}}
+    write_json(manifest, read_json(manifest) | dropped)
+    rows = [[cell.text for cell in row] for row in page.page_context(copy, trial_config)["excluded"].rows]
+    assert rows[0] == ["pairs.keep", "train_0000_c01_s00", "style 2 is over 1"] and len(rows) == 2
 
 
 def test_a_glance_compares_with_pretrained_and_with_the_teacher():

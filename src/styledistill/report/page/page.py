@@ -101,7 +101,7 @@ def page_context(results: Path, config: Config) -> dict[str, Any]:
     distances = golden_distances(results, ["recolor", "pretrained", *config.compared], measure)
     return {
         "config": config,
-        "on_a_model": config.teacher.on_a_model,
+        "method": METHODS[config.teacher.method],
         "sections": {name: title for name, title in SECTIONS.items() if name not in _left_out(config)},
         "facts": _facts(results, config),
         "glance": glance(golden, benchmark, list(config.losses)),
@@ -274,7 +274,7 @@ def _about(model: str, config: Config, records: Sequence[dict[str, Any]]) -> str
     if model in config.losses:
         return " + ".join(f"{weight:g} {term}" for term, weight in config.losses[model].items())
     if model == "teacher":
-        return f"{METHODS[config.teacher.method][0]}, the model that is distilled"
+        return f"{METHODS[config.teacher.method].title}, which is distilled"
     if model in config.stylizers:
         kept = (one["stylizer"] for one in records if one["path"] == f"golden/{model}/render.run.json")
         return _about_outside(config.stylizers[model], next(kept, {}))
@@ -304,10 +304,10 @@ def _variants(results: Path, config: Config) -> dict[str, Any]:
 
 
 def _excluded(results: Path) -> Table | None:
-    """Images that could not be taken, and training pairs that `pairs.keep` drops; None if there are none.
+    """Images that were left out, and training pairs that `pairs.keep` drops; None if there are none.
 
-    From index/<source>.excluded.csv (image, reason) and, where images are opened only once they are taken,
-    blocks/<split>/<block>.excluded.csv (source, image, reason).
+    From index/<source>.excluded.csv (image, reason); from blocks/duplicates.excluded.csv and, where images are opened
+    only once they are taken, blocks/<split>/<block>.excluded.csv (source, image, reason); from shards/train.json.
     """
     columns = ["source", "image", "reason"]
     tables = [pd.read_csv(path, dtype=str, keep_default_na=False) for path in results.glob("blocks/**/*.excluded.csv")]
@@ -318,8 +318,9 @@ def _excluded(results: Path) -> Table | None:
     manifest = results / "shards" / "train.json"
     dropped = read_json(manifest).get("dropped", {}) if manifest.is_file() else {}
     tables.append(pd.DataFrame([("pairs.keep", key, why) for key, why in dropped.items()], columns=columns))
-    gathered = pd.concat(tables)[columns].drop_duplicates().sort_values(columns) if tables else pd.DataFrame()
-    return plain(gathered, {"source": "Source", "image": "Image", "reason": "Reason"}) if len(gathered) else None
+    gathered = pd.concat(tables)[columns].drop_duplicates().sort_values(columns)
+    titles = {"source": "Source", "image": "Image or pair", "reason": "Reason"}
+    return plain(gathered, titles) if len(gathered) else None
 
 
 def _curves_words(histories: dict[str, pd.DataFrame]) -> str:
