@@ -17,7 +17,6 @@ from styledistill.procedural.draw import draw
 from styledistill.shards.write import Pair, write_manifest, write_shard
 from styledistill.student.folders import GRAPHS
 from styledistill.student.micro_graphs import graphs
-from styledistill.student.onnx_student import serialized
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "python.md").read_text("utf-8")
@@ -47,8 +46,8 @@ def reader(tmp_path, monkeypatch) -> Path:
     write_manifest(run / "shards/train.json", "train", 1, [run / "shards/train/0000.tar"])
     weights = {name: value.astype(np.float32) for name, value in load_file("weights/micro/student.safetensors").items()}
     made = graphs(weights, read_json("weights/micro/config.json")["network"])
-    for name, data in serialized({name: made[name] for name in GRAPHS}).items():
-        (run / f"students/mse/onnx/{name}.onnx").write_bytes(data())
+    for name in GRAPHS:
+        (run / f"students/mse/onnx/{name}.onnx").write_bytes(made[name]())
     return tmp_path
 
 

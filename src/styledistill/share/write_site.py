@@ -84,7 +84,7 @@ def browser_graphs(model: str | Path) -> tuple[dict[str, bytes], dict[str, Any]]
     if is_micro(folder):
         weights = {name: value.astype(np.float32) for name, value in load_file(folder / WEIGHTS_FILE).items()}
         makers = micro_graphs.graphs(weights, facts_of(folder)["network"], by_rows=True)
-        graphs = {name: makers[name]().SerializeToString() for name in GRAPHS}
+        graphs = {name: makers[name]() for name in GRAPHS}
         return graphs, {"mixes": mixes, "grid": GRID, "pixels": PAGE_PIXELS}
     place = graphs_folder(folder)
     graphs = {name: Path(place or folder, f"{name}.onnx").read_bytes() for name in GRAPHS}

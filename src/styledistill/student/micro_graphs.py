@@ -19,18 +19,16 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from onnx import ModelProto, TensorProto, helper
-from onnx.numpy_helper import from_array
 
+from .graph_bytes import INT64, Graph, tensor
 from .style_statistics import EPSILON, LEVELS, PROJECTIONS
 
-OPSET, IR = 20, 10
 _STRIDES = (8, 4, 2)
 _GRID = 8
 _FOLDED = ("down2", "down4", "down8")  # convolutions after 2 x 2 pixels have become channels
 
 Weights = Mapping[str, np.ndarray]
-Maker = Callable[["_Graph"], ModelProto]
+Maker = Callable[[], bytes]
 
 
 def graphs(weights: Weights, config: Mapping[str, Any], by_rows: bool = False) -> dict[str, Maker]:
@@ -42,15 +40,15 @@ def graphs(weights: Weights, config: Mapping[str, Any], by_rows: bool = False) -
     """
     blocks = block_names(config)
     pad = config["kernel"] // 2
-    made: dict[str, Callable[[_Graph], ModelProto]] = {
+    made: dict[str, Callable[[_Graph], bytes]] = {
         "encode_style": lambda g: _encode_style(g),
         "stylize": lambda g: _stylize(g, blocks, pad, by_rows),
-        "at2": lambda g: g.model({"x": (1, 3)}, {"y": _at2(g, "x")}),
-        "at4": lambda g: g.model({"x": (1, None)}, {"y": _at4(g, "x")}),
+        "at2": lambda g: g.whole({"x": (1, 3)}, {"y": _at2(g, "x")}),
+        "at4": lambda g: g.whole({"x": (1, None)}, {"y": _at4(g, "x")}),
         "down": _down,
-        "up4": lambda g: g.model({"x": (1, None), "skip": (1, None)}, {"y": _up(g, "up4", "x", "skip")}),
-        "up2": lambda g: g.model({"x": (1, None), "skip": (1, None)}, {"y": _up(g, "up2", "x", "skip")}),
-        "out": lambda g: g.model({"x": (1, None)}, {"y": _out(g, "x")}),
+        "up4": lambda g: g.whole({"x": (1, None), "skip": (1, None)}, {"y": _up(g, "up4", "x", "skip")}),
+        "up2": lambda g: g.whole({"x": (1, None), "skip": (1, None)}, {"y": _up(g, "up2", "x", "skip")}),
+        "out": lambda g: g.whole({"x": (1, None)}, {"y": _out(g, "x")}),
     }
     for number, name in enumerate(blocks):
         made[f"moments{number}"] = lambda g, name=name: _moments(g, name)
@@ -58,7 +56,7 @@ def graphs(weights: Weights, config: Mapping[str, Any], by_rows: bool = False) -
     return {name: lambda make=make: make(_Graph(weights)) for name, make in made.items()}
 
 
-def graphs_of_any_size(weights: Weights, config: Mapping[str, Any]) -> dict[str, ModelProto]:
+def graphs_of_any_size(weights: Weights, config: Mapping[str, Any]) -> dict[str, bytes]:
     """`encode_style` and `stylize` for images of any size, and for as many codes as contents or one.
 
     weights, config: as `graphs` takes them.
@@ -87,29 +85,16 @@ def block_names(config: Mapping[str, Any]) -> list[str]:
     ]
 
 
-class _Graph:
-    """Nodes as they are added, and the constants that they read."""
+class _Graph(Graph):
+    """A graph of these weights."""
 
     def __init__(self, weights: Weights) -> None:
+        super().__init__()
         self.weights = weights
-        self.nodes: list[Any] = []
-        self.tensors: dict[str, Any] = {}
-
-    def add(self, operator: str, *inputs: str, **attributes: Any) -> str:
-        """One node of one output, whose name is returned."""
-        name = f"{operator}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(operator, list(inputs), [name], **attributes))
-        return name
-
-    def constant(self, value: Any, kind: type = np.float32) -> str:
-        """The name of a constant."""
-        name = f"constant_{len(self.tensors)}"
-        self.tensors[name] = from_array(np.asarray(value, kind), name)
-        return name
 
     def weight(self, name: str) -> str:
         """The name of a weight, which is kept under its own."""
-        self.tensors.setdefault(name, from_array(np.ascontiguousarray(self.weights[name], np.float32), name))
+        self.tensors.setdefault(name, tensor(np.asarray(self.weights[name], np.float32), name))
         return name
 
     def convolution(self, x: str, name: str, **attributes: Any) -> str:
@@ -123,7 +108,7 @@ class _Graph:
 
     def turn(self, name: str) -> None:
         """Keep the weights of `name` in the order of SpaceToDepth's channels."""
-        self.tensors[f"{name}.weight"] = from_array(_turned(self.weights[f"{name}.weight"]), f"{name}.weight")
+        self.tensors[f"{name}.weight"] = tensor(_turned(self.weights[f"{name}.weight"]), f"{name}.weight")
 
     def linear(self, x: str, name: str) -> str:
         """x (B, in) to (B, out)."""
@@ -148,21 +133,10 @@ class _Graph:
         """Variances (B, C, 1, 1) of maps without their means."""
         return self.mean(self.add("Mul", centered, centered))
 
-    def model(self, inputs: Mapping[str, tuple[int | None, ...]], outputs: Mapping[str, str]) -> ModelProto:
-        """The whole. inputs: first axes of images and maps, (1, None) say; two axes are added unless it is a vector."""
-
-        def value(name: str, shape: tuple[Any, ...]) -> Any:
-            return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
-
-        renamed = [helper.make_node("Identity", [inner], [name]) for name, inner in outputs.items()]
-        graph = helper.make_graph(
-            [*self.nodes, *renamed],
-            "micro",
-            [value(name, shape if name in _VECTORS else (*shape, None, None)) for name, shape in inputs.items()],
-            [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs],
-            list(self.tensors.values()),
-        )
-        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR)
+    def whole(self, inputs: Mapping[str, tuple[int | None, ...]], outputs: Mapping[str, str]) -> bytes:
+        """The file. inputs: first axes of images and maps, (1, None) say; two axes are added unless it is a vector."""
+        shapes = {name: shape if name in _VECTORS else (*shape, None, None) for name, shape in inputs.items()}
+        return self.model("micro", shapes, outputs)
 
 
 _VECTORS = ("codes",)
@@ -219,7 +193,7 @@ def _code_of_each(g: _Graph) -> str:
 
 def _unlike(g: _Graph, x: str, y: str) -> str:
     """1 where numbers differ, else 0."""
-    return g.add("Cast", g.add("Not", g.add("Equal", x, y)), to=TensorProto.INT64)
+    return g.add("Cast", g.add("Not", g.add("Equal", x, y)), to=INT64)
 
 
 # --- the style's code ---------------------------------------------------------------------------------------------
@@ -231,7 +205,7 @@ _TAPS = (1, 3)
 _FEATURES = "style_encoder.features"
 
 
-def _encode_style(g: _Graph, styles: str = "styles") -> ModelProto:
+def _encode_style(g: _Graph, styles: str = "styles") -> bytes:
     features, x = [], g.add("Sub", g.add("Mul", styles, g.constant(255 / 128)), g.constant(127 / 128))
     x = _relu6(g, g.convolution(x, f"{_FEATURES}.stem", strides=[2, 2], auto_pad="SAME_UPPER"))
     features.append(x)
@@ -244,7 +218,7 @@ def _encode_style(g: _Graph, styles: str = "styles") -> ModelProto:
     numbers = g.add("Sub", g.add("Concat", *parts, axis=1), g.weight("style_encoder.mean"))
     scaled = g.add("Clip", g.add("Mul", numbers, g.weight("style_encoder.scale")), g.constant(-4), g.constant(4))
     hidden = g.add("Relu", g.linear(scaled, "style_encoder.perceptron.0"))
-    return g.model({"styles": (None, 3)}, {"codes": g.linear(hidden, "style_encoder.perceptron.2")})
+    return g.whole({"styles": (None, 3)}, {"codes": g.linear(hidden, "style_encoder.perceptron.2")})
 
 
 def _relu6(g: _Graph, x: str) -> str:
@@ -298,7 +272,7 @@ def _colors(g: _Graph, styles: str) -> list[str]:
 
 def _stylize(
     g: _Graph, blocks: list[str], pad: int, by_rows: bool, contents: str = "contents", codes: str = "codes"
-) -> ModelProto:
+) -> bytes:
     """contents, codes: what stands for the inputs of these names in the graph."""
     at2 = _at2(g, contents, border=True)
     at4 = g.add("Relu", g.convolution(g.bordered(_at4(g, at2), 1), "mix4"))
@@ -313,7 +287,7 @@ def _stylize(
     if contents != "contents":
         size, axes = g.add("Shape", "contents", start=2, end=4), g.constant([2, 3], np.int64)
         images = g.add("Slice", images, g.constant([0, 0], np.int64), size, axes)
-    return g.model({"contents": (None, 3), "codes": (None, None)}, {"images": images})
+    return g.whole({"contents": (None, 3), "codes": (None, None)}, {"images": images})
 
 
 def _at2(g: _Graph, x: str, border: bool = False) -> str:
@@ -328,9 +302,9 @@ def _at4(g: _Graph, at2: str) -> str:
     return g.add("Relu", g.folded(at2, "down4"))
 
 
-def _down(g: _Graph) -> ModelProto:
+def _down(g: _Graph) -> bytes:
     at4 = g.add("Relu", g.convolution("x", "mix4"))
-    return g.model({"x": (1, None)}, {"skip": at4, "y": g.add("Relu", g.folded(at4, "down8"))})
+    return g.whole({"x": (1, None)}, {"skip": at4, "y": g.add("Relu", g.folded(at4, "down8"))})
 
 
 def _filtered(g: _Graph, bordered: str, name: str) -> str:
@@ -362,20 +336,20 @@ def _block(g: _Graph, x: str, codes: str, name: str, pad: int, by_rows: bool) ->
     return _projected(g, x, g.add("Add", g.add("Mul", flat, factor), shift), name)
 
 
-def _moments(g: _Graph, name: str) -> ModelProto:
+def _moments(g: _Graph, name: str) -> bytes:
     """Means and variances (1, C, 1, 1) of what a block filters of a bordered strip."""
     filtered = _filtered(g, "x", name)
     mean, centered = g.mean_and_centered(filtered)
-    return g.model({"x": (1, None)}, {"mean": mean, "variance": g.variance(centered)})
+    return g.whole({"x": (1, None)}, {"mean": mean, "variance": g.variance(centered)})
 
 
-def _apply(g: _Graph, name: str, pad: int) -> ModelProto:
+def _apply(g: _Graph, name: str, pad: int) -> bytes:
     """A block over a bordered strip, given the factor and the summand (1, C, 1, 1) of what it filters."""
     styled = g.add("Add", g.add("Mul", _filtered(g, "x", name), "factor"), "summand")
     ends = (g.constant([value] * 2, np.int64) for value in (pad, -pad))
     inside = g.add("Slice", "x", *ends, g.constant([2, 3], np.int64))
     shapes = {"x": (1, None), "factor": (1, None), "summand": (1, None)}
-    return g.model(shapes, {"y": _projected(g, inside, styled, name)})
+    return g.whole(shapes, {"y": _projected(g, inside, styled, name)})
 
 
 def _up(g: _Graph, name: str, x: str, skip: str) -> str:

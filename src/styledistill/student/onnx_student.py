@@ -1,7 +1,7 @@
 """A student in onnxruntime: the interface of `Student` on NumPy's arrays, and no torch.
 
 Its graphs are those that lie in its folder (`encode_style.onnx` and `stylize.onnx`, there or in `onnx/`). A micro
-student needs none: they are made from its weights in a quarter of a second, and large images are drawn in strips.
+student needs none: they are made from its weights in a hundredth of a second, and large images are drawn in strips.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ class OnnxStudent(Stylizing):
             config = facts.pop("network")
             stored = load_file(folder / WEIGHTS_FILE)
             weights = {name: value.astype(np.float32) for name, value in stored.items()}
-            made = serialized(micro_graphs.graphs(weights, config))
+            made = micro_graphs.graphs(weights, config)
             whole = {name: made[name]() for name in GRAPHS}
             strips = micro_strips(weights, config)
         except (AttributeError, LookupError, TypeError, ValueError, ArithmeticError, SafetensorError) as error:
@@ -147,18 +148,13 @@ def micro_strips(weights: Mapping[str, np.ndarray], config: Mapping[str, Any]) -
     """A function that draws a content (1, 3, H, W) in the style of a code (1, code), in strips."""
     from . import micro_graphs, strips
 
-    graphs, blocks = serialized(micro_graphs.graphs(weights, config)), micro_graphs.block_names(config)
+    graphs, blocks = micro_graphs.graphs(weights, config), micro_graphs.block_names(config)
 
     def draw(content: np.ndarray, code: np.ndarray) -> np.ndarray:
         sessions = Sessions(graphs, "micro", _OPEN)
         return strips.draw(sessions.run, weights, blocks, content, code)
 
     return draw
-
-
-def serialized(graphs: Mapping[str, Callable[[], Any]]) -> dict[str, Callable[[], bytes]]:
-    """Makers of graphs as makers of their bytes."""
-    return {name: lambda make=make: make().SerializeToString() for name, make in graphs.items()}
 
 
 class Sessions:
@@ -203,8 +199,19 @@ class Sessions:
         options.intra_op_num_threads = granted_threads()
         # Threads that spin between the many short runs of strips take as much of the processor as the work itself.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        _share_memory()
+        options.add_session_config_entry("session.use_env_allocators", "1")
         try:
             return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime raises types of its own for each kind of fault
             said = str(error).splitlines()[0]
             raise UserError(f"{self._where}: no graphs that onnxruntime takes ({said:.100}). Export again.") from error
+
+
+@cache
+def _share_memory() -> None:
+    """One allocator for all sessions: what the style's code took serves the image, and the system clears it once."""
+    memory = onnxruntime.OrtMemoryInfo(
+        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+    )
+    onnxruntime.create_and_register_allocator(memory, None)

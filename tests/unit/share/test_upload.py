@@ -20,7 +20,7 @@ from styledistill.commands.publish import main
 from styledistill.core.arrays import levels, planes
 from styledistill.core.files import read_json, sha256_bytes
 from styledistill.student import micro_graphs
-from styledistill.student.onnx_student import OnnxStudent, serialized
+from styledistill.student.onnx_student import OnnxStudent
 
 ROOT = Path(__file__).parents[3]
 MODEL, DATASET = ("model", "owner/name"), ("dataset", "owner/pairs")
@@ -111,7 +111,7 @@ def test_graphs_come_back_where_a_student_needs_them(run: Path, hub: Hub, tmp_pa
 def test_the_program_on_the_card_draws_what_the_student_draws(run: Path, hub: Hub, tmp_path: Path) -> None:
     student = run / "students/mse"
     weights = {name: value.astype(np.float32) for name, value in load_file(student / "student.safetensors").items()}
-    made = serialized(micro_graphs.graphs(weights, read_json(student / "config.json")["network"]))
+    made = micro_graphs.graphs(weights, read_json(student / "config.json")["network"])
     (student / "onnx").mkdir()
     for name in ("encode_style", "stylize"):
         (student / "onnx" / f"{name}.onnx").write_bytes(made[name]())
