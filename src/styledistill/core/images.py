@@ -16,7 +16,7 @@ from PIL import Image, ImageCms, UnidentifiedImageError
 
 from .errors import BadImage
 from .files import write_bytes
-from .image_files import readers
+from .image_files import open_image
 from .png import png_bytes
 from .png_chunks import SIGNATURE, pixels_only
 from .progress import announce
@@ -55,7 +55,7 @@ _PROFILED = {"RGB": ("RGB", ("RGB", "P")), "GRAY": ("L", ("L", "1", "I", "F")), 
 def upright_size(path: Path | str) -> tuple[int, int] | None:
     """Width and height of an image as it is seen, by its head alone; None where it cannot be read."""
     try:
-        with Image.open(path, formats=readers()) as image:
+        with open_image(path) as image:
             turned = image.getexif().get(_ORIENTATION, 1) >= 5
             return image.size[::-1] if turned else image.size
     except Exception:  # Pillow's decoders raise many types for damaged files; whoever reads the pixels tells why
@@ -108,7 +108,7 @@ def _read(source: Path | str | bytes, finish: Callable[[Image.Image], T], name: 
 def _opened(source: Path | str | bytes, finish: Callable[[Image.Image], T]) -> T:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=readers()) as image:
+        with open_image(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise BadImage(f"{image.width} x {image.height} is over {MAX_PIXELS:,} pixels")
             _refuse_planes(image)
@@ -230,7 +230,7 @@ def encode_png(image: Image.Image | np.ndarray) -> bytes:
 def whole_size(data: bytes) -> tuple[int, int]:
     """Width and height of an encoded image, every checksum in it checked but no pixel decoded. Raises BadImage."""
     try:
-        with Image.open(io.BytesIO(data), formats=readers()) as image:
+        with open_image(io.BytesIO(data)) as image:
             image.verify()
             return image.size
     except Exception as error:  # as in open_rgb

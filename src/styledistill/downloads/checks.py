@@ -8,11 +8,11 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
+from PIL import UnidentifiedImageError
 
 from ..core.errors import UserError
 from ..core.files import sha256_file
-from ..core.image_files import readers, suffixes
+from ..core.image_files import open_image, suffixes
 from .lock import Pinned
 
 
@@ -100,7 +100,7 @@ def _begins(path: Path, magic: bytes) -> bool:
 
 def _is_image(path: Path) -> bool:
     try:
-        with Image.open(path, formats=readers()):
+        with open_image(path):
             return True
     except UnidentifiedImageError:
         return False

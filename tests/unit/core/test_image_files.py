@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import tarfile
 import zipfile
@@ -22,6 +23,7 @@ from styledistill.metrics.score_folders import find_pairs
 from styledistill.sources import registry
 from styledistill.student.stylize_jobs import plan
 
+ROOT = Path(__file__).parents[3]
 PASSED_OVER = [
     "._a.png", ".hidden.png", ".ipynb_checkpoints/a-checkpoint.png", "@eaDir/a.png", "__MACOSX/a.png",
     "x/__MACOSX/a.png", ".git/x/a.png", "$RECYCLE.BIN/a.png", "x/.thumbnails/a.png", "#recycle/a.jpg",
@@ -74,6 +76,18 @@ def test_by_name_alone() -> None:
 def test_no_suffix_asks_another_program() -> None:
     assert not {".eps", ".ps", ".wmf", ".mpg", ".h5"} & set(image_files.suffixes())
     assert "EPS" not in image_files.readers()
+
+
+def test_rare_readers_are_imported_for_rare_images_only(tmp_path: Path) -> None:
+    for name in ("a.png", "a.jpg", "a.gif", "a.bmp", "a.ppm", "b.tiff", "b.webp"):
+        Image.new("RGB", (9, 7)).save(tmp_path / name)
+    code = (
+        "import sys; from pathlib import Path; from styledistill.core.images import open_rgb\n"
+        "for path in sorted(Path(sys.argv[1]).iterdir()):\n"
+        "    assert open_rgb(path).size == (9, 7)\n"
+        "    assert ('PIL.WebPImagePlugin' in sys.modules) == path.name.startswith('b'), path\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code, tmp_path], cwd=ROOT / "src").returncode == 0
 
 
 def test_everything_is_taken_passed_over_or_named(tmp_path: Path) -> None:
