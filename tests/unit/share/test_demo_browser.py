@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
 import shutil
 import threading
 import time
@@ -63,13 +64,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def serve(folder: Path) -> tuple[ThreadingHTTPServer, list[str]]:
-    """A server as bare as static hosts are, and the paths that it is asked for."""
+def serve(folder: Path, **headers: str) -> tuple[ThreadingHTTPServer, list[str]]:
+    """A server as bare as static hosts are, but for `headers`, and the paths that it is asked for."""
     asked: list[str] = []
 
     class Handler(SimpleHTTPRequestHandler):
         def log_message(self, *_: object) -> None:
             asked.append(self.path)
+
+        def end_headers(self) -> None:
+            for name, value in headers.items():
+                self.send_header(name.replace("_", "-"), value)
+            super().end_headers()
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=folder))
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -207,6 +213,23 @@ def test_it_draws_what_python_draws(page: webdriver.Chrome):
     set_range(page, "#strength", 100)
     mixed = of_python(contents[1], [styles[0], styles[2]], 512, weights=[50, 100])
     assert off(result(page), mixed) <= 2 and off(mixed, of_python(contents[1], styles[:1], 512)) > 30
+
+
+@pytest.mark.skipif(os.cpu_count() == 1, reason="one core")
+def test_behind_two_headers_several_threads_draw_the_same_image(page: webdriver.Chrome, folder: Path, tmp_path: Path):
+    assert not page.execute_script("return crossOriginIsolated") and workers(page) == 1
+    alone = result(page)
+    names = {"Cross_Origin_Opener_Policy": "same-origin", "Cross_Origin_Embedder_Policy": "require-corp"}
+    server, _ = serve(folder, **names)
+    driver = started(tmp_path)
+    try:
+        show(driver, f"http://127.0.0.1:{server.server_port}/some/path/", DESKTOP)
+        assert driver.execute_script("return crossOriginIsolated") and workers(driver) > 1
+        assert off(result(driver), alone) <= 1
+        assert [entry["message"] for entry in driver.get_log("browser")] == []
+    finally:
+        driver.quit()
+        server.shutdown()
 
 
 @pytest.mark.parametrize(("size", "width", "height"), [(384, 1001, 650), (256, 300, 207), (1024, 1300, 1170)])

@@ -5,8 +5,10 @@ import { Unreadable, decoded, inUnit, onGrid, resized, rgba, targetSize } from '
 
 const STYLE_PIXELS = 1 << 20; // of larger styles nothing new is learned
 const KEPT_CODES = 64;
+const MOST_THREADS = 4; // more are hardly faster at 512 x 512
 
-ort.env.wasm.numThreads = 1; // more take headers that static hosts do not send
+// Several threads share memory, which browsers allow behind two headers only (COOP, COEP); most static hosts send none.
+ort.env.wasm.numThreads = self.crossOriginIsolated ? Math.min(MOST_THREADS, navigator.hardwareConcurrency) : 1;
 ort.env.wasm.wasmPaths = { wasm: new URL('onnxruntime/ort-wasm-simd-threaded.wasm', import.meta.url).href };
 ort.env.logLevel = 'fatal';
 
