@@ -7,7 +7,8 @@ for frames V_t, with V'_{t+1} the next frame warped back by the content's flow a
 
 and the mean of it over t. As in the authors' program, the square is the mean over the three channels. Colors are in
 [0, 1]. M_t by forward-backward consistency and edges of the motion (Ruder et al. 2016). The flow is TV-L1 of
-scikit-image (Zach et al. 2007) and not the one that frames are blended along: who steers must not measure.
+scikit-image (Zach et al. 2007) and not the one that frames are blended along: who steers must not measure. Over a cut
+there is no motion; the pixels that fit by chance say nothing and are left out.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ import numpy as np
 
 from ..core.arrays import LUMA
 from ..video.flow import visible, warped
+
+_CUT = 0.2  # where less than this share of the pixels is seen in both frames, the scene has changed
 
 
 class Motion(NamedTuple):
@@ -50,7 +53,8 @@ def warp_error(frames: Iterable[np.ndarray], motion: Sequence[Motion]) -> float:
 
 def _motion(here: np.ndarray, there: np.ndarray) -> Motion:
     flow = _flow(here, there)
-    return Motion(flow, visible(flow, _flow(there, here)))
+    seen = visible(flow, _flow(there, here))
+    return Motion(flow, seen & (seen.mean() >= _CUT))
 
 
 def _flow(here: np.ndarray, there: np.ndarray) -> np.ndarray:

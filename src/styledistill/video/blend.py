@@ -5,9 +5,13 @@ the content's optical flow, says where they were. It takes part where the motion
 where something comes into sight, not at edges of motion, and not where the content itself changes along the motion
 (light, shadow, a flow that is wrong). There the new frame stands as it was drawn, so nothing leaves a ghost.
 
+What stands still takes more of the former result: nothing is moved there that could draw streaks, and flicker shows
+most.
+
 A mean of two drawings has less contrast than each of them, and so less of the style. The local contrast of the new
-frame is given back. Looked at and not taken: a share of 0.7 or more, which is steadier and draws streaks along the
-motion; the mean without its contrast, which is steadier and visibly smooth (docs/stylize.md has the figures).
+frame is given back. Looked at and not taken: a share of 0.7 or more where something moves, which is steadier and draws
+streaks along the motion; the mean without its contrast, which is steadier and visibly smooth (docs/video.md has the
+figures).
 """
 
 from __future__ import annotations
@@ -19,6 +23,8 @@ from ..core.arrays import size_within
 from .flow import optical_flow, visible, warped
 
 SHARE = 0.5  # of the former result, where the motion is wholly trusted
+STILL_SHARE = 0.8  # the same where nothing moves
+_STILL = 0.5  # pixels: the motion at which the share has fallen by two fifths of the way from the one to the other
 _FLOW_PIXELS = 1 << 19  # at most, of what the motion is looked for in: more takes longer than the drawing
 _TOLERATED = 0.06  # of 1: the content's change along the motion at which trust has fallen to 0.6
 _CUT = 0.2  # with less trust than this on average the scene has changed
@@ -41,9 +47,8 @@ class Steady:
         if self._content is not None and self._drawn is not None:
             flow, trust = followed(content, self._content)
             if trust.mean() >= _CUT:
-                drawn = mixed(
-                    drawn, warped(self._drawn, flow, cv2.INTER_LANCZOS4), trust if where is None else trust * where
-                )
+                share = most(flow) * (trust if where is None else trust * where)
+                drawn = mixed(drawn, warped(self._drawn, flow, cv2.INTER_LANCZOS4), share)
         self._content, self._drawn = content, drawn
         return drawn
 
@@ -69,9 +74,14 @@ def followed(content: np.ndarray, former: np.ndarray) -> tuple[np.ndarray, np.nd
     return flow, trust
 
 
-def mixed(drawn: np.ndarray, former: np.ndarray, trust: np.ndarray) -> np.ndarray:
-    """A drawing with the former one, which lies where it does, in shares up to SHARE; uint8 (H, W, 3)."""
-    share = (SHARE * trust)[..., None].astype(np.float32)
+def most(flow: np.ndarray) -> np.ndarray:
+    """How much of the former result a pixel may take, (H, W) in [0, 1]; flow: (H, W, 2) in pixels."""
+    return SHARE + (STILL_SHARE - SHARE) * np.exp(-np.square(flow).sum(-1) / (2 * _STILL**2))
+
+
+def mixed(drawn: np.ndarray, former: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """A drawing, uint8 (H, W, 3), with the former one, which lies where it does, in shares (H, W) in [0, 1]."""
+    share = share[..., None].astype(np.float32)
     made = share * former + (1 - share) * drawn
     made = made + np.minimum(1, 4 * share) * (_contrasted(made, drawn.astype(np.float32)) - made)
     return np.rint(made.clip(0, 255)).astype(np.uint8)

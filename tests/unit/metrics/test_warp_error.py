@@ -41,3 +41,11 @@ def test_motion_is_measured_without_the_flow_that_blends() -> None:
     (motion,) = motions([large[:, 3:], large[:, :-3]])  # to the next each pixel moves by 3 to the right
     assert np.median(motion.flow[motion.seen], 0) == pytest.approx([3, 0], abs=0.1)
     assert motion.seen.mean() > 0.7
+
+
+def test_a_cut_is_no_motion() -> None:
+    """A few pixels fit by chance."""
+    from skimage.data import cat, coffee
+
+    one, other = cat()[100:180, 100:220], coffee()[100:180, 100:220]
+    assert not motions([one, other])[0].seen.any() and motions([one, one])[0].seen.any()

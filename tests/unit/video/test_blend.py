@@ -15,7 +15,7 @@ from styledistill.core.places import embedded
 from styledistill.metrics.warp_error import Motion, warp_error
 from styledistill.procedural.draw import draw
 from styledistill.student.engines import load
-from styledistill.video.blend import SHARE, Steady, followed, mixed
+from styledistill.video.blend import SHARE, STILL_SHARE, Steady, followed, mixed, most
 from styledistill.video.flow import inside, optical_flow, visible, warped
 
 
@@ -66,25 +66,40 @@ def test_light_that_changes_is_not_held_back() -> None:
 
 
 def test_a_cut_takes_nothing_over() -> None:
-    (one,), (other,) = camera(1, seed=3)[0], camera(1, seed=8)[0]
+    (one,), (other,) = camera(1, scene=3)[0], camera(1, scene=8)[0]
     drawn = 255 - other
     assert (Steady(one, 255 - one).blended(other, drawn) == drawn).all()
 
 
 def test_where_no_trust_is_the_new_frame_stands() -> None:
     drawn, former = np.random.default_rng(1).integers(0, 256, (2, 60, 80, 3), dtype=np.uint8)
-    trust = np.zeros((60, 80), np.float32)
-    assert (mixed(drawn, former, trust) == drawn).all()
-    trust[:, 40:] = 1
-    made = mixed(drawn, former, trust)
+    share = np.zeros((60, 80), np.float32)
+    assert (mixed(drawn, former, share) == drawn).all()
+    share[:, 40:] = SHARE
+    made = mixed(drawn, former, share)
     assert (made[:, :40] == drawn[:, :40]).all() and (made[:, 40:] != drawn[:, 40:]).mean() > 0.5
+
+
+def test_what_stands_still_takes_more_of_the_former_result() -> None:
+    flow = np.zeros((1, 4, 2), np.float32)
+    flow[0, :, 1] = 0, 0.3, -1, 20
+    shares = most(flow)[0]
+    assert shares[0] == pytest.approx(STILL_SHARE) and shares[3] == pytest.approx(SHARE)
+    assert SHARE < shares[2] < SHARE + 0.05 < shares[1] < STILL_SHARE
+    # Noise on a still frame: its change from frame to frame falls by (1 - s) / (1 + s) in power.
+    content = camera(1)[0][0]
+    noise = np.random.default_rng(1).integers(118, 139, (8, *content.shape), dtype=np.uint8)
+    steady = Steady()
+    made = np.stack([steady.blended(content, drawn) for drawn in noise]).astype(float)
+    power = np.square(np.diff(made[4:], axis=0)).mean() / np.square(np.diff(noise[4:].astype(float), axis=0)).mean()
+    assert power < 0.25 < (1 - SHARE) / (1 + SHARE)
 
 
 def test_a_mixture_keeps_the_contrast_of_the_new_frame() -> None:
     drawn, former = np.random.default_rng(1).integers(64, 192, (2, 80, 80, 3), dtype=np.uint8)
     plain = SHARE * former + (1 - SHARE) * drawn.astype(float)
     assert plain.std() < 0.75 * drawn.std()
-    assert mixed(drawn, former, np.ones((80, 80), np.float32)).std() > 0.95 * drawn.std()
+    assert mixed(drawn, former, np.full((80, 80), SHARE)).std() > 0.95 * drawn.std()
 
 
 def test_what_a_mask_leaves_out_is_not_blended() -> None:
@@ -98,7 +113,7 @@ def test_what_a_mask_leaves_out_is_not_blended() -> None:
 @pytest.mark.slow
 def test_videos_are_a_third_steadier_at_the_same_style() -> None:
     """Along a motion that is known, not one that was measured; contrast stands for the style (docs/video.md: Gram)."""
-    contents, flows = camera(8, seed=14)
+    contents, flows = camera(8, scene=14)
     student = load(embedded("micro"), "cpu")
     memory = student.encode_style(planes(draw("styles", 1, 256)))
     alone = [levels(student.as_array(student.stylize(planes(content), memory))) for content in contents]

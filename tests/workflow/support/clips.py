@@ -18,11 +18,14 @@ WIDE, HIGH = 480, 270
 
 
 def camera(
-    count: int, seed: int = 3, size: tuple[int, int] = (WIDE, HIGH)
+    count: int, scene: int | np.ndarray = 3, size: tuple[int, int] = (WIDE, HIGH)
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Frames, uint8 (H, W, 3), of a camera that pans, zooms and rolls over a scene, and the flows to the next frame."""
+    """Frames, uint8 (H, W, 3), of a camera that pans, zooms and rolls over a scene, and the flows to the next frame.
+
+    scene: the number of a drawn one, or any image, uint8 (1024, 1024, 3).
+    """
     width, height = size
-    scene = draw("scenes", seed, 1024)
+    scene = draw("scenes", scene, 1024) if isinstance(scene, int) else scene
     views = [_view(number / 40, size) for number in range(count)]
     how = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
     frames = [cv2.warpAffine(scene, view, size, flags=how, borderMode=cv2.BORDER_REFLECT) for view in views]
