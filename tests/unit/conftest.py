@@ -123,10 +123,13 @@ def _write_ablation(root: Path, variants: list[str]) -> None:
     per_pair = ("lpips", "st_lpips", "cfsd", "gram_distance", "color_distance")
     rows = []
     for number, (name, gamma) in enumerate(gammas.items()):
-        row = {"model": name, "gamma": gamma, "temperature": 1.5, "adain": "on", "injection": "on", "pairs": 4}
+        row = {"model": name, "gamma": gamma, "temperature": 1.5, "adain": "on", "injection": "on"}
+        row |= {"set": "golden", "pairs": 4}
         for measure in per_pair:
             row |= {measure: (3 - number) / 10, f"{measure}_low": 0.1, f"{measure}_high": 0.4}
-        rows.append(row | {"fid": 20.0 + number, "artfid": 30.0, "fid_grayed": True, "seeded": "alexnet"})
+        of_set = {"fid": 20.0 + number, "artfid": 30.0, "fid_64": 2.0, "kid": 0.1}
+        few = {"contents": 2, "styles": 2, "fid_grayed": True, "fid_64_grayed": True, "kid_grayed": True}
+        rows.append(row | of_set | few | {"seeded": "alexnet"})
         for c, s in _PAIRS:
             _draw(700 + 10 * number + 2 * c + s, root / "ablation" / name / f"c{c}_s{s}.png")
     _write_csv(root / "tables" / "ablation.csv", rows)

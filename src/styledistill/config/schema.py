@@ -133,7 +133,7 @@ class Metrics(Section):
 
     lpips: Literal["alexnet", "vgg16"] = Field("alexnet", description="network of LPIPS")
     fid: Literal["inception", "art_inception"] = Field(
-        "inception", description="network of FID and ArtFID: pytorch-fid's Inception, or ArtFID's own"
+        "inception", description="network of FID, KID and ArtFID: pytorch-fid's Inception, or ArtFID's own"
     )
     fid_minimum: Positive = Field(200, description="with fewer pairs, FID and ArtFID are grayed and never bold")
     batch: Positive = Field(16, description="images per forward pass")

@@ -21,11 +21,12 @@ from ..core.files import atomic_path, write_csv, write_json
 from ..core.imports import large_imports
 from ..core.progress import Meter
 from ..core.tensors import load_images
-from ..perceptual import STRUCTURE, feature_maps
+from ..perceptual import FIRST_BLOCK, STRUCTURE, feature_maps
 from ..splits.pairs import Pair
 from . import image_measures
 from .cfsd import cfsd
 from .fid import activations, artfid, frechet_distance
+from .kid import kid
 from .st_lpips import NETWORK as SHIFT_TOLERANT
 from .st_lpips import ShiftTolerantLpips, st_lpips
 
@@ -65,8 +66,8 @@ class Instruments:
     device: torch.device
     known: dict[bytes, np.ndarray] = field(default_factory=dict)  # Inception activations, by hashes of images
 
-    def pool3(self, images: Tensor) -> np.ndarray:
-        """Inception activations (N, 2048) of images; those of equal images, as baselines repeat them, once."""
+    def activations(self, images: Tensor) -> np.ndarray:
+        """`fid.activations` of images; those of equal images, as baselines repeat them, once."""
         keys = [hashlib.sha256(image.cpu().contiguous().numpy()).digest() for image in images]
         first = {key: number for number, key in enumerate(keys) if key not in self.known}
         if first:
@@ -138,41 +139,42 @@ def score_set(
                 **_alone(output),
             }
             rows |= _rows(chunk, columns, instruments)
-            pool3 = instruments.pool3(output)
-            seen |= {pair.name: one for pair, one in zip(chunk, pool3, strict=True)}
+            found = instruments.activations(output)
+            seen |= {pair.name: one for pair, one in zip(chunk, found, strict=True)}
             meter.advance(len(chunk))
     meter.close()
     ordered = [rows[pair.name] for pair in pairs]
-    pool3 = np.stack([seen[pair.name] for pair in pairs])
-    style_pool3 = np.stack([styles[pair.style_file] for pair in pairs])
-    return Scores(ordered, _summary(ordered, pool3, style_pool3))
+    of_outputs = np.stack([seen[pair.name] for pair in pairs])
+    of_styles = np.stack([styles[pair.style_file] for pair in pairs])
+    return Scores(ordered, _summary(ordered, of_outputs, of_styles))
 
 
 def style_activations(pairs: Iterable[Pair], instruments: Instruments, batch: int) -> Activations:
-    """Inception activations (2048,) of every style image of `pairs`, each computed once."""
+    """Inception activations of every style image of `pairs`, each computed once."""
     files = sorted({pair.style_file for pair in pairs})
     found: Activations = {}
     for start in range(0, len(files), batch):
         some = files[start : start + batch]
-        pool3 = instruments.pool3(load_images(some).to(instruments.device))
-        found |= dict(zip(some, pool3, strict=True))
+        seen = instruments.activations(load_images(some).to(instruments.device))
+        found |= dict(zip(some, seen, strict=True))
     return found
 
 
 def write_activations(path: Path, styles: Activations, images: Path) -> None:
     """Keep activations for other jobs (npz: names relative to `images`, float32 as the network gave them)."""
     names = [str(file.relative_to(images)) for file in styles]
-    for file, pool3 in styles.items():
-        if not np.isfinite(pool3).all():
+    for file, seen in styles.items():
+        if not np.isfinite(seen).all():
             raise UserError(f"{file}: its activations are not finite. Are the weights of the network whole?")
     with atomic_path(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, names=np.array(names), pool3=np.stack(list(styles.values())).astype(np.float32))
+        np.savez(file, names=np.array(names), activations=np.stack(list(styles.values())).astype(np.float32))
 
 
 def read_activations(path: Path, images: Path) -> Activations:
     """What `write_activations` kept, in float64."""
     with np.load(path) as kept:
-        return {images / name: pool3 for name, pool3 in zip(kept["names"], kept["pool3"].astype(float), strict=True)}
+        found = zip(kept["names"], kept["activations"].astype(float), strict=True)
+        return {images / name: seen for name, seen in found}
 
 
 class _StyleGrams:
@@ -196,10 +198,22 @@ class _StyleGrams:
         }
 
 
-def _summary(rows: list[Row], pool3: np.ndarray, style_pool3: np.ndarray) -> dict[str, float | int | None]:
-    fid = frechet_distance(pool3, style_pool3)
+def _summary(rows: list[Row], outputs: np.ndarray, styles: np.ndarray) -> dict[str, float | int | None]:
+    """The measures of a whole set, from activations of the outputs and of the style of each."""
+    (outputs_early, outputs_pool3), (styles_early, styles_pool3) = (
+        np.split(side, [FIRST_BLOCK], axis=1) for side in (outputs, styles)
+    )
+    fid = frechet_distance(outputs_pool3, styles_pool3)
     lpips = float(np.mean([row["lpips"] for row in rows]))
-    return {"pairs": len(rows), "lpips": lpips, "fid": fid, "artfid": artfid(lpips, fid)}
+    contents, used = ([row[name] for row in rows] for name in ("content", "style"))
+    return {
+        "pairs": len(rows),
+        "lpips": lpips,
+        "fid": fid,
+        "artfid": artfid(lpips, fid),
+        "fid_64": frechet_distance(outputs_early, styles_early),
+        "kid": kid(outputs_pool3, styles_pool3, contents, used),
+    }
 
 
 def _images(folder: Path, pairs: list[Pair], instruments: Instruments) -> Tensor:

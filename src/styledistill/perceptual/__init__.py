@@ -30,6 +30,7 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 SMALLEST = 75  # side of an image that Inception takes as it is
+FIRST_BLOCK = 64  # columns of Inception's activations that are of its first block
 
 
 def normalize(images: Tensor) -> Tensor:
@@ -116,7 +117,7 @@ def vgg16_features(source: str, seed: int) -> nn.Module:
 
 
 def inception(source: str, seed: int) -> nn.Module:
-    """pytorch-fid's InceptionV3: images (N, 3, H, W) in [0, 1] to pool3 activations (N, 2048), fixed.
+    """pytorch-fid's InceptionV3: images (N, 3, H, W) in [0, 1] to activations (N, 64 + 2048), fixed; see `Pool3`.
 
     It resizes to 299 x 299 and normalizes by itself. Arguments as `vgg19_features`.
     """
@@ -132,7 +133,9 @@ def art_inception(source: str, seed: int) -> nn.Module:
 
 
 class Pool3(nn.Module):
-    """pytorch-fid's list of feature maps as what FID takes of it: one row of 2048 numbers per image.
+    """pytorch-fid's list of feature maps as what FID takes of it: a row per image.
+
+    Its first FIRST_BLOCK numbers are the first block's means, the other 2048 are pool3's.
 
     prepare: resize to 299 x 299 and normalize to [-1, 1] first.
     """
@@ -145,19 +148,20 @@ class Pool3(nn.Module):
         self.network = InceptionV3.__new__(InceptionV3)
         nn.Module.__init__(self.network)
         self.network.resize_input = self.network.normalize_input = prepare
-        self.network.output_blocks, self.network.last_needed_block = [3], 3
+        self.network.output_blocks, self.network.last_needed_block = [0, 3], 3
         self.network.blocks = _blocks(network)
         self.to(memory_format=torch.channels_last)  # a quarter less time on a CPU
         self.eval()
 
     def forward(self, images: Tensor) -> Tensor:
-        """Images (N, 3, H, W) in [0, 1] to activations (N, 2048). Raises UserError for images too small."""
+        """Images (N, 3, H, W) in [0, 1] to activations (N, 64 + 2048). Raises UserError for images too small."""
         if not self.network.resize_input and min(images.shape[-2:]) < SMALLEST:
             height, width = images.shape[-2:]
             raise UserError(
                 f"art_inception does not resize: it needs sides of at least {SMALLEST} pixels, not {width} x {height}"
             )
-        return self.network(images.contiguous(memory_format=torch.channels_last))[0].flatten(1)
+        maps = self.network(images.contiguous(memory_format=torch.channels_last))
+        return torch.cat([one.mean((2, 3)) for one in maps], 1)
 
 
 def _blocks(net: nn.Module) -> nn.ModuleList:

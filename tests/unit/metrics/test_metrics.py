@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -160,16 +161,20 @@ def folders(tmp_path_factory):
     return found
 
 
-def test_fid_of_two_folders_equals_pytorch_fid_itself(folders, monkeypatch):
+@pytest.mark.parametrize(("dimensions", "columns"), [(64, slice(64)), (2048, slice(64, None))])
+def test_fid_of_two_folders_equals_pytorch_fid_itself(folders, monkeypatch, dimensions, columns):
     from pytorch_fid import fid_score, inception
 
     # Their network from their constructor, given the weights of ours in place of the file that it would download.
     weights = perceptual._loaded("inception", perceptual._fid_inception, "seeded", 1).state_dict()
     monkeypatch.setattr(inception, "load_state_dict_from_url", lambda *_, **__: weights)
-    network = inception.InceptionV3([inception.InceptionV3.BLOCK_INDEX_BY_DIM[2048]]).eval()
-    statistics = [fid_score.calculate_activation_statistics(files, network, 4, num_workers=0) for files in folders]
+    network = inception.InceptionV3([inception.InceptionV3.BLOCK_INDEX_BY_DIM[dimensions]]).eval()
+    statistics = [
+        fid_score.calculate_activation_statistics(files, network, 4, dimensions, num_workers=0) for files in folders
+    ]
     theirs = fid_score.calculate_frechet_distance(*statistics[0], *statistics[1])
-    one, other = (activations(load_images(files), perceptual.inception("seeded", 1)) for files in folders)
+    ours = perceptual.inception("seeded", 1)
+    one, other = (activations(load_images(files), ours)[:, columns] for files in folders)
     assert frechet_distance(one, other) == pytest.approx(theirs, rel=1e-4)
 
 
@@ -183,7 +188,7 @@ def test_artfids_network_takes_images_as_they_are():
     theirs.load_state_dict(seeded.state_dict())
     x = images(2, size=80)
     with torch.no_grad():
-        torch.testing.assert_close(ours(x), theirs(x), rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(ours(x)[:, perceptual.FIRST_BLOCK :], theirs(x), rtol=1e-4, atol=1e-5)
         assert not torch.allclose(ours(x), perceptual.inception("seeded", 1)(x), rtol=0.1)
 
 
@@ -399,7 +404,9 @@ def test_the_style_control_has_no_distance_to_the_style(scores):
     for name in ("gram_distance", "color_distance"):
         assert column(scores["style"], name) == pytest.approx([0] * 4, abs=1e-5)
         assert min(column(scores["content"], name)) > 1e-3
-    assert scores["style"].summary["fid"] == pytest.approx(0, abs=1e-6)
+    for name in ("fid", "fid_64", "kid"):
+        assert scores["style"].summary[name] == pytest.approx(0, abs=1e-6)
+        assert abs(scores["content"].summary[name]) > 1e-3
 
 
 def test_the_teacher_has_no_distance_to_itself(scores):
@@ -450,14 +457,17 @@ def test_a_missing_image_is_named(run, instruments, styles):
 
 
 def test_styles_are_seen_by_inception_once_for_all_models(tmp_path, run, instruments, styles):
-    seen = []
+    seen, instruments = [], replace(instruments, known={})
     handle = instruments.inception.register_forward_pre_hook(lambda module, inputs: seen.append(len(inputs[0])))
     try:
         style_activations(golden_pairs(run / "images", 2, 2), instruments, 16)
         assert seen == [2]
         seen.clear()
-        scored(run, instruments, styles, "content")
+        scored(run, instruments, styles, "teacher")
         assert sum(seen) == 4  # the stylized images alone
+        seen.clear()
+        scored(run, instruments, styles, "content")
+        assert sum(seen) == 2  # each content is the image of two pairs
     finally:
         handle.remove()
     write_activations(tmp_path / "styles.npz", styles, run / "images")

@@ -64,7 +64,7 @@ def test_seed_decides_and_the_global_generator_is_left_alone() -> None:
 def test_inception_gives_2048_numbers_an_image() -> None:
     with torch.no_grad():
         rows = inception("seeded", 1)(images(2, 40))
-    assert rows.shape == (2, 2048) and rows.isfinite().all()
+    assert rows.shape == (2, 64 + 2048) and rows.isfinite().all()
     assert not torch.allclose(rows[0], rows[1])
 
 

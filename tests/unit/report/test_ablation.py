@@ -104,7 +104,7 @@ def scores(tmp_path):
             if measure.per_pair:
                 table[measure.name] = random.uniform(0.4, 0.6, len(table)) + number
         table.to_csv(tmp_path / f"{name}.csv", index=False)
-        facts = {"pairs": 9, "fid": 20.0 - number, "artfid": 30.0}
+        facts = {"pairs": 9, "fid": 20.0 - number, "artfid": 30.0, "fid_64": 2.0, "kid": 0.1}
         write_json(tmp_path / f"{name}.json", names | {"model": name, "sets": {"golden": facts}})
         paths.append(tmp_path / f"{name}.csv")
     return paths
@@ -122,8 +122,8 @@ def test_the_table_says_what_each_variant_is(table):
     assert "| default | 0.4 | 1.5 | on | on | **0." in text
     assert "| cosine | 0.75 to 0.25 | 1.5 | on | on | 2." in text
     assert "| bare | 0.4 | 1.5 | off | on |" in text
-    assert text.count("**") == 2 * 5  # all but FID and ArtFID, which do not compete on so few pairs
-    assert "(20.0)" in text and "fewer than 200 pairs" in text
+    assert text.count("**") == 2 * 5  # all but those of Inception, which do not compete on so few images
+    assert "(20.0)" in text and "9 pairs, below the 200" in text
     assert r"\textcolor{gray}{(20.0)}" in formats.latex(document)
 
 

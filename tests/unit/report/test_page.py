@@ -122,7 +122,7 @@ def test_the_teacher_s_variants_are_shown_with_settings_scores_and_images(seen, 
     ]
     assert all("grayed" in row[7][1] for row in rows)  # FID, behind LPIPS and ST-LPIPS
     text = " ".join(seen.sections["ablation"].split())
-    assert "a temperature of 1.50" in text and "fewer than 200 pairs" in text
+    assert "a temperature of 1.50" in text and "4 pairs, below the 200" in text
     variants = {name for name in seen.images if name.startswith("ablation/")}
     assert variants == {f"ablation/{variant}/c{n}_s{n}" for variant in ("default", "flat", "cosine") for n in range(2)}
     assert seen.images["ablation/flat/c1_s1"][1] == "flat: c1 in the style of s1"

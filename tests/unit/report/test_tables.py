@@ -10,9 +10,11 @@ from styledistill.report.tables import formats
 from styledistill.report.tables.bootstrap import Resampling
 from styledistill.report.tables.metrics import _PER_PAIR as PER_PAIR
 from styledistill.report.tables.metrics import document, gather
+from styledistill.report.tables.small_sets import grayed
 
 # mean of every measure by model; the controls and the teacher would win every column if they competed
 LEVELS = {"content": 0.01, "teacher": 0.02, "pretrained": 0.9, "mse": 0.3, "gram_50": 0.5}
+SCALES = {"fid": 100, "artfid": 200, "fid_64": 10, "kid": 1}  # of what Inception measures
 REAL = {"alexnet": "alexnet-1", "vgg19": "vgg19-1", "inception": "pt_inception-1"}
 
 
@@ -24,7 +26,7 @@ def write_model(folder, model, pairs=40, networks=REAL, seeded=()):
         names = [{"pair": f"c{i // 8}_s{i % 8}", "content": f"c{i // 8}", "style": f"s{i % 8}"} for i in range(pairs)]
         measured = [dict(zip(PER_PAIR, row, strict=True)) for row in values]
         rows += [{"set": name, **pair, **row} for pair, row in zip(names, measured, strict=True)]
-        sets[name] = {"pairs": pairs, "fid": 100 * LEVELS[model], "artfid": 200 * LEVELS[model]}
+        sets[name] = {"pairs": pairs, **{name: scale * LEVELS[model] for name, scale in SCALES.items()}}
     pd.DataFrame(rows).to_csv(folder / f"{model}.csv", index=False)
     summary = {"model": model, "sets": sets, "networks": networks, "seeded": list(seeded)}
     write_json(folder / f"{model}.json", summary)
@@ -113,8 +115,26 @@ def test_fid_of_few_pairs_is_gray_and_never_bold(scores):
     fid = few.splitlines()[0].strip("| ").split(" | ").index("FID ↓")
     assert row_of(few, "mse", "val", "| ", " | ")[fid] == '<span style="color:gray">(30.0)</span>'
     assert row_of(enough, "mse", "val", "| ", " | ")[fid] == "**30.0**"
-    assert "fewer than 41 pairs" in few
-    assert "fewer than" not in enough
+    assert "FID and ArtFID are grayed: golden has 40 pairs and val has 40 pairs, below the 41" in few
+    assert "FID and ArtFID are grayed" not in enough
+
+
+def test_what_few_styles_settle_is_told_by_their_number(scores):
+    text = markdown(gather(scores, 40, seed=1), 40)
+    titles = text.splitlines()[0].strip("| ").split(" | ")
+    row = dict(zip(titles, row_of(text, "mse", "val", "| ", " | "), strict=True))
+    assert row["FID (64) ↓"] == '<span style="color:gray">(3.00)</span>'  # 8 styles in 64 dimensions
+    assert row["KID ↓"] == "**0.300**"
+    assert "FID (64) is grayed: golden has 8 styles and val has 8 styles" in text and "KID is grayed" not in text
+
+
+@pytest.mark.parametrize(
+    ("contents", "styles", "gray"),
+    [(5, 65, set()), (5, 64, {"fid_64_grayed"}), (4, 65, {"kid_grayed"}), (9, 4, {"fid_64_grayed", "kid_grayed"})],
+)
+def test_measures_of_sets_are_gray_below_what_each_needs(contents, styles, gray):
+    found = grayed(pairs=325, contents=contents, styles=styles, fid_minimum=200)
+    assert {name for name, few in found.items() if few} == gray
 
 
 def test_latex_escapes_names_and_grays_and_bolds(scores):
@@ -134,7 +154,7 @@ def test_the_note_names_the_weights(scores):
 
 def test_seeded_networks_are_said_and_set_apart_from_published_figures(tmp_path):
     table = gather([write_model(tmp_path, m, seeded=["inception"]) for m in LEVELS], 200, seed=1)
-    assert "Seeded random weights were used for FID:" in markdown(table, 200)
+    assert "Seeded random weights were used for FID and KID:" in markdown(table, 200)
     assert "never with published figures" in latex(table, 200)
 
 
@@ -152,7 +172,7 @@ def test_infinite_psnr_and_missing_fid_are_shown(tmp_path):
     path = write_model(tmp_path, "teacher")
     pd.read_csv(path).assign(teacher_psnr=np.inf).to_csv(path, index=False)
     summary = {"model": "teacher", "networks": REAL, "seeded": []}
-    write_json(path.with_suffix(".json"), summary | {"sets": {"golden": {"pairs": 1, "fid": None, "artfid": None}}})
+    write_json(path.with_suffix(".json"), summary | {"sets": {"golden": {"pairs": 1, **dict.fromkeys(SCALES)}}})
     table = gather([path], 200, seed=1)
     cells = row_of(markdown(table, 200), "teacher", "golden", "| ", " | ")
     assert "∞" in cells

@@ -11,8 +11,7 @@ import pandas as pd
 from ...core.files import read_json
 from ..tables import claims, differences
 from ..tables.metrics import metrics_table
-from ..tables.model import Table, plain
-from .warnings import listed
+from ..tables.model import Table, listed, plain
 
 # How the page calls the sets of pairs.
 SETS = {"golden": "golden", "val": "validation"}

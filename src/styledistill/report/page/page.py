@@ -23,12 +23,12 @@ from ..figures.distances import DISTANCES, Judged, distance_measure, extremes, g
 from ..tables import ablation, published
 from ..tables.formats import ARROWS
 from ..tables.metrics import MEASURES, notes
-from ..tables.model import Table, number, plain
+from ..tables.model import Table, listed, number, plain
 from ..tables.protocol import is_styleids
 from .data_uri import inline_images, svg, webp
 from .html_tables import breakdown_table, claims_table, differences_tables, metrics_tables, onnx_facts
 from .teachers import compared_teachers
-from .warnings import cautions, listed
+from .warnings import cautions
 
 # Base64 characters that the golden images may take; with samples and charts the page then stays below 20 MB.
 _IMAGE_BUDGET = 14_000_000
@@ -109,7 +109,7 @@ def page_context(results: Path, config: Config) -> dict[str, Any]:
         "models": {model: _about(model, config, records) for model in config.models},
         **_images(results, config, measure),
         "metrics": metrics_tables(metrics, config.metrics.fid_minimum),
-        "notes": notes(metrics, config.metrics.fid_minimum),
+        "notes": notes(metrics),
         "differences": differences_tables(differences, config.compared),
         "claims": claims_table(results / "tables" / "claims.csv"),
         # A table of an earlier configuration may still lie there.

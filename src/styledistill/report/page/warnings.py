@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +9,9 @@ import pandas as pd
 
 from ...config import Config
 from ...core.provenance import versions
+from ..tables import small_sets
 from ..tables.bootstrap import FEWEST
+from ..tables.model import listed
 
 
 @dataclass(frozen=True)
@@ -41,14 +42,7 @@ def cautions(
             "with them compare the rows of this page with each other, never with published figures."
         )
         said.append(Caution("metrics", text))
-    few = metrics[metrics["pairs"] < config.metrics.fid_minimum].drop_duplicates("set")
-    if len(few):
-        sets = listed([f"{row['set']} has {row['pairs']:.0f} pairs" for _, row in few.iterrows()])
-        text = (
-            f"FID and ArtFID are grayed: {sets}, below the {config.metrics.fid_minimum} that the measure needs. "
-            "Gram and color distances stand for style there."
-        )
-        said.append(Caution("metrics", text))
+    said += [Caution("metrics", text) for text in small_sets.cautions(metrics, config.metrics.fid_minimum)]
     counts = pairs.groupby("set", sort=False)[["content", "style"]].nunique()
     small = [f"{name} has {c} contents and {s} styles" for name, (c, s) in counts.iterrows() if min(c, s) < FEWEST]
     if small:
@@ -85,8 +79,3 @@ def _uneven_shares(loss: str, history: pd.DataFrame) -> str | None:
 def _span(shares: pd.Series) -> str:
     low, high = f"{shares.min() * 100:.1f}", f"{shares.max() * 100:.1f}"
     return f"{low} %" if low == high else f"{low} to {high} %"
-
-
-def listed(parts: Sequence[str]) -> str:
-    """a; a and b; a, b and c."""
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

@@ -11,10 +11,11 @@ from ...config import Teacher
 from .formats import Document
 from .metrics import MEASURES, best_row, column, gather, score
 from .model import Column, Table, words
+from .small_sets import cautions
 
 SETTINGS = ("gamma", "temperature", "adain", "injection")
 SETTING_TITLES = ("Gamma", "Temperature", "AdaIN", "Injection")
-_SHOWN = ("lpips", "st_lpips", "fid", "artfid", "cfsd", "gram_distance", "color_distance")
+_SHOWN = ("lpips", "st_lpips", "fid", "fid_64", "kid", "artfid", "cfsd", "gram_distance", "color_distance")
 SHOWN = [measure for measure in MEASURES if measure.name in _SHOWN]
 
 
@@ -63,8 +64,7 @@ def note(table: pd.DataFrame, fid_minimum: int) -> str:
     """What a reader must know."""
     said = f"{table['pairs'].iloc[0]} golden pairs; 95 % bootstrap intervals over contents and styles in brackets."
     said += " Bold: best."
-    if table["fid_grayed"].any():
-        said += f" FID and ArtFID in gray brackets: fewer than {fid_minimum} pairs."
+    said += "".join(f" {text}" for text in cautions(table, fid_minimum))
     if table["seeded"].iloc[0]:
         said += " Networks with seeded random weights: these numbers compare with each other only."
     return said

@@ -12,6 +12,7 @@ import pandas as pd
 from ...config import CONTROLS
 from ...core.errors import UserError
 from ...core.files import read_json
+from . import small_sets
 from .bootstrap import RESAMPLES, Resampling
 from .formats import Document
 from .model import Cell, Column, Table, measured, words
@@ -22,8 +23,8 @@ NETWORKS = {
     "shift_tolerant_alexnet": "ST-LPIPS",
     "vgg19": "CFSD and Gram distance",
     "efficientnet_lite0": "CFSD and Gram distance",
-    "inception": "FID",
-    "art_inception": "FID",
+    "inception": "FID and KID",
+    "art_inception": "FID and KID",
 }
 
 
@@ -35,13 +36,16 @@ class Measure:
     title: str
     best: str | None  # min | max
     per_pair: bool = True
+    grayed: str = ""  # the column that says where it hardly counts
 
 
 MEASURES = (
     Measure("lpips", "LPIPS", "min"),
     Measure("st_lpips", "ST-LPIPS", "min"),
-    Measure("fid", "FID", "min", per_pair=False),
-    Measure("artfid", "ArtFID", "min", per_pair=False),
+    Measure("fid", "FID", "min", per_pair=False, grayed="fid_grayed"),
+    Measure("fid_64", "FID (64)", "min", per_pair=False, grayed="fid_64_grayed"),
+    Measure("kid", "KID", "min", per_pair=False, grayed="kid_grayed"),
+    Measure("artfid", "ArtFID", "min", per_pair=False, grayed="fid_grayed"),
     Measure("cfsd", "CFSD (sum)", "min"),
     Measure("cfsd_mean", "CFSD (mean)", "min"),
     Measure("teacher_mse", "MSE to teacher", "min"),
@@ -58,6 +62,7 @@ MEASURES = (
     Measure("brightness", "Brightness", None),
 )
 _PER_PAIR = [measure.name for measure in MEASURES if measure.per_pair]
+_OF_INCEPTION = [measure.name for measure in MEASURES if measure.grayed]
 
 
 # --- gathering ----------------------------------------------------------------------------------------------------
@@ -67,9 +72,9 @@ def gather(scores: Sequence[Path], fid_minimum: int, seed: int) -> pd.DataFrame:
     """One row per (set, model), sets in turn, models in the order of `scores`; first column `model`.
 
     scores: metrics/<model>.csv, each with its .json beside it. Per-pair measures become `<name>` (mean), `<name>_low`
-    and `<name>_high` (95 % interval, see `Resampling`). `fid_grayed` is true below `fid_minimum` pairs.
-    `laplacian_ratio` divides by the teacher's mean on the set. A model without images of a set has no row there. Raises
-    UserError when models were scored with different networks.
+    and `<name>_high` (95 % interval, see `Resampling`). `<name>_grayed`: see `small_sets`. `laplacian_ratio`
+    divides by the teacher's mean on the set. A model without images of a set has no row there. Raises UserError when
+    models were scored with different networks.
     """
     summaries = [read_json(path.with_suffix(".json")) for path in scores]
     _same_networks(scores, summaries)
@@ -99,11 +104,12 @@ def _row(summary: dict, frame: pd.DataFrame, resampling: Resampling, fid_minimum
     values = frame[_PER_PAIR].to_numpy(float)
     low, high = resampling.interval(values)
     means = values.mean(0)
-    row = {"model": summary["model"], "set": name, "pairs": facts["pairs"]}
+    counts = {"pairs": facts["pairs"], "contents": frame["content"].nunique(), "styles": frame["style"].nunique()}
+    row = {"model": summary["model"], "set": name, **counts}
     for i, measure in enumerate(_PER_PAIR):
         row |= {measure: means[i], f"{measure}_low": low[i], f"{measure}_high": high[i]}
-    fid = {key: math.nan if facts[key] is None else facts[key] for key in ("fid", "artfid")}
-    row |= {**fid, "fid_grayed": facts["pairs"] < fid_minimum}
+    row |= {key: math.nan if facts[key] is None else facts[key] for key in _OF_INCEPTION}
+    row |= small_sets.grayed(**counts, fid_minimum=fid_minimum)
     return row | summary["networks"] | {"seeded": " ".join(summary["seeded"])}
 
 
@@ -130,7 +136,8 @@ def metrics_table(table: pd.DataFrame, fid_minimum: int) -> Table:
         for index, row in table.iterrows()
     ]
     columns += [column(measure) for measure in measures]
-    return Table(tuple(columns), tuple(rows), notes=tuple(notes(table, fid_minimum)), group=1)
+    said = notes(table) + small_sets.cautions(table, fid_minimum)
+    return Table(tuple(columns), tuple(rows), notes=tuple(said), group=1)
 
 
 def column(measure: Measure) -> Column:
@@ -139,16 +146,16 @@ def column(measure: Measure) -> Column:
 
 
 def score(row: pd.Series, measure: Measure, best: bool) -> Cell:
-    """The cell of a measure, of a row as `gather` makes it. FID and ArtFID of few pairs are gray."""
+    """The cell of a measure, of a row as `gather` makes it. Gray where `small_sets` says that it hardly counts."""
     value = float(row[measure.name])
     # The PSNR of equal images is infinite, and so are the ends of its interval.
     ends = [row.get(f"{measure.name}_{end}", math.nan) for end in ("low", "high")] if measure.per_pair else []
-    gray = not measure.per_pair and bool(row["fid_grayed"]) and measure.name in ("fid", "artfid")
+    gray = bool(measure.grayed and row[measure.grayed])
     return measured(value, ends if math.isfinite(value) else (), mark="best" if best else "", gray=gray)
 
 
-def notes(table: pd.DataFrame, fid_minimum: int) -> list[str]:
-    """What a reader must know to read the table, a paragraph each: statistics, what is gray, the networks' weights."""
+def notes(table: pd.DataFrame) -> list[str]:
+    """What a reader must know to read the table, a paragraph each: statistics, the networks' weights."""
     said = [
         f"Means over pairs with 95 % bootstrap intervals in brackets ({RESAMPLES} resamples of the contents and of the "
         "styles, since pairs share both). Bold: the best of a set; the teacher and the controls do not "
@@ -157,11 +164,6 @@ def notes(table: pd.DataFrame, fid_minimum: int) -> list[str]:
     for name, rows in table.groupby("set", sort=False):
         if lacking := [model for model in dict.fromkeys(table["model"]) if model not in set(rows["model"])]:
             said.append(f"Not in the set {name}: {', '.join(lacking)}, of which there are no images of its pairs.")
-    if table["fid_grayed"].any():
-        said.append(
-            f"FID and ArtFID in gray brackets: fewer than {fid_minimum} pairs, too few for 2,048 dimensions; look at "
-            "the Gram and color distances for style."
-        )
     first = table.iloc[0]
     used = {name: use for name, use in NETWORKS.items() if name in table}
     said.append("Weights of the networks: " + "; ".join(f"{use}: {first[n]}" for n, use in used.items()) + ".")
@@ -181,8 +183,8 @@ def best_of(rows: pd.DataFrame, measure: Measure) -> object:
 def best_row(rows: pd.DataFrame, measure: Measure) -> object:
     """The index of the best of these rows; None where fewer than two compete."""
     values = rows[measure.name]
-    if not measure.per_pair and "fid_grayed" in rows:
-        values = values[~rows["fid_grayed"]]
+    if measure.grayed in rows:
+        values = values[~rows[measure.grayed]]
     if measure.best is None or values.count() < 2:
         return None
     return values.idxmin() if measure.best == "min" else values.idxmax()

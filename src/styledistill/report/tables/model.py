@@ -28,6 +28,11 @@ def number(value: str | float) -> str:
     return _sign(value) + (f"{size:,.{digits}f}" if digits <= 7 else f"{size:.1e}")
 
 
+def listed(parts: Sequence[str]) -> str:
+    """a; a and b; a, b and c."""
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
 def _sign(value: float) -> str:
     return "−" if value < 0 else ""
 
