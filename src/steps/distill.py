@@ -9,13 +9,15 @@ import click
 from safetensors.torch import save_file
 
 from styledistill import config
+from styledistill.core.errors import UserError
 from styledistill.core.files import atomic_path
 from styledistill.core.provenance import run_record
 from styledistill.core.runtime import pick_device, seed_everything, use_threads
 from styledistill.core.tensors import finite_weights
 from styledistill.student.distill import distill
 from styledistill.student.distributed import group_size, is_main, part, processes_for, run_in_processes
-from styledistill.student.training import tensorboard, write_history
+from styledistill.student.tracker import tracked
+from styledistill.student.training import write_history
 
 
 @click.command()
@@ -51,12 +53,14 @@ def main(
     record = run_record(out / "distill.run.json", "distill", settings.model_dump(), seed)
     with user_errors():
         use_threads()
+        if missing := settings.missing():
+            raise UserError(f"distill.{missing}")
         run_in_processes(processes or processes_for(device, settings.batch))
         with record if is_main() else nullcontext({}) as facts:
             seed_everything(seed)
             where = pick_device(device)
-            note = tensorboard(out) if settings.tensorboard and is_main() else None
-            done = distill(start, (train, val), loss, settings, networks, seed, where, state, note)
+            with tracked(settings.tracker if is_main() else "none", out) as tracker:
+                done = distill(start, (train, val), loss, settings, networks, seed, where, state, tracker)
             if is_main():
                 done.student.save(out)
                 finite_weights(done.last, str(out / "last.safetensors"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import distributions
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -95,9 +96,16 @@ class Distill(Section):
     workers: int = Field(
         0, ge=0, description="processes per GPU that decode images; 0: none beside the training itself"
     )
-    tensorboard: bool = Field(
-        False, description="write TensorBoard events beside history.csv; needs the package tensorboard"
+    tracker: Literal["none", "tensorboard", "trackio", "wandb"] = Field(
+        "none", description="where the history and images of validation pairs are shown too; a package to install"
     )
     flip: bool = Field(
         False, description="mirror a random half of the pairs: content, style and teacher's image together"
     )
+
+    def missing(self) -> str | None:
+        """What of it is not installed, and what to do, from its key on; None where nothing is."""
+        if self.tracker == "none" or list(distributions(name=self.tracker)):
+            return None
+        name = self.tracker
+        return f"tracker: the package {name} is not installed. Run: pip install {name}, or set it to none."

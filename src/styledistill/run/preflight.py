@@ -19,6 +19,7 @@ _TAKERS = {
     "sources": {"index"},
     "teacher": {"teach", "render", "benchmark", "render_variant", "deviation", "compare_teachers"},
     "student": {"convert"},
+    "distill": {"distill"},
     "stylizers": {"render", "benchmark"},
     "networks": {
         "pretrain",
@@ -66,6 +67,8 @@ def _missing_places(config: Config) -> Iterator[str]:
     for name, stylizer in config.stylizers.items():
         if missing := stylizer.missing():
             yield f"stylizers.{name}.{missing}"
+    if missing := config.distill.missing():
+        yield f"distill.{missing}"
 
 
 def _names(name: str, source: Source) -> list[str]:

@@ -11,11 +11,12 @@ from __future__ import annotations
 import math
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
@@ -28,12 +29,14 @@ from ..core.errors import UserError
 from ..core.files import sha256_file
 from ..core.fingerprint import fingerprint_modules
 from ..core.progress import Meter
+from ..core.tensors import to_uint8
 from ..perceptual import denormalize, features, label, lpips, normalize
 from ..shards.read import PairDataset
 from .epochs import Plateau, epoch_order, mirrored
 from .losses import LossSettings, distillation_terms, matched_constant
 from .model import WEIGHTS_FILE, Student
 from .modulation import remember_styles
+from .tracker import Tracker
 from .training import (
     NETWORK_MODULES,
     Row,
@@ -52,8 +55,9 @@ from .training import (
 
 MODULES = [*NETWORK_MODULES, "styledistill.student.epochs", "styledistill.student.distill", "styledistill.shards.read"]
 MATCHING_PAIRS = 64  # pairs that the Gram term's constant is measured on
+SHOWN = 4  # validation pairs that a tracker shows
 FLOOR = 0.01  # part of the first rate below which it does not fall
-UNDECIDING = {"workers", "gradient_checkpointing", "tensorboard"}  # settings that change no number of the result
+UNDECIDING = {"workers", "gradient_checkpointing", "tracker"}  # settings that change no number of the result
 
 
 @dataclass(frozen=True)
@@ -75,14 +79,14 @@ def distill(
     seed: int,
     device: torch.device,
     state_root: Path | str,
-    note: Callable[[Row], None] | None = None,
+    tracker: Tracker | None = None,
 ) -> Distilled:
     """Distill the student of folder `start` on the pairs of `manifests` (train, val) with a sum of weighted terms.
 
     The state stands below `state_root` under a hash of all that decides the result: killed and started again, the
     training goes on and ends with the same weights (bit-equal on a CPU). In several processes (of torchrun, or of
-    `launch.run_in_processes`) all see the same `state_root`. note: takes each row of the history when it is there,
-    first those of the saved state. Raises UserError.
+    `launch.run_in_processes`) all see the same `state_root`. tracker: shows each row of the history when it is
+    there, first those of the saved state, and some validation pairs. Raises UserError.
     """
     accelerator = make_accelerator(device, settings.dtype)
     device = accelerator.device
@@ -104,7 +108,7 @@ def distill(
         "code": fingerprint_modules(MODULES),
     }
     state = StateFile(state_root, decides, writes=accelerator.is_main_process)
-    run = Distillation(student.network, train, val, weights, settings, seed, accelerator, state, note)
+    run = Distillation(student.network, train, val, weights, settings, seed, accelerator, state, tracker)
     run.prepare(loss)
     run.run()
     student.network.load_state_dict(run.best)
@@ -139,7 +143,7 @@ class Distillation:
     seed: int
     accelerator: Accelerator
     state: StateFile
-    note: Callable[[Row], None] | None = None
+    tracker: Tracker | None = None
     epoch: int = 1
     step: int = 0  # steps done in this epoch
     sums: dict[str, float] = field(default_factory=dict)  # over these steps
@@ -305,12 +309,24 @@ class Distillation:
             }
         )
         self._tell(self.rows[-1:])
+        if self.tracker:
+            self.tracker.images(self.epoch, self._shown())
         self.plateau.step(val_loss)
         self.epoch, self.step, self.sums = self.epoch + 1, 0, {}
 
     def _tell(self, rows: list[Row]) -> None:
-        for row in rows if self.note else ():
-            self.note(row)
+        for row in rows if self.tracker else ():
+            self.tracker.row(row)
+
+    @torch.no_grad()
+    def _shown(self) -> np.ndarray:
+        """Of the first validation pairs content, style, the teacher's image and the student's, a row each, uint8."""
+        (pairs,) = next(self._loaded(self.val, [[list(range(min(SHOWN, len(self.val))))]], flip=False))
+        content, style, _ = pairs.unbind(1)
+        with self.accelerator.autocast():  # the network itself: only this process is here
+            output = denormalize(self.network(normalize(content), normalize(style)).float())
+        grid = torch.cat([pairs, output[:, None].clamp(0, 1)], 1)
+        return to_uint8(torch.cat([torch.cat(list(row), 2) for row in grid], 1)[None])[0]
 
     # --- data ---
 

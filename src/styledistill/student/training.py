@@ -233,29 +233,6 @@ def _cell(value: int | float) -> str:
     return str(value) if isinstance(value, int) else f"{value:.7g}"
 
 
-def tensorboard(folder: Path | str) -> Callable[[Row], None]:
-    """A function that adds a row of the history, by its epoch, to TensorBoard's events in `folder`.
-
-    Events of an earlier try are removed: a training that goes on gives all its rows again. Where the package is missing
-    it says so once, and the rows go nowhere.
-    """
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        announce(f"no TensorBoard events in {folder}: pip install tensorboard (history.csv has the same numbers)")
-        return lambda row: None
-    for earlier in Path(folder).glob("events.out.tfevents.*"):
-        earlier.unlink()
-    writer = SummaryWriter(str(folder))
-
-    def add(row: Row) -> None:
-        for name, value in row.items():
-            writer.add_scalar(name, value, row["epoch"])
-        writer.flush()
-
-    return add
-
-
 def cpu_copy(values: dict[str, Tensor]) -> dict[str, Tensor]:
     """Copies of tensors on the CPU in rows, as files hold them, which later steps do not change."""
     rows = torch.contiguous_format

@@ -21,7 +21,7 @@ from styledistill.config import Distill, Networks, Pretrain
 from styledistill.core.errors import UserError
 from styledistill.core.images import encode_png
 from styledistill.core.tensors import from_uint8
-from styledistill.perceptual import denormalize, normalize, vgg19_features
+from styledistill.perceptual import IMAGENET_STD, denormalize, normalize, vgg19_features
 from styledistill.shards.read import PairDataset
 from styledistill.shards.write import Pair, write_manifest, write_shard
 from styledistill.student.distances import gram
@@ -39,7 +39,6 @@ from styledistill.student.training import (
     parameter_groups,
     pieces,
     share_of,
-    tensorboard,
     write_history,
 )
 
@@ -128,9 +127,9 @@ def small_student(seed=1):
     return Student(STTR(SMALL))
 
 
-def run(data, state, weights=None, settings=SETTINGS, note=None):
+def run(data, state, weights=None, settings=SETTINGS, tracker=None):
     manifests = (data / "train.json", data / "val.json")
-    return distill(data / "start", manifests, weights or {"pixel": 1.0}, settings, SEEDED, 3, CPU, state, note)
+    return distill(data / "start", manifests, weights or {"pixel": 1.0}, settings, SEEDED, 3, CPU, state, tracker)
 
 
 def equal(one, other):
@@ -633,44 +632,47 @@ def test_equal_histories_are_equal_bytes(tmp_path):
     assert (tmp_path / "history.csv").read_text() == "epoch,loss\n1,0.3333333\n2,2\n"
 
 
-def test_a_listener_hears_the_rows_again_when_a_training_goes_on(data, tmp_path):
-    settings = SETTINGS.model_copy(update={"max_epochs": 2})
-    for _ in range(2):
-        heard = []
-        assert run(data, tmp_path, settings=settings, note=heard.append).rows == heard
-        assert [row["epoch"] for row in heard] == [1, 2]
+class Shown:
+    """What a tracker was given."""
+
+    def __init__(self):
+        self.rows, self.grids = [], {}
+
+    def row(self, row):
+        self.rows.append(row)
+
+    def images(self, epoch, grid):
+        self.grids[epoch] = grid
+
+
+def test_a_tracker_hears_the_rows_again_when_a_training_goes_on(data, tmp_path):
+    first, again = Shown(), Shown()
+    for epochs, tracker in ((1, first), (2, again)):
+        state = tmp_path / "state"
+        settings = SETTINGS.model_copy(update={"max_epochs": epochs})
+        assert run(data, state, settings=settings, tracker=tracker).rows == tracker.rows
+    assert [row["epoch"] for row in again.rows] == [1, 2]
+
+
+def test_a_tracker_is_shown_validation_pairs_and_changes_no_bit_of_the_result(data, tmp_path):
+    tracker = Shown()
+    shown = run(data, tmp_path / "shown", tracker=tracker)
+    alone = run(data, tmp_path / "alone")
+    assert shown.rows == alone.rows
+    assert all(torch.equal(weight, alone.last[name]) for name, weight in shown.last.items())
+    assert sorted(tracker.grids) == [row["epoch"] for row in shown.rows]
+    for grid in tracker.grids.values():
+        assert grid.shape == (4 * 32, 4 * 32, 3)
+        assert (grid[:32, :32] == image(100)).all() and (grid[32:64, 32:64] == image(1101)).all()
+    teacher, student = (np.stack([grid[:, a:b] for grid in tracker.grids.values()]) for a, b in ((64, 96), (96, 128)))
+    errors = np.square((student / 255.0 - teacher / 255.0) / IMAGENET_STD).mean((1, 2, 3)).tolist()
+    assert errors == pytest.approx([row["val_pixel"] for row in shown.rows], rel=0.02)
 
 
 def test_what_does_not_decide_the_result_does_not_change_its_key(data, tmp_path):
-    for change in ({}, {"workers": 1}, {"gradient_checkpointing": True}, {"tensorboard": True}):
+    for change in ({}, {"workers": 1}, {"gradient_checkpointing": True}, {"tracker": "wandb"}):
         run(data, tmp_path, settings=SETTINGS.model_copy(update={"max_epochs": 1, **change}))
     assert len(list(tmp_path.glob("*/state.pt"))) == 1
-
-
-ROWS = [{"epoch": 1, "val_loss": 0.5}, {"epoch": 2, "val_loss": 0.25}]
-
-
-def test_without_tensorboard_one_line_says_so(tmp_path, monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)  # as where the package is not installed
-    note = tensorboard(tmp_path)
-    for row in ROWS:
-        note(row)
-    said = capsys.readouterr().err.splitlines()
-    assert len(said) == 1
-    assert "pip install tensorboard" in said[0]
-    assert not list(tmp_path.iterdir())
-
-
-def test_tensorboard_shows_the_history_once(tmp_path):
-    pytest.importorskip("tensorboard", reason="needs the package tensorboard")
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    for rows in (ROWS[:1], ROWS):
-        note = tensorboard(tmp_path)
-        for row in rows:
-            note(row)
-    events = EventAccumulator(str(tmp_path)).Reload()
-    assert [(event.step, event.value) for event in events.Scalars("val_loss")] == [(1, 0.5), (2, 0.25)]
 
 
 def test_the_key_says_what_decides(tmp_path):
