@@ -49,7 +49,7 @@ METHODS = {
     ),
     "images": Method(
         "finished triplets",
-        "not run: contents, styles and targets are finished triplets, made elsewhere",
+        "whoever made these triplets of content, style and stylized image, which came finished",
         on_a_model=False,
         crosses=False,
     ),

@@ -135,12 +135,13 @@ def _front_matter(name: str, splits: Sequence[Split], sources: Mapping[str, Sour
 
     pairs = sum(split.pairs for split in splits)
     files = [{"split": split.name, "path": list(split.shards)} for split in splits]
+    tags = [method] if METHODS[method].on_a_model else []  # "images" and "command" say nothing on the hub
     return DatasetCardData(
         pretty_name=f"StyleDistill pairs: {name}",
         license=_hub_license(sources.values()),
         task_categories=["image-to-image"],
         size_categories=[next((label for limit, label in HUB_SIZES.items() if pairs < limit), "10M<n<100M")],
-        tags=["style-transfer", "knowledge-distillation", method, "webdataset"],
+        tags=["style-transfer", "knowledge-distillation", *tags, "webdataset"],
         configs=[{"config_name": "default", "data_files": files}],
     )
 

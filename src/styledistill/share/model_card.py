@@ -58,7 +58,11 @@ def model_card(folder: Path, repo: str, run: RunFacts | None, license: str | Non
             license=license,
             library_name=LIBRARY,
             pipeline_tag="image-to-image",
-            tags=["style-transfer", "knowledge-distillation", method, *(["onnx"] if graphs else [])],
+            tags=[
+                *("style-transfer", "knowledge-distillation"),
+                *([method] if METHODS[method].on_a_model else []),
+                *(["onnx"] if graphs else []),
+            ],
         ),
         template_path=str(TEMPLATE),
         repo=repo,

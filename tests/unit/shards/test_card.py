@@ -32,6 +32,7 @@ SOURCES = {
     "paintings": FolderSource(kind="folder", path="/home/me/art", license="cc-by-4.0", citation="Me | You, 2020"),
     "scenes": ProceduralSource(kind="procedural", images="scenes", count=9, license="cc-by-4.0"),
 }
+ROWS = [("c00", "scenes"), ("c01", "scenes"), ("s00", "paintings"), ("s01", "paintings"), ("s02", "paintings")]
 # Two contents and three styles in each block; the manifests take 9 of 12 pairs, and 3 of 6.
 PAIRS = {"train": (2, 9), "val": (1, 3)}
 
@@ -48,10 +49,9 @@ def make_run(folder: Path) -> Path:
 
 
 def make_block(results: Path, split: str, block: str) -> Path:
-    rows = [("c00", "scenes"), ("c01", "scenes"), ("s00", "paintings"), ("s01", "paintings"), ("s02", "paintings")]
     members = [
         tables.BlockRow(name, {"c": "content", "s": "style"}[name[0]], source, f"{split}{block}{name}", "00")
-        for name, source in rows
+        for name, source in ROWS
     ]
     tables.write(results / "blocks" / split / f"{block}.csv", tables.BlockRow._fields, members)
     images = results / "images"
@@ -94,6 +94,20 @@ def test_the_template_asks_for_nothing_that_it_is_not_given(tmp_path, monkeypatc
     """The hub's library leaves out what the template misspells, without a word."""
     monkeypatch.setattr(jinja2, "Template", partial(jinja2.Template, undefined=jinja2.StrictUndefined))
     assert written(make_run(tmp_path))
+
+
+def test_a_card_of_triplets_says_nothing_of_weights_or_crossed_pairs(tmp_path, monkeypatch):
+    monkeypatch.setitem(globals(), "TEACHER", {"model": None, "method": "images", "triplets": ["mine"]})
+    monkeypatch.setitem(globals(), "ROWS", [row for row in ROWS if row[0] != "s02"])
+    monkeypatch.setitem(globals(), "PAIRS", {"train": (2, 3), "val": (1, 2)})
+    monkeypatch.setattr(jinja2, "Template", partial(jinja2.Template, undefined=jinja2.StrictUndefined))
+    text = written(make_run(tmp_path))
+    assert "each content of it with its own style" in text and "every content of it" not in text
+    assert row_of(text, "`train`")[1:] == ["3", "3", "3", "2", "4"]
+    assert '| triplets | `["mine"]` |' in text
+    for said in ("StyleID", "sha256 over the weights", "draws no random numbers", "``"):
+        assert said not in text.replace("```", ""), said
+    assert DatasetCard(text).data.to_dict()["tags"] == ["style-transfer", "knowledge-distillation", "webdataset"]
 
 
 def test_counts_are_those_of_the_pairs_that_the_manifests_list(tmp_path):
@@ -184,7 +198,7 @@ def test_files_that_were_left_out_are_named_up_to_a_number(tmp_path):
     bad = [Excluded(f"bad{n:03d}.png", f"image: <BytesIO at 0x{n:x}>") for n in range(SHOWN + 3)]
     tables.write(results / "index" / "paintings.excluded.csv", Excluded._fields, bad)
     text = written(results)
-    assert f"- {SHOWN + 3} files of `paintings`, which could not be read as images: `bad000.png`, `bad001.png`" in text
+    assert f"- {SHOWN + 3} files of `paintings`, which could not be used: `bad000.png`, `bad001.png`" in text
     assert f"`bad{SHOWN - 1:03d}.png` and 3 more." in text
     assert f"bad{SHOWN:03d}.png" not in text and "0x" not in text
     assert "of `scenes`, which could" not in text
