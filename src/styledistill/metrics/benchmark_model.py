@@ -17,7 +17,7 @@ from torch import Tensor
 from ..core.images import open_rgb, square_crop
 from ..core.runtime import use_threads
 from ..core.tensors import from_uint8
-from .stylizers import Stylizer, Wanted, load_stylizer, size_of
+from .stylizers import Stylizer, Wanted, load_stylizer, networks_of, size_of
 
 _SMALL = 64  # pixels; Stable Diffusion takes no smaller images
 
@@ -33,8 +33,8 @@ def measure(wanted: Wanted, content: Path, style: Path, size: int, repeats: int)
     threads = use_threads()
     stylizer = load_stylizer(wanted)
     images = [_image(file, size).to(wanted.device) for file in (content, style)]
-    # Else code that is loaded late counts. A stylizer from outside may take images of one size only.
-    small = slice(None) if wanted.outside else slice(_SMALL)
+    # Else code that is loaded late counts. What is not made of networks of ours may take images of one size only.
+    small = slice(_SMALL) if networks_of(stylizer) else slice(None)
     stylizer.stylize(*(image[..., small, small] for image in images))
     peak = _peak_memory_mb(stylizer, images, wanted.device)
     times = [_seconds(stylizer, images, wanted.device) for _ in range(repeats)]

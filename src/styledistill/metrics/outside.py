@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -134,7 +135,7 @@ class _Graphs:
         from ..student.onnx_student import Sessions
 
         # By path, for a large graph keeps its weights in a file beside it.
-        self._sessions = Sessions({name: path.read_bytes for name, path in stylizer.graphs.items()}, where)
+        self._sessions = Sessions({name: partial(str, path) for name, path in stylizer.graphs.items()}, where)
         if (found := self._sessions.names("encode_style")) != ["styles"]:
             raise UserError(f"{where}: encode_style.onnx takes {', '.join(found)}; its one input must be called styles")
         self._values = [name for name in self._sessions.names("stylize") if name != "contents"]

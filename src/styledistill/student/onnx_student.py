@@ -160,8 +160,8 @@ def micro_strips(weights: Mapping[str, np.ndarray], config: Mapping[str, Any]) -
 class Sessions:
     """Graphs by name, each opened when it is first run."""
 
-    def __init__(self, graphs: dict[str, Callable[[], bytes]], where: str, at_once: int | None = None) -> None:
-        """graphs: functions that give a graph's bytes. where: for messages. at_once: how many stay open."""
+    def __init__(self, graphs: dict[str, Callable[[], bytes | str]], where: str, at_once: int | None = None) -> None:
+        """graphs: functions that give a graph's bytes or its path. where: for messages. at_once: how many stay open."""
         self._graphs, self._where, self._at_once = graphs, where, at_once
         self._open: OrderedDict[str, onnxruntime.InferenceSession] = OrderedDict()
 
@@ -192,7 +192,7 @@ class Sessions:
         self._open.move_to_end(name)
         return self._open[name]
 
-    def _opened(self, graph: bytes) -> onnxruntime.InferenceSession:
+    def _opened(self, graph: bytes | str) -> onnxruntime.InferenceSession:
         onnxruntime.disable_telemetry_events()  # on by default since it has them on Linux: nothing speaks to a network
         onnxruntime.set_default_logger_severity(4)
         options = onnxruntime.SessionOptions()

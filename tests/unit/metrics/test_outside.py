@@ -157,6 +157,18 @@ def test_the_least_pair_of_graphs_is_taken(tmp_path, images):
     assert size_of(stylizer) == (1, 4e-6)
 
 
+def test_a_large_graph_may_keep_its_weights_beside_it(tmp_path, images):
+    write_graphs(tmp_path)
+    file = tmp_path / "stylize.onnx"
+    model = onnx.load(file)
+    model.graph.initializer[0].CopyFrom(onnx.numpy_helper.from_array(np.full((1, 3, 1, 1), 0.5, np.float32), "scale"))
+    onnx.save(model, file, save_as_external_data=True, location="stylize.onnx.data", size_threshold=0)
+    section = OnnxStylizer(kind="onnx", path=str(tmp_path))
+    assert "stylize.onnx.data" in section.files
+    expected = (images[0] + images[1].mean((2, 3), keepdim=True)) / 2
+    torch.testing.assert_close(load_outside("net", section).stylize(*images), expected, rtol=0, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

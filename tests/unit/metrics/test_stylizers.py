@@ -1,5 +1,7 @@
 """Controls, rendering and the cost of a model."""
 
+import shlex
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -224,3 +226,16 @@ def test_a_model_is_measured_in_a_fresh_process(images):
     assert row["model"] == "recolor"
     assert row["parameters"] == 0
     assert row["peak_memory_mb"] < 20
+
+
+def test_a_program_of_one_size_is_measured_at_that_size(images, tmp_path):
+    program = tmp_path / "paint.py"
+    program.write_text(
+        "import sys\nfrom PIL import Image\n"
+        "Image.open(sys.argv[1]).resize((96, 96)).save(sys.argv[2])  # whatever came\n"
+    )
+    command = f"{shlex.quote(sys.executable)} {shlex.quote(str(program))} {{content}} {{output}} {{style}}"
+    teacher = Teacher(method="command", command=command)
+    wanted = Wanted("teacher", CPU, teacher=teacher)
+    row = measure(wanted, images / "golden/c0.png", images / "golden/s0.png", 96, repeats=1)
+    assert row["seconds"] > 0
