@@ -199,6 +199,8 @@ class Sessions:
         options.intra_op_num_threads = granted_threads()
         # Threads that spin between the many short runs of strips take as much of the processor as the work itself.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        # A plan of memory, made at the first run, would take as much again at the second, beside what the first left.
+        options.enable_mem_pattern = False
         _share_memory()
         options.add_session_config_entry("session.use_env_allocators", "1")
         try:

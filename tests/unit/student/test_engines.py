@@ -203,6 +203,20 @@ def test_an_image_is_drawn_in_the_memory_that_the_style_took() -> None:
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT / "src").returncode == 0
 
 
+def test_more_images_take_no_more_memory_than_one() -> None:
+    """A third more, where onnxruntime plans its memory after the first."""
+    code = (
+        "import re, numpy as np; from pathlib import Path; from styledistill.student.onnx_student import OnnxStudent\n"
+        f"student = OnnxStudent.from_pretrained({str(MICRO)!r}); image = np.zeros((1, 3, 1024, 1024), np.float32)\n"
+        "code, peaks = student.encode_style(image[..., :64, :64]), []\n"
+        "for _ in range(3):\n"
+        "    student.stylize(image, code)\n"
+        "    peaks.append(int(re.search(r'VmHWM:\\s+(\\d+)', Path('/proc/self/status').read_text())[1]))\n"
+        "assert peaks[2] < 1.1 * peaks[0], peaks"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT / "src").returncode == 0
+
+
 # --- sttr ---------------------------------------------------------------------------------------------------------
 
 
