@@ -5,11 +5,12 @@ from pathlib import Path
 from styledistill.run.cli import Readable, Settings, Writable, user_errors
 
 import click
+import numpy as np
 
 from styledistill.config import Keep
 from styledistill.core.provenance import run_record
 from styledistill.shards.write import write_manifest
-from styledistill.splits import tables
+from styledistill.splits import inversions, tables
 from styledistill.splits.duplicates import Duplicate
 
 
@@ -20,6 +21,7 @@ from styledistill.splits.duplicates import Duplicate
 @click.option("--duplicates", type=Readable, help="CSV of images whose pairs are passed over.")
 @click.option("--keep", type=Settings(Keep | None), default="null", help="Which pairs may teach, as JSON.")
 @click.option("--qualities", type=Readable, multiple=True, help="CSV of each shard's block: pair, structure, style.")
+@click.option("--inversions", "inverted", type=Readable, multiple=True, help="inversion.csv of each block, to limit.")
 @click.option("--out", type=Writable, required=True, help="The manifest (shards/train.json), above the shards.")
 def main(
     shards: tuple[Path, ...],
@@ -28,22 +30,25 @@ def main(
     duplicates: Path | None,
     keep: Keep | None,
     qualities: tuple[Path, ...],
+    inverted: tuple[Path, ...],
     out: Path,
 ) -> None:
     """List the first pairs of SHARDS, in the order given, with the shards' sha256."""
     with user_errors(), run_record(out.with_suffix(".run.json"), "manifest", {"split": split, "pairs": pairs}):
         rows = tables.read(duplicates, Duplicate) if duplicates else []
         copies = {(row.block, row.name) for row in rows if row.split == split}
-        write_manifest(out, split, pairs, shards, copies, _faults(split, keep, qualities) if keep else None)
+        write_manifest(out, split, pairs, shards, copies, _faults(split, keep, qualities, inverted) if keep else None)
 
 
-def _faults(split: str, keep: Keep, qualities: tuple[Path, ...]) -> dict[str, str]:
+def _faults(split: str, keep: Keep, qualities: tuple[Path, ...], inverted: tuple[Path, ...]) -> dict[str, str]:
     """Keys of the pairs that may not teach, with the reason."""
-    found = {
-        f"{split}_{table.stem}_{row.pair}": keep.fault(row.structure, row.style)
-        for table in qualities
-        for row in tables.read(table, tables.Quality)
-    }
+    errors = {table.parent.name: inversions.read(table.parent) for table in inverted}
+    found = {}
+    for table in qualities:
+        of = errors.get(table.stem)
+        for row in tables.read(table, tables.Quality):
+            both = [of[image] for image in row.pair.split("_")] if of else [0.0]
+            found[f"{split}_{table.stem}_{row.pair}"] = keep.fault(row.structure, row.style, float(np.max(both)))
     return {key: fault for key, fault in found.items() if fault}
 
 

@@ -9,13 +9,16 @@ import click
 from styledistill.config import Source, Teacher
 from styledistill.core.files import write_json
 from styledistill.core.images import load_array
+from styledistill.core.progress import announce
 from styledistill.core.provenance import run_record
 from styledistill.core.runtime import pick_device, use_threads
 from styledistill.metrics.stylizers import StoredTeacher, render
-from styledistill.splits.pairs import block_pairs
+from styledistill.splits import inversions
+from styledistill.splits.pairs import Pair, block_pairs
 from styledistill.splits.triplets import bring_targets
 from styledistill.teacher.images import KEY
 from styledistill.teacher.pair_cache import PairStore
+from styledistill.teacher.round_trip import RoundTrips
 
 
 @click.command()
@@ -57,11 +60,26 @@ def main(
         where = pick_device(device)
         facts["device"] = str(where)
         pairs = block_pairs(images, *shape)
-        stylizer = StoredTeacher(teacher, where, store)
+        stylizer = StoredTeacher(teacher, where, store, measure=True)
         # The teacher inverts each image once for all pairs that it is handed, so it gets the block together.
         render(stylizer, pairs, out, where, chunk=len(pairs))
         facts["images"] = len(pairs)
         write_json(out / "teacher.json", stylizer.facts)
+        if stylizer.round_trips is not None:
+            keep_round_trips(stylizer.round_trips, pairs, out)
+
+
+def keep_round_trips(found: RoundTrips, pairs: list[Pair], out: Path) -> None:
+    """Write the round-trip error of each image of the pairs, and name those whose inversion has failed."""
+    files = {pair.content: pair.content_file for pair in pairs} | {pair.style: pair.style_file for pair in pairs}
+    rows = [inversions.Inversion(name, found.of(load_array(file))) for name, file in sorted(files.items())]
+    inversions.write(out / inversions.FILE, rows)
+    for name, error in rows:
+        if error > inversions.LIMIT:
+            announce(
+                f"warning: the inversion of {files[name]} failed: the image comes back with an error of {error:.2f}, "
+                f"over {inversions.LIMIT:g}. Look at its pairs, raise teacher.steps, or set pairs.keep.inversion_max."
+            )
 
 
 if __name__ == "__main__":

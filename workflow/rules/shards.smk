@@ -97,6 +97,13 @@ rule manifest:
             if CFG.pairs.keep and wildcards.split == "train"
             else []
         ),
+        inversions=lambda wildcards: (
+            collect(INVERSIONS, split="train", block=BLOCKS["train"])
+            if CFG.pairs.keep
+            and CFG.pairs.keep.inversion_max
+            and wildcards.split == "train"
+            else []
+        ),
     output:
         MANIFEST,
     log:
@@ -119,6 +126,9 @@ rule manifest:
         qualities=lambda wildcards, input: [
             f"--qualities {table}" for table in input.qualities
         ],
+        inversions=lambda wildcards, input: [
+            f"--inversions {table}" for table in input.inversions
+        ],
         code=fingerprint_script("manifest"),
     message:
         "List the pairs of split {wildcards.split}"
@@ -126,7 +136,7 @@ rule manifest:
         step(
             "manifest",
             "{input.shards} --split {wildcards.split} --pairs {params.pairs}"
-            " --duplicates {input.duplicates} --keep {params.keep:q} {params.qualities} --out {output}",
+            " --duplicates {input.duplicates} --keep {params.keep:q} {params.qualities} {params.inversions} --out {output}",
         )
 
 

@@ -1,5 +1,8 @@
 # The teacher's images, block by block.
 
+# Round-trip errors of the images of a block, where the teacher inverts them.
+INVERSIONS = f"{TEACHER}/{{split}}/{{block}}/inversion.csv"
+
 # A teacher of images can make no golden image: that of the triplet is brought, and kept where the teacher finds it.
 GOLDEN_TARGETS = (
     [
@@ -21,6 +24,8 @@ rule teach:
         [f"{TEACHER}/{{split}}/{{block}}/{pair}.png" for pair in PAIRS],
         # What decides the images: the teacher's settings and a hash of its weights.
         f"{TEACHER}/{{split}}/{{block}}/teacher.json",
+        # How well each image comes back from its inversion.
+        INVERSIONS if CFG.teacher.inverts else [],
     log:
         f"{LOGS}/teach/{{split}}/{{block}}.log",
     benchmark:

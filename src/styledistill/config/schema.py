@@ -62,10 +62,20 @@ class Keep(Section):
     style_max: float | None = Field(
         None, gt=0, description="largest distance to the style (`gram_distance` of the scores); null: any"
     )
+    inversion_max: float | None = Field(
+        None, gt=0, description="largest round-trip error of the inversion of content and style (StyleID); null: any"
+    )
 
-    def fault(self, structure: float, style: float) -> str:
-        """Why a pair of these distances may not teach; empty where it may. What is no number never may."""
-        for name, value, most in (("structure", structure, self.structure_max), ("style", style, self.style_max)):
+    def fault(self, structure: float, style: float, inversion: float = 0.0) -> str:
+        """Why a pair of these values may not teach; empty where it may. What is no number never may.
+
+        inversion: the larger one of the round-trip errors of both images.
+        """
+        for name, value, most in (
+            ("structure", structure, self.structure_max),
+            ("style", style, self.style_max),
+            ("inversion", inversion, self.inversion_max),
+        ):
             if not math.isfinite(value):
                 return f"{name} is no number"
             if most is not None and value > most:
@@ -206,6 +216,15 @@ class Config(Section):
         if self.ablation and self.teacher.method != "styleid":
             raise ValueError(
                 f"ablation: its variants are of StyleID, and teacher.method is {self.teacher.method}; leave it out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _inverts_what_is_limited(self) -> Config:
+        if self.pairs.keep and self.pairs.keep.inversion_max is not None and not self.teacher.inverts:
+            raise ValueError(
+                f"pairs.keep.inversion_max: teacher.method {self.teacher.method} has no inversion that is measured; "
+                "leave it out"
             )
         return self
 

@@ -18,7 +18,7 @@ class Method(NamedTuple):
 
     own: keys of the section that no other method reads. on_a_model: it works on a latent diffusion model, and reads
     the keys of no method too. crosses: it stylizes each content of a block in each style; else the n-th content in the
-    n-th style.
+    n-th style. inverts: its images hang on an inversion, whose error is measured.
     """
 
     title: str
@@ -26,6 +26,7 @@ class Method(NamedTuple):
     own: tuple[str, ...] = ()
     on_a_model: bool = True
     crosses: bool = True
+    inverts: bool = False
 
 
 # Name in the configuration -> what cards and pages say of it.
@@ -34,6 +35,7 @@ METHODS = {
         "StyleID",
         "StyleID (Chung, Hyun, Heo: Style Injection in Diffusion. CVPR 2024), with no training of its own",
         own=("convention", "gamma", "temperature", "layers", "injection", "features"),
+        inverts=True,
     ),
     "inst": Method(
         "InST",
@@ -157,6 +159,11 @@ class Teacher(Section):
     def on_a_model(self) -> bool:
         """Whether its method works on the latent diffusion model of `weights`."""
         return METHODS[self.method].on_a_model
+
+    @property
+    def inverts(self) -> bool:
+        """Whether its images hang on an inversion whose error is measured."""
+        return METHODS[self.method].inverts
 
     @property
     def model(self) -> str | None:

@@ -68,12 +68,17 @@ class StoredTeacher:
 
     takes_names = True
 
-    def __init__(self, settings: config.Teacher, device: torch.device, store: Path | None) -> None:
+    def __init__(
+        self, settings: config.Teacher, device: torch.device, store: Path | None, measure: bool = False
+    ) -> None:
+        """measure: keep in `round_trips` the round-trip error of each inverted image, where the method inverts."""
         from ..teacher.load import load_teacher
         from ..teacher.pair_cache import PairStore
+        from ..teacher.round_trip import RoundTrips
 
         self._teacher = load_teacher(settings, device)
         self._store = PairStore(store, self._teacher.key) if store else None
+        self.round_trips = RoundTrips(self._store) if measure and settings.inverts else None
         self.networks = self._teacher.networks
         # All that decides its images, and nothing of the machine that makes them.
         self.facts: dict[str, Any] = {"model": _model_name(settings.model), **self._teacher.key}
@@ -81,7 +86,8 @@ class StoredTeacher:
     def stylize(self, contents: Tensor, styles: Tensor, names: Sequence[str] | None = None) -> Tensor:
         """As `Stylizer.stylize`; names: of the pairs, for messages."""
         meter = Meter(unit="pair", total=len(contents), label="teacher")
-        return self._teacher.stylize(contents, styles, self._store, meter.advance, names)
+        measured = {} if self.round_trips is None else {"measured": self.round_trips}
+        return self._teacher.stylize(contents, styles, self._store, meter.advance, names, **measured)
 
 
 def _model_name(weights: str | None) -> str | None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ..config import METHODS, Source, method_of
 from ..core.files import canonical_json, read_json, sha256_bytes
 from ..sources.registry import Excluded
-from ..splits import select, tables
+from ..splits import inversions, select, tables
 from ..splits.windows import SPLITS
 
 if TYPE_CHECKING:
@@ -107,6 +107,7 @@ def card(results: Path, sources: Mapping[str, Source], size: int, seed: int) -> 
             ["setting", "value"],
             [[name, f"`{canonical_json(teacher[name])}`"] for name in SETTINGS if teacher.get(name) is not None],
         ),
+        inversion_table=_inversion_table(results),
         dropped=train.get("dropped"),
         excluded={name: _excluded(results, name) for name in sorted(sources)},
         shown=SHOWN,
@@ -175,6 +176,15 @@ def _split_table(splits: Sequence[Split]) -> str:
         for split in splits
     ]
     return _table(["split", "pairs", "contents", "styles", "tar files", "pairs in these"], rows)
+
+
+def _inversion_table(results: Path) -> str:
+    """The round-trip errors of the stylizer's inversions; empty where none was measured."""
+    found = inversions.summaries(results, SPLITS)
+    rows = [
+        [f"`{row.split}`", row.measured, f"{row.median:.3f}", f"{row.largest:.3f}", f"`{row.worst}`"] for row in found
+    ]
+    return _table(["split", "images", "median", "largest", "of"], rows) if rows else ""
 
 
 def _source_table(splits: Sequence[Split], sources: Mapping[str, Source]) -> str:

@@ -48,9 +48,22 @@ class PairStore:
         for other in others - {path}:
             other.unlink(missing_ok=True)
 
-    def _place(self, content: np.ndarray, style: np.ndarray) -> tuple[Path, str]:
+    def round_trip(self, image: np.ndarray) -> float | None:
+        """The round-trip error of the inversion of an image, uint8 (H, W, 3), or None."""
+        folder, name = self._place(image)
+        try:
+            return float((folder / f"{name}.round_trip.txt").read_text())
+        except (OSError, ValueError):
+            return None
+
+    def put_round_trip(self, image: np.ndarray, error: float) -> None:
+        """Keep the round-trip error of the inversion of an image, uint8 (H, W, 3)."""
+        folder, name = self._place(image)
+        write_bytes(folder / f"{name}.round_trip.txt", f"{error!r}\n".encode())
+
+    def _place(self, *images: np.ndarray) -> tuple[Path, str]:
         digest = hashlib.sha256()
-        for image in (content, style):
+        for image in images:
             digest.update(repr(image.shape).encode() + np.ascontiguousarray(image).tobytes())
         name = digest.hexdigest()[:32]
         return self.folder / name[:2], name

@@ -59,6 +59,13 @@ def test_the_paper_preset_states_the_preprint():
         ({"pretrain": {"identity_weight": 1}}, r"pretrain: .*identity_weight and identity_batch go together"),
         ({"pretrain": {"batch": 0}}, r"pretrain: .*batch: 0 leaves nothing to train on"),
         ({"run": "../up"}, r"run: .*'\.\./up'"),
+        (
+            {
+                "teacher": {"weights": "x", "method": "inst"},
+                "pairs": {"train": 9, "val": 1, "keep": {"inversion_max": 0.5}},
+            },
+            r"pairs\.keep\.inversion_max: teacher\.method inst has no inversion that is measured",
+        ),
         ({"losses": {"x": {"vgg": 1.0}}}, r"losses\.x\.vgg: Input should be 'pixel', .*'tv'"),
         ({"losses": {"teacher": {"pixel": 1.0}}}, r"losses: teacher is the name of a model"),
         ({"losses": {"x": {}}}, r"losses: x has no terms; allowed: pixel"),

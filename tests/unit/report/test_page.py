@@ -25,6 +25,7 @@ from styledistill.report.tables.formats import markdown
 from styledistill.report.tables.metrics import document
 from styledistill.report.tables.model import measured
 from styledistill.run.summary import summarize
+from styledistill.splits import inversions
 
 
 @pytest.fixture(scope="module")
@@ -297,6 +298,17 @@ def test_what_was_excluded_is_listed_with_source_and_reason(seen, trial, trial_c
     write_json(manifest, read_json(manifest) | dropped)
     rows = [[cell.text for cell in row] for row in page.page_context(copy, trial_config)["excluded"].rows]
     assert rows[0] == ["pairs.keep", "train_0000_c01_s00", "style 2 is over 1"] and len(rows) == 2
+
+
+def test_inversions_are_summed_up_where_they_were_measured(seen, trial, trial_config, tmp_path):
+    assert "inversions" not in seen.tables
+    copy = shutil.copytree(trial, tmp_path / "trial")
+    rows = [inversions.Inversion("c00", 0.1), inversions.Inversion("s00", 0.7)]
+    inversions.write(copy / "teacher/train/0001/inversion.csv", rows)
+    page.write_page(copy, trial_config, tmp_path / "report.html")
+    again = Page((tmp_path / "report.html").read_text())
+    assert again.tables["inversions"][1][0][0] == "train"
+    assert again.tables["inversions"][1][-1][0] == "train_0001_s00"
 
 
 def test_a_glance_compares_with_pretrained_and_with_the_teacher():

@@ -22,7 +22,7 @@ from styledistill.core.provenance import run_record
 from styledistill.shards.card import SHOWN, card
 from styledistill.shards.write import block_pairs, write_manifest, write_shard
 from styledistill.sources.registry import Excluded
-from styledistill.splits import tables
+from styledistill.splits import inversions, tables
 
 TEACHER = {
     **{"model": "owner/model", "convention": "ldm", "steps": 50, "gamma": 0.75, "temperature": 1.5, "adain": True},
@@ -108,6 +108,15 @@ def test_a_card_of_triplets_says_nothing_of_weights_or_crossed_pairs(tmp_path, m
     for said in ("StyleID", "sha256 over the weights", "draws no random numbers", "``"):
         assert said not in text.replace("```", ""), said
     assert DatasetCard(text).data.to_dict()["tags"] == ["style-transfer", "knowledge-distillation", "webdataset"]
+
+
+def test_round_trips_of_inversions_are_summed_up(tmp_path):
+    results = make_run(tmp_path)
+    assert "inversion" not in written(results).split("## Loading")[0]
+    rows = [inversions.Inversion("c00", 0.1), inversions.Inversion("s00", 0.7)]
+    inversions.write(results / "teacher/train/0001/inversion.csv", rows)
+    stylizer = written(results).split("## Stylizer")[1]
+    assert row_of(stylizer, "`train`")[1:] == ["2", "0.400", "0.700", "`train_0001_s00`"]
 
 
 def test_counts_are_those_of_the_pairs_that_the_manifests_list(tmp_path):

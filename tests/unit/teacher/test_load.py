@@ -14,7 +14,14 @@ from typing import Any
 import pytest
 import torch
 from archived import COMMIT, model_hub
-from diffusers import AutoencoderKL, DDIMScheduler, PNDMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import (
+    AutoencoderKL,
+    DDIMInverseScheduler,
+    DDIMScheduler,
+    PNDMScheduler,
+    StableDiffusionPipeline,
+    UNet2DConditionModel,
+)
 from safetensors.torch import load_file, save_file
 from serving import serving
 from torch import Tensor
@@ -24,6 +31,7 @@ from styledistill import config
 from styledistill.core.errors import UserError
 from styledistill.core.files import read_json, sha256_bytes
 from styledistill.teacher.engine import Teacher
+from styledistill.teacher.injection import Bank, Injection, Recording
 from styledistill.teacher.load import METHODS, load_teacher
 
 ROOT = Path(__file__).parents[3]
@@ -279,6 +287,75 @@ def test_velocity_prediction_of_stable_diffusion_2(folder, copy):
     assert velocity.model.prediction == "v_prediction"
     assert velocity.key != load(folder).key
     assert image(velocity).isfinite().all()
+
+
+# --- Stable Diffusion 2 --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def second(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its plan: more heads where it is wider, linear projections, other text, velocities, another scale of the VAE."""
+    torch.manual_seed(4)
+    pipe = pipeline(tmp_path_factory.mktemp("words2"))
+    text = CLIPTextConfig(**pipe.text_encoder.config.to_dict() | {"hidden_size": 12, "hidden_act": "gelu"})
+    pipe.text_encoder = CLIPTextModel(text)
+    pipe.unet = UNet2DConditionModel(
+        sample_size=8,
+        block_out_channels=(4, 8, 16, 16),
+        attention_head_dim=[1, 2, 4, 4],
+        cross_attention_dim=12,
+        use_linear_projection=True,
+        norm_num_groups=4,
+    )
+    pipe.vae.register_to_config(scaling_factor=0.13)
+    pipe.scheduler = DDIMScheduler(**SCHEDULE, prediction_type="v_prediction", set_alpha_to_one=False)
+    folder = tmp_path_factory.mktemp("diffusers2") / "tiny2"
+    pipe.save_pretrained(folder)
+    return folder
+
+
+def test_stable_diffusion_2_is_inverted_as_diffusers_inverts_it(second):
+    """With diffusers' own attention, its inverse scheduler and the text encoder's answer to the empty prompt."""
+    teacher = load(second, steps=4)
+    pipe = StableDiffusionPipeline.from_pretrained(second)
+    random = torch.Generator().manual_seed(1)
+    images = torch.rand(2, 3, 64, 64, generator=random)
+    with torch.no_grad():
+        latents = teacher.encode(images)
+        assert torch.allclose(latents, pipe.vae.encode(images * 2 - 1).latent_dist.mode() * 0.13, atol=1e-6)
+        words = pipe.tokenizer([""], padding="max_length", max_length=7, return_tensors="pt").input_ids
+        prompt = pipe.text_encoder(words)[0].expand(2, -1, -1)
+        scheduler = DDIMInverseScheduler(**SCHEDULE, prediction_type="v_prediction", set_alpha_to_one=False)
+        scheduler.set_timesteps(4)
+        wanted = latents
+        for t in scheduler.timesteps:
+            wanted = scheduler.step(pipe.unet(wanted, t, prompt).sample, t, wanted).prev_sample
+        inverted = teacher.invert(latents, "content")
+    assert torch.allclose(inverted.levels[-1], wanted, rtol=1e-4, atol=1e-5)
+    assert 0 < teacher.round_trip(inverted).max() < 1
+
+
+def test_stable_diffusion_2_takes_in_features_head_by_head(second):
+    """An image that is given its own queries, keys and values is what it is without; another's change it."""
+    teacher = load(second)
+    heads = {name: module.heads for name, module in teacher.model.unet.named_modules() if name.endswith("attn1")}
+    assert {count for name, count in heads.items() if name.startswith("up_blocks")} == {1, 2, 4}
+    random = torch.Generator().manual_seed(2)
+    latents = torch.randn(2, 4, 8, 8, generator=random)
+    with torch.no_grad():
+        content, style = (Bank(2), Bank(2))
+        plain = teacher._forward(latents, 101, Recording(content, "content", slice(0, 2)))
+        teacher._forward(latents, 101, Recording(style, "style", slice(0, 2)))
+        own, other = torch.tensor([0, 1]), torch.tensor([1, 0])
+        same = teacher._forward(latents, 101, Injection(content, style, own, own, 1.0, 1.0))
+        changed = teacher._forward(latents, 101, Injection(content, style, own, other, 1.0, 1.0))
+    assert torch.allclose(same, plain, atol=1e-6)
+    assert not torch.allclose(changed, plain, atol=1e-4)
+
+
+def test_stable_diffusion_2_stylizes_in_both_conventions(second):
+    both = [image(load(second, convention=convention)) for convention in ("ldm", "diffusers")]
+    assert all(made.isfinite().all() and made.std() > 0 for made in both)
 
 
 def test_other_weights_have_another_key(folder, copy):

@@ -16,7 +16,9 @@ import yaml
 from ...config import METHODS, Config, Stylizer, total
 from ...core.files import read_json, write_text
 from ...core.provenance import duration, read_records, stage_costs, versions
+from ...splits import inversions
 from ...splits import names as called
+from ...splits.windows import SPLITS
 from ..figures import charts, sheets
 from ..figures.ablation import ablation_figure, ratio
 from ..figures.distances import DISTANCES, Judged, distance_measure, extremes, golden_distances
@@ -123,6 +125,8 @@ def page_context(results: Path, config: Config) -> dict[str, Any]:
         "onnx": onnx_facts(results, list(config.losses)),
         "curves": svg(charts.loss_curves(histories), "curves"),
         "curves_words": _curves_words(histories),
+        "inversions": _inversions(results),
+        "inversion_limit": inversions.LIMIT,
         "excluded": _excluded(results),
         "costs": stage_costs(records),
         "versions": versions(records),
@@ -301,6 +305,13 @@ def _variants(results: Path, config: Config) -> dict[str, Any]:
         "chart": svg(ablation_figure(scores, deviation), "ablation"),
         "ratio": ratio(deviation),
     }
+
+
+def _inversions(results: Path) -> Table | None:
+    """Round-trip errors of the teacher's inversions by split; None where none was measured."""
+    found = pd.DataFrame(inversions.summaries(results, SPLITS))
+    titles = {"split": "Split", "measured": "Images", "median": "Median", "largest": "Largest", "worst": "Of"}
+    return plain(found[list(titles)], titles) if len(found) else None
 
 
 def _excluded(results: Path) -> Table | None:
