@@ -7,6 +7,8 @@ import os
 # OpenMP's default spin-wait makes a forward of a small network 25 times slower on a busy machine. Read at import.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("KMP_BLOCKTIME", "0")
+# NumPy's threads (OpenBLAS) otherwise spin after its import, on each core, for as long as half of the import takes.
+os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
 
 import errno
 import gc

@@ -1,6 +1,10 @@
 """Errors of the system that no script can foresee: one line, and the program's own faults keep their traceback."""
 
 import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 from styledistill.run.cli import user_errors
 
@@ -34,3 +38,14 @@ def test_limits_of_the_system(capsys, number, words):
 def test_other_faults_keep_their_traceback(fault):
     with pytest.raises(type(fault)), user_errors():
         raise fault
+
+
+def test_threads_that_wait_are_told_not_to_spin_before_their_libraries_are_there():
+    code = (
+        "import os, sys, styledistill.run.cli\n"
+        "assert not {'numpy', 'torch'} & set(sys.modules)\n"
+        "assert os.environ['OMP_WAIT_POLICY'] == 'PASSIVE' and os.environ['OPENBLAS_THREAD_TIMEOUT'] == '4'\n"
+    )
+    bare = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "OPENBLAS_"))}
+    done = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[3] / "src", env=bare, check=False)
+    assert done.returncode == 0
