@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 
 from ..core.arrays import size_within
-from .flow import optical_flow, visible, warped
+from .flow import optical_flow, squared, visible, warped
 
 SHARE = 0.5  # of the former result, where the motion is wholly trusted
 STILL_SHARE = 0.8  # the same where nothing moves
@@ -63,7 +63,7 @@ def followed(content: np.ndarray, former: np.ndarray) -> tuple[np.ndarray, np.nd
     )
     flow, back = optical_flow(here, there), optical_flow(there, here)
     change = (warped(there, flow).astype(np.float32) - here) / 255
-    change = cv2.GaussianBlur(np.square(change).sum(-1), (0, 0), 1.5)
+    change = cv2.GaussianBlur(squared(change), (0, 0), 1.5)
     seen = cv2.erode(visible(flow, back).astype(np.float32), np.ones((5, 5)))
     trust = cv2.erode(seen * np.exp(-change / (2 * _TOLERATED**2)), np.ones((3, 3)))
     trust = cv2.GaussianBlur(trust, (0, 0), 2) * seen
@@ -76,7 +76,7 @@ def followed(content: np.ndarray, former: np.ndarray) -> tuple[np.ndarray, np.nd
 
 def most(flow: np.ndarray) -> np.ndarray:
     """How much of the former result a pixel may take, (H, W) in [0, 1]; flow: (H, W, 2) in pixels."""
-    return SHARE + (STILL_SHARE - SHARE) * np.exp(-np.square(flow).sum(-1) / (2 * _STILL**2))
+    return SHARE + (STILL_SHARE - SHARE) * np.exp(-squared(flow) / (2 * _STILL**2))
 
 
 def mixed(drawn: np.ndarray, former: np.ndarray, share: np.ndarray) -> np.ndarray:
@@ -98,4 +98,4 @@ def _contrasted(made: np.ndarray, drawn: np.ndarray) -> np.ndarray:
 def _local(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean (H, W, 3) and variance over the colors together (H, W) in a Gaussian window."""
     mean = cv2.GaussianBlur(image, (0, 0), _WINDOW)
-    return mean, cv2.GaussianBlur(np.square(image - mean).mean(-1), (0, 0), _WINDOW)
+    return mean, cv2.GaussianBlur(squared(image - mean) / np.float32(3), (0, 0), _WINDOW)

