@@ -74,12 +74,8 @@ def keep_round_trips(found: RoundTrips, pairs: list[Pair], out: Path) -> None:
     files = {pair.content: pair.content_file for pair in pairs} | {pair.style: pair.style_file for pair in pairs}
     rows = [inversions.Inversion(name, found.of(load_array(file))) for name, file in sorted(files.items())]
     inversions.write(out / inversions.FILE, rows)
-    for name, error in rows:
-        if error > inversions.LIMIT:
-            announce(
-                f"warning: the inversion of {files[name]} failed: the image comes back with an error of {error:.2f}, "
-                f"over {inversions.LIMIT:g}. Look at its pairs, raise teacher.steps, or set pairs.keep.inversion_max."
-            )
+    for line in inversions.failed(rows, files):
+        announce(line)
 
 
 if __name__ == "__main__":

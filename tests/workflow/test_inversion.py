@@ -1,4 +1,4 @@
-"""Round-trip errors of inversions: measured by the rule that inverts, summed up by the card, and a limit of pairs."""
+"""Round-trip errors of inversions: measured by the rule that inverts, on the card, and as a limit of pairs."""
 
 from __future__ import annotations
 

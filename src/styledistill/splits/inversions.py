@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
 from . import tables
 
-# Error beyond which an inversion has failed. Scaled latents have a deviation of about 1: half of what makes an image.
-LIMIT = 0.5
+# Error beyond which an inversion has failed: scaled latents have a deviation of about 1, so a gray image is no farther.
+LIMIT = 1.0
 FILE = "inversion.csv"  # beside the teacher's images of a block
 
 
@@ -36,6 +36,16 @@ class SplitInversions(NamedTuple):
 def write(path: Path, inversions: Iterable[Inversion]) -> None:
     """Write the table of one block."""
     tables.write(path, Inversion._fields, [(row.image, f"{row.round_trip:.4g}") for row in inversions])
+
+
+def failed(inversions: Iterable[Inversion], files: Mapping[str, Path]) -> list[str]:
+    """A warning for each image that comes back with more than LIMIT. files: those of the images."""
+    return [
+        f"warning: the inversion of {files[image]} failed: the image comes back with an error of {error:.2f}, over "
+        f"{LIMIT:g}. Look at its pairs, raise teacher.steps, or set pairs.keep.inversion_max."
+        for image, error in inversions
+        if error > LIMIT
+    ]
 
 
 def read(block: Path) -> dict[str, float]:

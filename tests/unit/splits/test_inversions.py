@@ -28,3 +28,9 @@ def test_a_pair_whose_inversion_failed_or_is_unknown_may_not_teach():
     assert keep.fault(9.0, 9.0, 0.5) == ""
     assert keep.fault(0.1, 0.1, 0.51) == "inversion 0.51 is over 0.5"
     assert keep.fault(0.1, 0.1, math.nan) == "inversion is no number"
+
+
+def test_only_what_failed_is_named(tmp_path):
+    rows = [Inversion("c00", 1.0), Inversion("s00", 1.01), Inversion("s01", math.nan)]
+    (line,) = inversions.failed(rows, {name: tmp_path / f"{name}.png" for name in ("c00", "s00", "s01")})
+    assert line.startswith(f"warning: the inversion of {tmp_path}/s00.png failed") and "1.01, over 1." in line
