@@ -77,7 +77,7 @@ def _inst(settings: config.Teacher, device: torch.device) -> Teacher:
     path = found(settings.weights)
     if path.is_file():
         return InstTeacher(model, settings, Encoders())  # whose text encoder diffusers has given away
-    with _quiet(), _explained(settings.weights):
+    with _explained(settings.weights), _quiet():
         folder = _of_the_hub(settings.weights) if hub_id(settings.weights) else path
         return InstTeacher(model, settings, load_encoders(folder, model.device))
 
@@ -106,7 +106,7 @@ def load_model(settings: config.Teacher, device: torch.device) -> Model:
     """
     load = _loader(settings.weights)
     dtype = DTYPES[settings.dtype]
-    with _quiet(), _explained(settings.weights):
+    with _explained(settings.weights), _quiet():
         parts = load(dtype)
     model = Model(
         unet=_placed(parts.unet, device),
