@@ -90,14 +90,16 @@ def _compare(folder: Path, size: int, count: int, weights: Path) -> None:
             feature_layer_kid=str(dimensions), cache=False,
         )  # fmt: skip
         _say(f"torch-fidelity, FID {dimensions}", frechet_distance(x, y), found["frechet_inception_distance"])
-        _say(f"torch-fidelity, KID {dimensions}", kid(x, y, names, names), found["kernel_inception_distance_mean"])
+        _say(
+            f"torch-fidelity, KID {dimensions}", kid(x, y, names, names).value, found["kernel_inception_distance_mean"]
+        )
     x, y = (side[1] for side in ours)
     theirs = [_of_clean_fid(place, network) for place in places]
     _say("clean-fid, FID", frechet_distance(x, y), _clean_frechet(*theirs))
-    _say("clean-fid, KID", kid(x, y, names, names), clean.kernel_distance(*theirs, num_subsets=1))
+    _say("clean-fid, KID", kid(x, y, names, names).value, clean.kernel_distance(*theirs, num_subsets=1))
     print("The same activations (ours) in the statistics of each program:")
     for name, value in _statistics(x, y):
-        _say(name, frechet_distance(x, y) if "FID" in name else kid(x, y, names, names), value)
+        _say(name, frechet_distance(x, y) if "FID" in name else kid(x, y, names, names).value, value)
 
 
 def _split(seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -46,7 +46,7 @@ def study(name: str, styles: np.ndarray, scenes: np.ndarray) -> None:
     """Print the lines of one network."""
     random = np.random.default_rng(0)
     names = [str(number) for number in range(COUNT)]
-    whole = {"frechet": frechet_distance(styles, scenes), "kid": kid(styles, scenes, names, names)}
+    whole = {"frechet": frechet_distance(styles, scenes), "kid": kid(styles, scenes, names, names).value}
     for count in SIZES:
         found: dict[str, list[float]] = {f"{measure} {of}": [] for measure in whole for of in ("same", "other")}
         for _ in range(DRAWS):
@@ -54,7 +54,7 @@ def study(name: str, styles: np.ndarray, scenes: np.ndarray) -> None:
             some = styles[order[:count]]
             for of, y in (("same", styles[order[count : 2 * count]]), ("other", scenes[others])):
                 found[f"frechet {of}"].append(frechet_distance(some, y) / whole["frechet"])
-                found[f"kid {of}"].append(kid(some, y, names[:count], names[:count]) / whole["kid"])
+                found[f"kid {of}"].append(kid(some, y, names[:count], names[:count]).value / whole["kid"])
         said = "  ".join(f"{key} {np.mean(values):.2f} ± {np.std(values):.2f}" for key, values in found.items())
         print(f"{name:24s} n = {count:3d}  {said}", flush=True)
 

@@ -47,6 +47,7 @@ MEASURES = (
     "saturation",
     "brightness",
 )
+KID = ("kid", "kid_low", "kid_high")  # of a set
 COLUMNS = ("set", "pair", "content", "style", *MEASURES, "networks")
 
 Row = dict[str, str | float]
@@ -212,7 +213,7 @@ def _summary(rows: list[Row], outputs: np.ndarray, styles: np.ndarray) -> dict[s
         "fid": fid,
         "artfid": artfid(lpips, fid),
         "fid_64": frechet_distance(outputs_early, styles_early),
-        "kid": kid(outputs_pool3, styles_pool3, contents, used),
+        **dict(zip(KID, kid(outputs_pool3, styles_pool3, contents, used), strict=True)),
     }
 
 

@@ -104,7 +104,9 @@ def scores(tmp_path):
             if measure.per_pair:
                 table[measure.name] = random.uniform(0.4, 0.6, len(table)) + number
         table.to_csv(tmp_path / f"{name}.csv", index=False)
-        facts = {"pairs": 9, "fid": 20.0 - number, "artfid": 30.0, "fid_64": 2.0, "kid": 0.1}
+        facts = {"pairs": 9, "fid": 20.0 - number, "artfid": 30.0, "fid_64": 2.0} | dict.fromkeys(
+            ("kid", "kid_low", "kid_high"), 0.1
+        )
         write_json(tmp_path / f"{name}.json", names | {"model": name, "sets": {"golden": facts}})
         paths.append(tmp_path / f"{name}.csv")
     return paths

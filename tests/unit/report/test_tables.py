@@ -14,7 +14,14 @@ from styledistill.report.tables.small_sets import grayed
 
 # mean of every measure by model; the controls and the teacher would win every column if they competed
 LEVELS = {"content": 0.01, "teacher": 0.02, "pretrained": 0.9, "mse": 0.3, "gram_50": 0.5}
-SCALES = {"fid": 100, "artfid": 200, "fid_64": 10, "kid": 1}  # of what Inception measures
+SCALES = {
+    "fid": 100,
+    "artfid": 200,
+    "fid_64": 10,
+    "kid": 1,
+    "kid_low": 0.9,
+    "kid_high": 1.1,
+}  # of what Inception measures
 REAL = {"alexnet": "alexnet-1", "vgg19": "vgg19-1", "inception": "pt_inception-1"}
 
 
@@ -124,7 +131,7 @@ def test_what_few_styles_settle_is_told_by_their_number(scores):
     titles = text.splitlines()[0].strip("| ").split(" | ")
     row = dict(zip(titles, row_of(text, "mse", "val", "| ", " | "), strict=True))
     assert row["FID (64) ↓"] == '<span style="color:gray">(3.00)</span>'  # 8 styles in 64 dimensions
-    assert row["KID ↓"] == "**0.300**"
+    assert row["KID ↓"] == "**0.300** <sub>[0.270, 0.330]</sub>"
     assert "FID (64) is grayed: golden has 8 styles and val has 8 styles" in text and "KID is grayed" not in text
 
 

@@ -89,7 +89,7 @@ def measured(rows: Sequence[dict[str, Any]], summary: dict[str, Any], seed: int)
             low, high = (float(end[0]) for end in resampling.interval(values[:, None]))
             value = float(values.mean())
         elif measure.name in summary:
-            value, low, high = summary[measure.name], math.nan, math.nan
+            value, low, high = (summary.get(f"{measure.name}{end}") for end in ("", "_low", "_high"))
         else:
             continue
         ends = {"value": _finite(value), "low": _finite(low), "high": _finite(high)}

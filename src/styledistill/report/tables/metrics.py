@@ -62,7 +62,7 @@ MEASURES = (
     Measure("brightness", "Brightness", None),
 )
 _PER_PAIR = [measure.name for measure in MEASURES if measure.per_pair]
-_OF_INCEPTION = [measure.name for measure in MEASURES if measure.grayed]
+_OF_INCEPTION = [*(measure.name for measure in MEASURES if measure.grayed), "kid_low", "kid_high"]
 
 
 # --- gathering ----------------------------------------------------------------------------------------------------
@@ -149,7 +149,7 @@ def score(row: pd.Series, measure: Measure, best: bool) -> Cell:
     """The cell of a measure, of a row as `gather` makes it. Gray where `small_sets` says that it hardly counts."""
     value = float(row[measure.name])
     # The PSNR of equal images is infinite, and so are the ends of its interval.
-    ends = [row.get(f"{measure.name}_{end}", math.nan) for end in ("low", "high")] if measure.per_pair else []
+    ends = [row[f"{measure.name}_{end}"] for end in ("low", "high") if f"{measure.name}_{end}" in row]
     gray = bool(measure.grayed and row[measure.grayed])
     return measured(value, ends if math.isfinite(value) else (), mark="best" if best else "", gray=gray)
 
@@ -161,6 +161,8 @@ def notes(table: pd.DataFrame) -> list[str]:
         "styles, since pairs share both). Bold: the best of a set; the teacher and the controls do not "
         "compete. The validation pairs steered the learning rate, nothing else."
     ]
+    if "kid_low" in table:
+        said[0] += " KID is of the whole set; its interval leaves out one content and one style at a time (jackknife)."
     for name, rows in table.groupby("set", sort=False):
         if lacking := [model for model in dict.fromkeys(table["model"]) if model not in set(rows["model"])]:
             said.append(f"Not in the set {name}: {', '.join(lacking)}, of which there are no images of its pairs.")
