@@ -95,8 +95,10 @@ class Teacher(Section):
         "diffusers", description="which of StyleID's two published implementations to follow step by step"
     )
     steps: int = Field(50, ge=2, le=1000, description="DDIM steps of the inversion and of the sampling")
-    gamma: Probability | GammaSchedule = Field(
-        0.75, description="weight of the content's query against the stylized one's in injected layers"
+    gamma: Probability | GammaSchedule | Annotated[list[Probability], Field(min_length=2)] = Field(
+        0.75,
+        description="weight of the content's query against the stylized one's in injected layers; of a list the first "
+        "is distilled, and the blocks' pairs at the others are kept in resources/pairs for other runs",
     )
     temperature: float = Field(1.5, gt=0, le=10, description="factor on the attention logits of injected layers")
     layers: Literal["auto"] | list[Annotated[int, Field(ge=0)]] = Field(
@@ -119,6 +121,13 @@ class Teacher(Section):
     version_command: str | None = Field(
         None, description="a command whose first line is the program's version, which becomes part of each pair's key"
     )
+
+    @field_validator("gamma")
+    @classmethod
+    def _gammas_differ(cls, gamma: Any) -> Any:
+        if isinstance(gamma, list) and len(set(gamma)) < len(gamma):
+            raise ValueError("lists a value twice")
+        return gamma
 
     @field_validator("command", "version_command")
     @classmethod
@@ -154,6 +163,20 @@ class Teacher(Section):
         if self.method == "command" and self.command is None:
             raise ValueError('command: missing. Set it to one as "python mine.py {content} {style} {output}".')
         return self
+
+    @property
+    def gammas(self) -> list[float | GammaSchedule]:
+        """The gamma that is distilled, then those whose pairs are kept beside."""
+        return self.gamma if isinstance(self.gamma, list) else [self.gamma]
+
+    def at(self, gamma: float | GammaSchedule) -> Teacher:
+        """The same at this gamma alone."""
+        return self.model_copy(update={"gamma": gamma})
+
+    @property
+    def distilled(self) -> Teacher:
+        """The same at the gamma that is distilled."""
+        return self.at(self.gammas[0])
 
     @property
     def on_a_model(self) -> bool:

@@ -79,15 +79,24 @@ class StoredTeacher:
         self._teacher = load_teacher(settings, device)
         self._store = PairStore(store, self._teacher.key) if store else None
         self.round_trips = RoundTrips(self._store) if measure and settings.inverts else None
+        # Other gammas are made for the store alone.
+        others = self._teacher.others() if store and len(settings.gammas) > 1 and settings.inverts else []
+        self._others = [(teacher, PairStore(store, teacher.key)) for teacher in others]
         self.networks = self._teacher.networks
         # All that decides its images, and nothing of the machine that makes them.
         self.facts: dict[str, Any] = {"model": _model_name(settings.model), **self._teacher.key}
 
     def stylize(self, contents: Tensor, styles: Tensor, names: Sequence[str] | None = None) -> Tensor:
-        """As `Stylizer.stylize`; names: of the pairs, for messages."""
+        """As `Stylizer.stylize`; names: of the pairs, for messages. At other gammas it fills the store."""
+        from ..teacher.round_trip import RoundTrips
+
         meter = Meter(unit="pair", total=len(contents), label="teacher")
         measured = {} if self.round_trips is None else {"measured": self.round_trips}
-        return self._teacher.stylize(contents, styles, self._store, meter.advance, names, **measured)
+        made = self._teacher.stylize(contents, styles, self._store, meter.advance, names, **measured)
+        for teacher, store in self._others:
+            meter = Meter(unit="pair", total=len(contents), label=f"teacher, gamma {teacher.settings.gamma:g}")
+            teacher.stylize(contents, styles, store, meter.advance, names, measured=RoundTrips(store))
+        return made
 
 
 def _model_name(weights: str | None) -> str | None:

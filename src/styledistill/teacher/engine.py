@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Container, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -68,20 +69,28 @@ class Inverted:
     """Inverted images of one role.
 
     levels[k]: the latents (N, C, h, w) that entered inversion step k; levels[-1]: the last ones. banks: the features by
-    timestep, where they are kept.
+    timestep, where they are kept. outputs[k]: what the network said at inversion step k. error: of the round trip, once
+    it was measured.
     """
 
     role: Role
     levels: list[Tensor]
     banks: dict[int, Bank] = field(default_factory=dict)
     outputs: list[Tensor] = field(default_factory=list)
+    error: Tensor | None = None
+
+
+Block = tuple[Inverted, Inverted, bool]  # contents and styles, and whether their features are kept
 
 
 class Teacher:
     """StyleID on a latent diffusion model; satisfies the Stylizer protocol."""
 
     def __init__(self, model: Model, settings: config.Teacher) -> None:
+        """Of several gammas it is the teacher at the first; `others` are those at the rest."""
+        settings, self._more_gammas = settings.distilled, settings.gammas[1:]
         self.model, self.settings = model, settings
+        self._kept: dict[Any, Block] = {}  # what was inverted last, where another gamma will ask for it
         self.convention = ddim.CONVENTIONS[settings.convention](model.levels, settings.steps)
         self.layers = choose_layers(model.unet, settings.layers) if settings.injection else []
         self.gammas = styleid.gammas(settings.gamma, len(self.convention.sampling))
@@ -104,6 +113,16 @@ class Teacher:
         method = {name: asked[name] for name in ("convention", "steps", "gamma", "temperature", "adain", "dtype")}
         code = fingerprint_modules(METHOD)
         return {**method, "layers": self.layers, "weights": self.model.weights, "code": code}
+
+    def others(self) -> list[Teacher]:
+        """The teacher at the other gammas. They share the last inversions: the same images are only sampled again."""
+        teachers = []
+        for gamma in self._more_gammas:
+            teacher = copy(self)
+            teacher.settings = self.settings.at(gamma)
+            teacher.gammas = styleid.gammas(gamma, len(self.convention.sampling))
+            teachers.append(teacher)
+        return teachers
 
     @property
     def networks(self) -> tuple[nn.Module, ...]:
@@ -189,10 +208,7 @@ class Teacher:
         # of the whole group decides who shares a forward, whatever of it is finished already.
         c_ids = whole_batches([c for c, _ in group], {c for c, _ in missing}, self.settings.batch)
         s_ids = whole_batches([s for _, s in group], {s for _, s in missing}, self.settings.batch)
-        c_latents = self.encode(from_uint8(content_images[c_ids]))
-        s_latents = self.encode(from_uint8(style_images[s_ids]))
-        cached = self._plan_memory(c_latents, s_latents)
-        contents, styles = self.invert(c_latents, "content", cached), self.invert(s_latents, "style", cached)
+        contents, styles, cached = self._inverted(content_images[c_ids], style_images[s_ids])
         if measured is not None:
             measured.put(style_images[s_ids], self.round_trip(styles))
             measured.put(content_images[c_ids], self.round_trip(contents))
@@ -204,6 +220,19 @@ class Teacher:
             filled = part + part[-1:] * (-len(part) % size if self._fixed_size else 0)
             latents = self.sample(contents, styles, [(c_ids.index(c), s_ids.index(s)) for c, s in filled])
             yield from zip(part, self.decode(latents[: len(part)]).cpu(), strict=True)
+
+    def _inverted(self, contents: np.ndarray, styles: np.ndarray) -> Block:
+        """Both inverted, and whether with their features; once where other gammas ask for the same."""
+        asked = contents.shape, contents.tobytes(), styles.shape, styles.tobytes()
+        if asked in self._kept:
+            return self._kept[asked]
+        self._kept.clear()  # before more memory is taken
+        latents = self.encode(from_uint8(contents)), self.encode(from_uint8(styles))
+        cached = self._plan_memory(*latents)
+        block = self.invert(latents[0], "content", cached), self.invert(latents[1], "style", cached), cached
+        if self._more_gammas:
+            self._kept[asked] = block
+        return block
 
     @property
     def _fixed_size(self) -> bool:
@@ -259,13 +288,12 @@ class Teacher:
         Root mean square of the difference of latents, in units of scaled latents, whose standard deviation is about 1.
         Estimated with a tenth of the forwards (`round_trip.sampled_back`).
         """
-        steps = self.convention.sampling
-        outputs = [inverted.outputs[self._step_of[step.timestep]] for step in steps]
-        latents, clean = sampled_back(
-            inverted.levels[-1], outputs, steps, self.model.prediction, lambda now, t: self._predict(now, t, None)
-        )
-        back = clean if self.convention.decode_x0 else latents
-        return (back - inverted.levels[0]).square().mean((1, 2, 3)).sqrt()
+        if inverted.error is None:
+            steps, ask = self.convention.sampling, lambda latents, timestep: self._predict(latents, timestep, None)
+            outputs = [inverted.outputs[self._step_of[step.timestep]] for step in steps]
+            ends = sampled_back(inverted.levels[-1], outputs, steps, self.model.prediction, ask)
+            inverted.error = (ends[self.convention.decode_x0] - inverted.levels[0]).square().mean((1, 2, 3)).sqrt()
+        return inverted.error
 
     @torch.no_grad()
     def sample(

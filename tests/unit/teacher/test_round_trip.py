@@ -6,6 +6,7 @@ import csv
 import math
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def test_asked_at_each_step_it_is_the_sampling_without_injection(convention, mon
     full = in_full(engine, inverted)
     assert not torch.allclose(engine.round_trip(inverted), full, rtol=0.01)
     monkeypatch.setattr(round_trip, "STRIDE", 1)
-    assert torch.allclose(engine.round_trip(inverted), full, rtol=1e-3)
+    assert torch.allclose(engine.round_trip(replace(inverted, error=None)), full, rtol=1e-3)
 
 
 def test_few_forwards_tell_which_images_come_back_worse():
