@@ -52,7 +52,7 @@ class PairStore:
         """The round-trip error of the inversion of an image, uint8 (H, W, 3), or None."""
         folder, name = self._place(image)
         try:
-            return float((folder / f"{name}.round_trip.txt").read_text())
+            return float((folder / f"{name}.round_trip.txt").read_text("utf-8"))
         except (OSError, ValueError):
             return None
 

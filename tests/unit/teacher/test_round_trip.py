@@ -96,7 +96,7 @@ def test_errors_outlive_the_job_as_pairs_do(tmp_path):
     assert engine.forwards == 0
     image = to_uint8(images(1))[0]
     assert again.of(image) == first.of(image) > 0
-    next(store.folder.rglob("*.round_trip.txt")).write_text("")
+    next(store.folder.rglob("*.round_trip.txt")).write_text("", "utf-8")
     assert math.isnan(RoundTrips().of(image))
 
 
