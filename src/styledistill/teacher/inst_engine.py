@@ -87,7 +87,12 @@ class InstTeacher(Teacher):
         return super().stylize(contents, styles, store, on_done, names)
 
     def _missing_of(
-        self, group: list[Pair], done: Container[Pair], content_images: np.ndarray, style_images: np.ndarray
+        self,
+        group: list[Pair],
+        done: Container[Pair],
+        content_images: np.ndarray,
+        style_images: np.ndarray,
+        measured: None = None,  # its noise is drawn anew, so no inversion has an error
     ) -> Iterator[tuple[Pair, Tensor]]:
         missing = [pair for pair in group if pair not in done]
         if not missing:
