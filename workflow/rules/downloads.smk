@@ -4,16 +4,15 @@
 from styledistill.downloads.registry import FOLDER, weight_files
 
 BY_HAND = [name for name, wanted in weight_files().items() if wanted.by_hand]
-
-
-def fetched_first(wildcards):
-    """What can be fetched comes before the word that a file must be put in place by hand."""
-    if (FOLDER / weight_files()[wildcards.weight].file).exists():
-        return []
-    others = [name for name in requirements.for_run(CFG) if name not in BY_HAND]
-    stamps = [*TEACHER_STAMP, *collect(STAMP, weight=others)]
-    tables = [*FETCHED, GOLDEN_TABLE, *BLOCK_TABLES]
-    return stamps + (tables if "fetch" in workflow.dag_settings.targets else [])
+# What can be fetched comes before the word that a file must be put in place by hand.
+FETCHED_FIRST = [
+    *TEACHER_STAMP,
+    *collect(
+        STAMP,
+        weight=[name for name in requirements.for_run(CFG) if name not in BY_HAND],
+    ),
+]
+FETCHED_TABLES = [*FETCHED, GOLDEN_TABLE, *BLOCK_TABLES]
 
 
 rule weights_file:
@@ -51,7 +50,14 @@ rule weights_file:
 
 use rule weights_file as weights_by_hand with:
     input:
-        fetched_first,
+        lambda wildcards: (
+            []
+            if (FOLDER / weight_files()[wildcards.weight].file).exists()
+            else [
+                *FETCHED_FIRST,
+                *(FETCHED_TABLES if "fetch" in workflow.dag_settings.targets else []),
+            ]
+        ),
     wildcard_constraints:
         weight=one_of(BY_HAND),
     message:
