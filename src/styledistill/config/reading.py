@@ -67,25 +67,41 @@ def validate(values: dict[str, Any]) -> Config:
     try:
         return Config.model_validate(values)
     except ValidationError as error:
-        raise UserError("\n".join(dict.fromkeys(_line(fault) for fault in error.errors()))) from None
+        raise UserError(
+            "\n".join(dict.fromkeys(_line(fault) for fault in _of_the_kind_that_was_meant(error)))
+        ) from None
 
 
 _BRANCH = re.compile(r"[\[(A-Z]|^constrained-|^(float|int)$")
 
 
-def _line(fault: Any) -> str:
+def _of_the_kind_that_was_meant(error: ValidationError) -> list[Any]:
+    """A key of several kinds, a number or a list, has faults of each: without "is no list" of a number out of range."""
+    faults = error.errors()
+    told = [_keys(fault) for fault in faults if not fault["type"].endswith("_type")]
+    return [
+        fault
+        for fault in faults
+        if not fault["type"].endswith("_type") or not any(keys[: len(_keys(fault))] == _keys(fault) for keys in told)
+    ]
+
+
+def _keys(fault: Any) -> list[str]:
     # Pydantic names the branch of a union inside the location; users know only the keys.
     parts = [str(part) for part in fault["loc"]]
     if parts[:1] in (["sources"], ["stylizers"]):
         del parts[2:3]
-    keys = [shown(part) for part in parts if not _BRANCH.search(part)]
+    return [shown(part) for part in parts if not _BRANCH.search(part)]
+
+
+def _line(fault: Any) -> str:
     message = on_one_line(fault["msg"].removeprefix("Value error, "))  # some hold a value as it was given
     if fault["type"] == "extra_forbidden":
         message = "unknown key"
     elif fault["type"] == "missing":
         message = "missing"
     value = "" if fault["type"] in ("missing", "value_error", "extra_forbidden") else f" (got {fault['input']!r:.80})"
-    where = ".".join(keys)
+    where = ".".join(_keys(fault))
     return f"configuration: {where + ': ' if where else ''}{message}{value}"
 
 
