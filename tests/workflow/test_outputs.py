@@ -19,6 +19,8 @@ PAGE = (ROOT / "docs" / "outputs.md").read_text("utf-8")
 FILES, COLUMNS = PAGE.split("\n## Columns\n")
 # No rule promises these: records, logs and times stand beside what a rule makes.
 UNPROMISED = {"**/*.run.json", "logs/**/*.log", "times/**/*.tsv", ".lock", "**/.snakemake_timestamp"}
+# Written by a job beside its outputs, where the configuration asks for it.
+UNPROMISED |= {"teacher/kept/", "students/<loss>/tracker/**"}
 PLACES = {"<split>": "(train|val)", "<block>": r"\d{4}", "**/": "(.+/)?", "*": "[^/]*"}
 PLACES |= {"<measure>": f"({'|'.join(MEASURES)})", "<term>": f"({'|'.join(TERMS)})"}
 PLACES |= {"<network>": f"({'|'.join(NETWORKS)})"}
