@@ -9,7 +9,7 @@ import pytest
 from running import ROOT, preset, run_workflow
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_pairs_of_a_failed_inversion_do_not_teach(tmp_path):
     (tmp_path / "weights").symlink_to(ROOT / "weights")
     config = tmp_path / "inverted.yaml"

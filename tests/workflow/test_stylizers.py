@@ -38,6 +38,7 @@ def entered(smoke_copy: Path) -> tuple[Path, Path]:
     return smoke_copy, preset(smoke_copy / "config.yaml", stylizers=STYLIZERS)
 
 
+@pytest.mark.long
 def test_only_what_shows_them_is_made_anew_and_only_where_they_change(entered):
     folder, config = entered
     assert planned(folder, config) == ENTERED

@@ -59,7 +59,7 @@ def configured(folder: Path, place: Path) -> Path:
     )
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_folder_of_triplets_is_distilled_by_configuration_alone(tmp_path):
     place = triplets(tmp_path / "mine")
     # A bad row is left out by name, and the rest goes on.
@@ -89,7 +89,7 @@ def test_a_folder_of_triplets_is_distilled_by_configuration_alone(tmp_path):
     assert "license: cc-by-4.0" in card and "finished triplets" in card and "styleid" not in card.lower()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_program_of_ones_own_makes_the_pairs_and_a_failed_pair_stops_only_its_block(tmp_path):
     program = tmp_path / "mine.py"
     program.write_text(
