@@ -11,34 +11,27 @@ import os
 import shlex
 import subprocess
 import sys
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
 from .. import config
 from ..core.children import ending_with_parent
-from ..core.distinct import distinct
 from ..core.errors import BadImage, UserError
 from ..core.files import write_csv
 from ..core.images import open_rgb, save_png
-from ..core.tensors import from_uint8, to_uint8
+from .asked import AnyTeacher, Asked
 from .batching import Pair
-from .pair_cache import PairStore
 
 _SAID = 300  # letters of a program's last line that a message repeats
 
 
-class CommandTeacher:
-    """A program from outside; satisfies `AnyTeacher`."""
-
-    networks: tuple[nn.Module, ...] = ()
+class CommandTeacher(AnyTeacher):
+    """A program from outside."""
 
     def __init__(self, settings: config.Teacher) -> None:
         assert settings.command is not None  # the configuration has seen to it
@@ -55,36 +48,12 @@ class CommandTeacher:
             "files": self.settings.command_files,
         }
 
-    def stylize(
-        self,
-        contents: Tensor,
-        styles: Tensor,
-        store: PairStore | None = None,
-        on_done: Callable[[int], None] | None = None,
-        names: Sequence[str] | None = None,
-    ) -> Tensor:
-        """As `Teacher.stylize`. Raises UserError that names a pair of which no image came, or one of another size."""
-        content_images, content_of = _distinct(contents)
-        style_images, style_of = _distinct(styles)
-        pairs = list(zip(content_of, style_of, strict=True))
-        uses, done = Counter(pairs), {}
-
-        def finish(pair: Pair, image: np.ndarray) -> None:
-            done[pair] = image
-            if on_done is not None:
-                on_done(uses[pair])
-
-        for pair in uses if store is not None else ():
-            found = store.get(content_images[pair[0]], style_images[pair[1]])
-            if found is not None:
-                finish(pair, found)
-        missing = [pair for pair in uses if pair not in done]
-        labels = {pair: names[pairs.index(pair)] if names else f"number {pairs.index(pair)}" for pair in missing}
-        for pair, image in self._made(missing, labels, content_images, style_images):
-            if store is not None:
-                store.put(content_images[pair[0]], style_images[pair[1]], image)
-            finish(pair, image)
-        return torch.cat([from_uint8(done[pair]) for pair in pairs])
+    def _make(self, asked: Asked) -> None:
+        """Raises UserError that names a pair of which no image came, or one of another size."""
+        missing = asked.missing(asked.pairs)
+        labels = {pair: asked.label(pair) for pair in missing}
+        for pair, image in self._made(missing, labels, asked.contents, asked.styles):
+            asked.put(pair, image)
 
     def _made(
         self, pairs: list[Pair], labels: dict[Pair, str], contents: np.ndarray, styles: np.ndarray
@@ -206,10 +175,3 @@ def _last(said: str) -> str:
         return "."
     line = lines[-1][-_SAID:]
     return f": {line if line.isprintable() else ascii(line)}"
-
-
-def _distinct(images: Tensor) -> tuple[np.ndarray, list[int]]:
-    """The distinct ones of (N, 3, H, W) as uint8 (M, H, W, 3), and for each of the N its place among them."""
-    pixels = to_uint8(images)
-    first, place = distinct(image.tobytes() for image in pixels)
-    return pixels[first], place

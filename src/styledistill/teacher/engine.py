@@ -7,61 +7,30 @@ recomputed from the kept latents and dropped again, or kept from the inversion.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .. import config
-from ..core.distinct import distinct
-from ..core.errors import UserError
 from ..core.fingerprint import fingerprint_modules
-from ..core.tensors import from_uint8, to_uint8
+from ..core.tensors import from_uint8
 from . import ddim, styleid
-from .batching import Batching, Pair, free_bytes, groups, whole_batches
+from .asked import Asked
+from .batching import Pair, free_bytes
+from .diffusion import DiffusionTeacher, Model, Sampler
 from .injection import Bank, Enough, Exchange, Injection, Recording, Role, choose_layers, feature_bytes, install
-from .pair_cache import PairStore
-from .round_trip import RoundTrips, sampled_back
+from .round_trip import sampled_back
 
 # The part of the free memory that kept features of all timesteps may take before `auto` recomputes them instead.
 CACHE_SHARE = 0.4
-# Pixels per forward of the VAE, whose activations stand at full resolution: 4 images of 512 x 512, about 5 GB.
-VAE_PIXELS = 1 << 20
 # What decides the numbers; the engine, which only orders the work, is no part of a finished pair's key.
 METHOD = [f"styledistill.teacher.{name}" for name in ("ddim", "injection", "styleid")]
-
-
-@dataclass(frozen=True)
-class Model:
-    """A latent diffusion model as the teacher needs it.
-
-    unet, vae: diffusers modules on one device, the VAE in float32. null_text: (1, tokens, channels), the empty prompt.
-    levels: abar of each training timestep. prediction: `epsilon` or `v_prediction`. weights: hash of what was loaded.
-    exact_unet: loads the UNet once more, in float32.
-    """
-
-    unet: nn.Module
-    vae: nn.Module
-    null_text: Tensor
-    levels: list[float]
-    prediction: str
-    weights: str
-    exact_unet: Callable[[], nn.Module]
-
-    @property
-    def device(self) -> torch.device:
-        """Where the model computes."""
-        return next(self.unet.parameters()).device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Of the UNet; the VAE is always in float32."""
-        return next(self.unet.parameters()).dtype
 
 
 @dataclass
@@ -83,19 +52,19 @@ class Inverted:
 Block = tuple[Inverted, Inverted, bool]  # contents and styles, and whether their features are kept
 
 
-class Teacher:
-    """StyleID on a latent diffusion model; satisfies the Stylizer protocol."""
+class Teacher(DiffusionTeacher):
+    """StyleID on a latent diffusion model."""
+
+    advice = "Leave its content or style out of its source, or check teacher.weights."
 
     def __init__(self, model: Model, settings: config.Teacher) -> None:
         """Of several gammas it is the teacher at the first; `others` are those at the rest."""
+        super().__init__(model, settings.distilled)
         settings, self._more_gammas = settings.distilled, settings.gammas[1:]
-        self.model, self.settings = model, settings
         self._kept: dict[Any, Block] = {}  # what was inverted last, where another gamma will ask for it
         self.convention = ddim.CONVENTIONS[settings.convention](model.levels, settings.steps)
         self.layers = choose_layers(model.unet, settings.layers) if settings.injection else []
         self.gammas = styleid.gammas(settings.gamma, len(self.convention.sampling))
-        self._batching = Batching(model.vae, settings.batch)
-        self.forwards = 0  # images that went through the UNet, for benchmarks
         self._step_of = {step.timestep: k for k, step in enumerate(self.convention.inversion)}
         self._prompt = model.null_text.to(model.device, model.dtype)
         with torch.no_grad():
@@ -124,102 +93,13 @@ class Teacher:
             teachers.append(teacher)
         return teachers
 
-    @property
-    def networks(self) -> tuple[nn.Module, ...]:
-        """What it is made of."""
-        return self.model.unet, self.model.vae
-
-    # --- images -----------------------------------------------------------------------------------------------
-
-    @torch.no_grad()
-    def stylize(
-        self,
-        contents: Tensor,
-        styles: Tensor,
-        store: PairStore | None = None,
-        on_done: Callable[[int], None] | None = None,
-        names: Sequence[str] | None = None,
-        measured: RoundTrips | None = None,
-    ) -> Tensor:
-        """The images of the pairs (contents[i], styles[i]).
-
-        contents (N, 3, H, W), styles (N, 3, H', W') in [0, 1]; rounded to 8 bits before anything is computed, as the
-        returned (N, 3, H, W) are. Equal images are inverted once, equal pairs computed once, and pairs in `store` not
-        at all; new ones go there as soon as their chunk is done. on_done is told how many more of the N are done.
-        names: of the N pairs, for messages. measured: takes the round-trip errors of the images that are inverted.
-        Raises UserError for sizes that do not fit the latent grid and for an image that is not finite even in float32.
-        """
-        self._check_sizes(contents, styles)
-        content_images, content_of = _distinct(to_uint8(contents))
-        style_images, style_of = _distinct(to_uint8(styles))
-        pairs = list(zip(content_of, style_of, strict=True))
-        uses = Counter(pairs)
-        done: dict[Pair, Tensor] = {}
-        broken: list[Pair] = []
-
-        def finish(pair: Pair, image: np.ndarray, store: PairStore | None) -> None:
-            if store is not None:
-                store.put(content_images[pair[0]], style_images[pair[1]], image)
-            done[pair] = from_uint8(image)[0]
-            if on_done is not None:
-                on_done(uses[pair])
-
-        for pair in uses if store is not None else ():
-            found = store.get(content_images[pair[0]], style_images[pair[1]])
-            if found is not None:
-                finish(pair, found, None)
-        for group in groups(list(uses)):
-            for pair, image in self._missing_of(group, done.keys(), content_images, style_images, measured):
-                if bool(image.isfinite().all()):
-                    finish(pair, to_uint8(image[None])[0], store)
-                else:
-                    broken.append(pair)
-        if broken:
-            rows = [pairs.index(pair) for pair in broken]
-            labels = [names[row] if names else f"number {row}" for row in rows]
-            again = self._in_float32(contents[rows], styles[rows], labels)
-            for pair, image in zip(broken, to_uint8(again), strict=True):
-                finish(pair, image, store)
-        return torch.stack([done[pair] for pair in pairs])
-
-    def _check_sizes(self, contents: Tensor, styles: Tensor) -> None:
-        grid = _vae_factor(self.model.vae) * 2 ** (len(self.model.unet.config.block_out_channels) - 1)
-        for role, images in (("content", contents), ("style", styles)):
-            height, width = images.shape[-2:]
-            if not height or not width or height % grid or width % grid:
-                raise UserError(
-                    f"teacher: a {role} image of {width} x {height} pixels does not fit the latent grid; "
-                    f"both sides must be multiples of {grid}."
-                )
-
-    def _missing_of(
-        self,
-        group: list[Pair],
-        done: Container[Pair],
-        content_images: np.ndarray,
-        style_images: np.ndarray,
-        measured: RoundTrips | None,
-    ) -> Iterator[tuple[Pair, Tensor]]:
-        """The not yet finished pairs of a group with their images (3, H, W), chunk by chunk."""
-        missing = [pair for pair in group if pair not in done]
-        if not missing:
-            return
-        # Bits depend on the size of a forward. So that a resumed job makes the bytes of an undisturbed one, the order
-        # of the whole group decides who shares a forward, whatever of it is finished already.
-        c_ids = whole_batches([c for c, _ in group], {c for c, _ in missing}, self.settings.batch)
-        s_ids = whole_batches([s for _, s in group], {s for _, s in missing}, self.settings.batch)
-        contents, styles, cached = self._inverted(content_images[c_ids], style_images[s_ids])
-        if measured is not None:
-            measured.put(style_images[s_ids], self.round_trip(styles))
-            measured.put(content_images[c_ids], self.round_trip(contents))
-        size = min(self._batching.unet, len(group))
-        # Without kept features a chunk is the whole group, or they would be computed anew for every few pairs.
-        chunk = size if cached else len(missing)
-        for first in range(0, len(missing), chunk):
-            part = missing[first : first + chunk]
-            filled = part + part[-1:] * (-len(part) % size if self._fixed_size else 0)
-            latents = self.sample(contents, styles, [(c_ids.index(c), s_ids.index(s)) for c, s in filled])
-            yield from zip(part, self.decode(latents[: len(part)]).cpu(), strict=True)
+    def _prepared(self, asked: Asked, c_ids: list[int], s_ids: list[int], missing: list[Pair]) -> tuple[Sampler, bool]:
+        contents, styles, cached = self._inverted(asked.contents[c_ids], asked.styles[s_ids])
+        if asked.measured is not None:
+            asked.measured.put(asked.styles[s_ids], self.round_trip(styles))
+            asked.measured.put(asked.contents[c_ids], self.round_trip(contents))
+        # Without kept features all go at once, or they would be computed anew for every few pairs.
+        return partial(self.sample, contents, styles), not cached
 
     def _inverted(self, contents: np.ndarray, styles: np.ndarray) -> Block:
         """Both inverted, and whether with their features; once where other gammas ask for the same."""
@@ -234,37 +114,10 @@ class Teacher:
             self._kept[asked] = block
         return block
 
-    @property
-    def _fixed_size(self) -> bool:
-        return self.model.device.type == "cpu"  # on a GPU the batch follows the memory, and no bits are promised
-
-    def _in_float32(self, contents: Tensor, styles: Tensor, names: list[str]) -> Tensor:
-        """Half precision has overflowed: the same pairs once more in float32."""
-        if self.model.dtype == torch.float32:
-            raise UserError(
-                f"teacher: the image of pair {names[0]} is not finite in float32. Leave its content or style out of "
-                "its source, or check teacher.weights."
-            )
-        exact = replace(self.model, unet=self.model.exact_unet())
-        return Teacher(exact, self.settings).stylize(contents, styles, names=names)
+    def _exact(self) -> Teacher:
+        return Teacher(replace(self.model, unet=self.model.exact_unet()), self.settings)
 
     # --- latents ------------------------------------------------------------------------------------------------
-
-    @torch.no_grad()
-    def encode(self, images: Tensor) -> Tensor:
-        """Images (N, 3, H, W) in [0, 1] to latents (N, C, h, w), float32, on the model's device."""
-        return self._through_vae(styleid.encode, images, images.shape[-2:].numel())
-
-    @torch.no_grad()
-    def decode(self, latents: Tensor) -> Tensor:
-        """Latents (N, C, h, w) to images (N, 3, H, W), not clamped."""
-        return self._through_vae(styleid.decode, latents, latents.shape[-2:].numel() * _vae_factor(self.model.vae) ** 2)
-
-    def _through_vae(self, convert: Callable[[nn.Module, Tensor], Tensor], values: Tensor, pixels: int) -> Tensor:
-        def run(rows: slice) -> Tensor:
-            return convert(self.model.vae, values[rows].to(self.model.device))
-
-        return torch.cat(list(self._batching.each(len(values), run, "vae", limit=max(1, VAE_PIXELS // pixels))))
 
     @torch.no_grad()
     def invert(self, latents: Tensor, role: Role, keep_features: bool = False) -> Inverted:
@@ -388,13 +241,3 @@ class Teacher:
         timestep = self.convention.inversion[0].timestep
         self._batching.fit(device, lambda: self._forward(contents[:1], timestep, None), kept * cached)
         return cached
-
-
-def _vae_factor(vae: nn.Module) -> int:
-    return 2 ** (len(vae.config.block_out_channels) - 1)
-
-
-def _distinct(images: np.ndarray) -> tuple[np.ndarray, list[int]]:
-    """The distinct ones of (N, H, W, 3) in order of appearance, and for each of the N its place among them."""
-    first, place = distinct(image.tobytes() for image in images)
-    return images[first], place

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -20,11 +20,11 @@ from ..core.fingerprint import fingerprint_modules
 from ..core.progress import Meter
 from ..core.tensors import from_uint8
 from . import inst, inst_learning
-from .batching import Batching, Pair, whole_batches
-from .engine import Model, Teacher
+from .asked import Asked
+from .batching import Pair
+from .diffusion import DiffusionTeacher, Model, Sampler
 from .inst_cache import StyleCache
 from .inst_prompt import Encoders, new_prompt, prompt_of
-from .pair_cache import PairStore
 
 # What decides the numbers of a learned style, and of a pair.
 LEARNING = [f"styledistill.teacher.{name}" for name in ("inst_learning", "inst_prompt")]
@@ -35,15 +35,19 @@ SEED = 23
 SAVE_EVERY = 60.0
 
 
-class InstTeacher(Teacher):
-    """InST on a latent diffusion model; satisfies the Stylizer protocol."""
+class InstTeacher(DiffusionTeacher):
+    """InST on a latent diffusion model; its forwards count those of learning too.
+
+    Learned styles are kept beside the folder of the store of pairs, for this store and others.
+    """
+
+    advice = "Lower teacher.inst.guidance, or leave its content or style out of its source."
 
     def __init__(self, model: Model, settings: config.Teacher, encoders: Encoders) -> None:
         """Raises UserError where strength and steps leave nothing to do."""
-        self.model, self.settings, self.encoders = model, settings, encoders
+        super().__init__(model, settings)
+        self.encoders = encoders
         self.way = inst.plan(model.levels, settings.steps, settings.inst.strength)
-        self.forwards = 0  # images that went through the UNet, learning included
-        self._batching = Batching(model.vae, settings.batch)
         self._null = model.null_text.to(model.device)
         self._embeddings: dict[bytes, Tensor] = {}  # those of this process, by shape and bytes of the style image
         self._cache: StyleCache | None = None
@@ -74,57 +78,27 @@ class InstTeacher(Teacher):
             "code": fingerprint_modules(LEARNING),
         }
 
-    def stylize(
-        self,
-        contents: Tensor,
-        styles: Tensor,
-        store: PairStore | None = None,
-        on_done: Callable[[int], None] | None = None,
-        names: Sequence[str] | None = None,
-    ) -> Tensor:
-        """As `Teacher.stylize`. Learned styles are kept beside the folder of `store`, for this store and others."""
-        self._cache = StyleCache(store.folder.parent, self.style_key) if store else None
-        return super().stylize(contents, styles, store, on_done, names)
+    def _make(self, asked: Asked) -> None:
+        self._cache = StyleCache(asked.store.folder.parent, self.style_key) if asked.store else None
+        super()._make(asked)
 
-    def _missing_of(
-        self,
-        group: list[Pair],
-        done: Container[Pair],
-        content_images: np.ndarray,
-        style_images: np.ndarray,
-        measured: None = None,  # its noise is drawn anew, so no inversion has an error
-    ) -> Iterator[tuple[Pair, Tensor]]:
-        missing = [pair for pair in group if pair not in done]
-        if not missing:
-            return
-        # As in StyleID: who shares a forward depends on the whole group, not on what is finished of it.
-        c_ids = whole_batches([c for c, _ in group], {c for c, _ in missing}, self.settings.batch)
-        s_ids = whole_batches([s for _, s in group], {s for _, s in missing}, self.settings.batch)
+    def _prepared(self, asked: Asked, c_ids: list[int], s_ids: list[int], missing: list[Pair]) -> tuple[Sampler, bool]:
         needed = {s for _, s in missing}
-        prompts = {s: self.prompt(style_images[s]) for s in s_ids if s in needed}
-        contents = self.encode(from_uint8(content_images[c_ids]))
-        styles = self.encode(from_uint8(style_images[s_ids]))
+        prompts = {place: self.prompt(asked.styles[s]) for place, s in enumerate(s_ids) if s in needed}
+        contents = self.encode(from_uint8(asked.contents[c_ids]))
+        styles = self.encode(from_uint8(asked.styles[s_ids]))
         self._batching.fit(self.model.device, lambda: self._forward(contents[:1], 1, self._null), 0)
-        size = min(self._batching.unet, len(group))
-        for first in range(0, len(missing), size):
-            part = missing[first : first + size]
-            filled = part + part[-1:] * (-len(part) % size if self._fixed_size else 0)
-            latents = self.sample_pairs(
-                contents[[c_ids.index(c) for c, _ in filled]],
-                styles[[s_ids.index(s) for _, s in filled]],
-                torch.cat([prompts[s] for _, s in filled]),
-            )
-            yield from zip(part, self.decode(latents[: len(part)]).cpu(), strict=True)
 
-    def _in_float32(self, contents: Tensor, styles: Tensor, names: list[str]) -> Tensor:
-        if self.model.dtype == torch.float32:
-            raise UserError(
-                f"teacher: the image of pair {names[0]} is not finite in float32. Lower teacher.inst.guidance, or "
-                "leave its content or style out of its source."
-            )
+        def sample(places: Sequence[Pair]) -> Tensor:
+            some = [c for c, _ in places], [s for _, s in places]
+            return self.sample_pairs(contents[some[0]], styles[some[1]], torch.cat([prompts[s] for s in some[1]]))
+
+        return sample, False
+
+    def _exact(self) -> InstTeacher:
         exact = InstTeacher(replace(self.model, unet=self.model.exact_unet()), self.settings, self.encoders)
         exact._embeddings = self._embeddings
-        return exact.stylize(contents, styles, names=names)
+        return exact
 
     @torch.no_grad()
     def sample_pairs(self, contents: Tensor, styles: Tensor, prompts: Tensor) -> Tensor:

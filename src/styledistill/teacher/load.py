@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import errno
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,12 +23,13 @@ from ..core.files import canonical_json, read_json
 from ..core.imports import large_imports
 from ..core.places import found, hub_id
 from ..downloads.hub_cache import local_model
+from .asked import AnyTeacher
 from .command import CommandTeacher
-from .engine import Model, Teacher
+from .diffusion import Model
+from .engine import Teacher
 from .images import ImagesTeacher
 from .inst_engine import InstTeacher
 from .inst_prompt import Encoders, load_encoders
-from .pair_cache import PairStore
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 # May stand beside a folder's unet, vae and scheduler instead of a tokenizer and a text encoder.
@@ -44,28 +45,6 @@ class Parts:
     vae: nn.Module
     null_text: Tensor
     scheduler: dict[str, Any]
-
-
-class AnyTeacher(Protocol):
-    """What `load_teacher` gives, whatever the method."""
-
-    @property
-    def key(self) -> dict[str, Any]:
-        """What a finished pair depends on besides its two images, as JSON takes it."""
-
-    @property
-    def networks(self) -> tuple[nn.Module, ...]:
-        """What it is made of, as far as this program knows; empty for a program from outside."""
-
-    def stylize(
-        self,
-        contents: Tensor,
-        styles: Tensor,
-        store: PairStore | None = None,
-        on_done: Callable[[int], None] | None = None,
-        names: Sequence[str] | None = None,
-    ) -> Tensor:
-        """As `Teacher.stylize`."""
 
 
 def _styleid(settings: config.Teacher, device: torch.device) -> Teacher:
