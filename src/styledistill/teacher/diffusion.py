@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -147,6 +148,13 @@ class DiffusionTeacher(AnyTeacher):
             return convert(self.model.vae, values[rows].to(self.model.device))
 
         return torch.cat(list(self._batching.each(len(values), run, "vae", limit=max(1, VAE_PIXELS // pixels))))
+
+
+def add_weights(digest: hashlib._Hash, module: nn.Module) -> None:
+    """Every tensor of a module, by name, into a hash."""
+    for name, tensor in sorted(module.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.cpu().contiguous().flatten().view(torch.uint8).numpy())
 
 
 def _vae_factor(vae: Any) -> int:

@@ -22,6 +22,6 @@ class ImagesTeacher(AnyTeacher):
         """Raises UserError for a pair that is no triplet."""
         if missing := asked.missing(asked.pairs):
             raise UserError(
-                f"teacher: pair {asked.label(missing[0])}: its triplet is not among those that the run keeps. Run again "
-                "with --forcerun teach_golden; a teacher of images has no other images than its triplets."
+                f"teacher: pair {asked.label(missing[0])}: its triplet is not among those that the run keeps. Run "
+                "again with --forcerun teach_golden; a teacher of images has no other images than its triplets."
             )

@@ -22,7 +22,7 @@ from ..core.tensors import from_uint8
 from . import inst, inst_learning
 from .asked import Asked
 from .batching import Pair
-from .diffusion import DiffusionTeacher, Model, Sampler
+from .diffusion import DiffusionTeacher, Model, Sampler, add_weights
 from .inst_cache import StyleCache
 from .inst_prompt import Encoders, new_prompt, prompt_of
 
@@ -194,7 +194,6 @@ def _fingerprint(encoders: Encoders) -> str | None:
         return None
     digest = hashlib.sha256()
     for module in (encoders.text, encoders.image):
-        for name, tensor in sorted(module.state_dict().items()) if module is not None else ():
-            digest.update(name.encode())
-            digest.update(tensor.cpu().contiguous().flatten().view(torch.uint8).numpy())
+        if module is not None:
+            add_weights(digest, module)
     return digest.hexdigest()

@@ -25,7 +25,7 @@ from ..core.places import found, hub_id
 from ..downloads.hub_cache import local_model
 from .asked import AnyTeacher
 from .command import CommandTeacher
-from .diffusion import Model
+from .diffusion import Model, add_weights
 from .engine import Teacher
 from .images import ImagesTeacher
 from .inst_engine import InstTeacher
@@ -219,9 +219,7 @@ def _fingerprint(parts: Parts) -> str:
     for module in (parts.unet, parts.vae):
         facts = {name: value for name, value in module.config.items() if not name.startswith("_")}
         digest.update(canonical_json(facts).encode())
-        for name, tensor in sorted(module.state_dict().items()):
-            digest.update(name.encode())
-            digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy())
+        add_weights(digest, module)
     digest.update(parts.null_text.contiguous().numpy())
     digest.update(canonical_json([_levels(parts.scheduler), parts.scheduler.get("prediction_type")]).encode())
     return digest.hexdigest()
