@@ -159,7 +159,8 @@ class Distillation:
         """Build the optimizer, take up a saved state or measure the Gram term's constant."""
         how = self.settings
         self.network.eval()
-        if how.dtype == "float32":  # others round what the first batch of a style saw
+        # In other precisions what is kept would hang on who sees a style first: `_matched` computes in float32.
+        if how.dtype == "float32":
             remember_styles(self.network)
         groups = parameter_groups(self.network, how.learning_rate, how.learning_rate_backbone)
         self.optimizer = torch.optim.AdamW(groups, weight_decay=how.weight_decay)
