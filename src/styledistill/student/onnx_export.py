@@ -17,7 +17,7 @@ from __future__ import annotations
 import logging
 import math
 import warnings
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -144,7 +144,7 @@ def export(student: Student, traced: Path, folder: Path) -> dict[str, Any]:
 
 def _stated(network: Micro) -> dict[str, onnx.ModelProto]:
     """Those of micro, in a sixth of the time."""
-    weights = {name: value.numpy() for name, value in network.state_dict().items()}
+    weights = _weights(network)
     stated = micro_graphs.graphs_of_any_size(weights, asdict(network.config))
     graphs = {name: onnx.load_model_from_string(data) for name, data in stated.items()}
     image = ("contents", 3, "height", "width")
@@ -230,19 +230,29 @@ def _shapes(module: nn.Module, axes: list[Axes]) -> tuple[Any, ...]:
 
 
 def _filled(model: onnx.ModelProto, network: nn.Module) -> onnx.ModelProto:
-    """The graph with the network's weights, simplified: constants computed, batch norms made part of convolutions."""
-    weights = {name: value.numpy() for name, value in network.state_dict().items()}
+    """The graph with the network's weights; that of micro has nothing to simplify."""
     if isinstance(network, Micro):
-        weights = micro_graphs.as_stored(weights)
+        return _with(model, micro_graphs.as_stored(_weights(network)))
+    return _simplified(_with(model, _weights(network)))
+
+
+def _with(model: onnx.ModelProto, weights: Mapping[str, np.ndarray]) -> onnx.ModelProto:
     for tensor in model.graph.initializer:
         if (name := tensor.name.removeprefix(_NETWORK)) in weights:
             tensor.CopyFrom(from_array(np.ascontiguousarray(weights[name]), tensor.name))
-    if isinstance(network, Micro):
-        return model  # it has no constants to compute and no batch norms
+    return model
+
+
+def _simplified(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Constants computed, batch norms made part of convolutions."""
     import onnxscript.optimizer  # here, since it takes a second
 
     logging.getLogger("onnxscript").setLevel(logging.ERROR)  # it tells of each constant that it leaves alone
     return onnxscript.optimizer.optimize(model)
+
+
+def _weights(network: nn.Module) -> dict[str, np.ndarray]:
+    return {name: value.numpy() for name, value in network.state_dict().items()}
 
 
 def _bytes(model: onnx.ModelProto) -> bytes:
