@@ -23,7 +23,7 @@ from ..procedural.draw import draw
 from ..student import micro_graphs
 from ..student.engines import ATTENDED_PIXELS
 from ..student.folders import GRAPHS, WEIGHTS_FILE, facts_of, graphs_folder, is_micro, student_folder
-from ..student.onnx_student import GRID, OnnxStudent
+from ..student.onnx_student import OnnxStudent
 from ..student.stylize_jobs import refuse_unwritable
 from .file_names import LICENSE, LIST, PAGE, RUNTIME, SOURCES, graph_file, image_file
 
@@ -85,7 +85,7 @@ def browser_graphs(model: str | Path) -> tuple[dict[str, bytes], dict[str, Any]]
         weights = {name: value.astype(np.float32) for name, value in load_file(folder / WEIGHTS_FILE).items()}
         makers = micro_graphs.graphs(weights, facts_of(folder)["network"], by_rows=True)
         graphs = {name: makers[name]() for name in GRAPHS}
-        return graphs, {"mixes": mixes, "grid": GRID, "pixels": PAGE_PIXELS}
+        return graphs, {"mixes": mixes, "grid": micro_graphs.GRID, "pixels": PAGE_PIXELS}
     place = graphs_folder(folder)
     graphs = {name: Path(place or folder, f"{name}.onnx").read_bytes() for name in GRAPHS}
     return graphs, {"mixes": mixes, "grid": 1, "pixels": PAGE_PIXELS if mixes else ATTENDED_PIXELS}

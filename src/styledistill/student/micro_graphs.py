@@ -24,7 +24,7 @@ from .graph_bytes import INT64, Graph, tensor
 from .style_statistics import EPSILON, LEVELS, PROJECTIONS
 
 _STRIDES = (8, 4, 2)
-_GRID = 8
+GRID = 8  # the sides of contents are multiples of it
 _FOLDED = ("down2", "down4", "down8")  # convolutions after 2 x 2 pixels have become channels
 
 Weights = Mapping[str, np.ndarray]
@@ -167,12 +167,12 @@ def _on_grid(g: _Graph, images: str) -> str:
 
     Pixels 0, 1, .., n-1, n-2, .., 0, 1, .. (`model.reflected`), also where a side is smaller than the strip.
     """
-    one, two, grid = (g.constant([number], np.int64) for number in (1, 2, _GRID))
+    one, two, grid = (g.constant([number], np.int64) for number in (1, 2, GRID))
     continued = images
     for axis in (2, 3):
         length = _size(g, images, axis)
         period = g.add("Max", one, g.add("Mul", two, g.add("Sub", length, one)))
-        cells = g.add("Div", g.add("Add", length, g.constant([_GRID - 1], np.int64)), grid)
+        cells = g.add("Div", g.add("Add", length, g.constant([GRID - 1], np.int64)), grid)
         place = g.add("Mod", _numbered(g, g.add("Mul", cells, grid)), period)
         mirror = g.add("Min", place, g.add("Sub", period, place))
         continued = g.add("Gather", continued, mirror, axis=axis)

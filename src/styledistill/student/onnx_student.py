@@ -20,6 +20,7 @@ from ..core.arrays import finite, resized
 from ..core.errors import UserError
 from ..core.files import read_json
 from ..core.threads import granted_threads
+from . import micro_graphs, strips
 from .controls import WHOLE_PIXELS, Stylizing, mixture, style_target
 from .detail import WORKING_PIXELS
 from .folders import CONFIG_FILE, GRAPHS, WEIGHTS_FILE, facts_of, graphs_folder, is_micro, student_folder
@@ -28,7 +29,6 @@ Memory = dict[str, np.ndarray]
 Strips = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 _OPEN = 3  # sessions of strips: each keeps what its largest run took
-GRID = 8  # of micro
 
 
 class OnnxStudent(Stylizing):
@@ -62,8 +62,6 @@ class OnnxStudent(Stylizing):
     def _micro(cls, folder: Path, origin: dict[str, str]) -> OnnxStudent:
         from safetensors import SafetensorError
         from safetensors.numpy import load_file
-
-        from . import micro_graphs
 
         try:
             facts = facts_of(folder) | origin
@@ -124,10 +122,10 @@ class OnnxStudent(Stylizing):
 
     def _on_grid(self, images: np.ndarray) -> np.ndarray:
         """Images continued by reflection to what micro takes; graphs in files do this themselves."""
-        height, width = images.shape[2:]
-        if self._strips is None or (height % GRID == 0 and width % GRID == 0):
+        below, beside = (-side % micro_graphs.GRID for side in images.shape[2:])
+        if self._strips is None or not (below or beside):
             return images
-        return np.pad(images, ((0, 0), (0, 0), (0, -height % GRID), (0, -width % GRID)), "reflect")
+        return np.pad(images, ((0, 0), (0, 0), (0, below), (0, beside)), "reflect")
 
     def as_array(self, images: np.ndarray) -> np.ndarray:
         """The images themselves, which are arrays."""
@@ -146,8 +144,6 @@ class OnnxStudent(Stylizing):
 
 def micro_strips(weights: Mapping[str, np.ndarray], config: Mapping[str, Any]) -> Strips:
     """A function that draws a content (1, 3, H, W) in the style of a code (1, code), in strips."""
-    from . import micro_graphs, strips
-
     graphs, blocks = micro_graphs.graphs(weights, config), micro_graphs.block_names(config)
 
     def draw(content: np.ndarray, code: np.ndarray) -> np.ndarray:
