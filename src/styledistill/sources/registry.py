@@ -128,17 +128,19 @@ def bring(source: config.Source, images: Iterable[str], label: str = "") -> dict
 
 def crop(source: config.Source, name: str, size: int, sha256: str) -> Image.Image:
     """The center square of one image at `size` x `size` pixels, its bytes checked. Raises UserError."""
-    kind = KINDS[source.kind]
-    if sha256_bytes(data := kind.read(source, name)) != sha256:
-        raise UserError(f"{name!r} has changed since its source was indexed; remove results/<run>/index and run again.")
-    return kind.crop(source, name, size, data)
+    return KINDS[source.kind].crop(source, name, size, _unchanged(source, name, sha256))
 
 
 def target(source: config.TripletsSource, name: str, size: int, sha256: str) -> Image.Image:
     """The same of a triplet's target. Raises UserError."""
-    if sha256_bytes(data := triplets.read(source, name)) != sha256:
+    return triplets.target(_unchanged(source, name, sha256), size)
+
+
+def _unchanged(source: config.Source, name: str, sha256: str) -> bytes:
+    data = KINDS[source.kind].read(source, name)
+    if sha256_bytes(data) != sha256:
         raise UserError(f"{name!r} has changed since its source was indexed; remove results/<run>/index and run again.")
-    return triplets.target(data, size)
+    return data
 
 
 def _crop_file(_: Any, name: str, size: int, data: bytes) -> Image.Image:
