@@ -32,6 +32,12 @@ def pair(content: str, style: str) -> str:
     return f"{content}_{style}"
 
 
+def both(text: str) -> tuple[str, str]:
+    """The content and the style of what `pair` made."""
+    content, style = text.split("_")
+    return content, style
+
+
 def paired(contents: Iterable[T], styles: Iterable[T], crossed: bool) -> list[tuple[T, T]]:
     """Each content with each style, content by content; not crossed: the n-th content with the n-th style."""
     return list(product(contents, styles) if crossed else zip(contents, styles, strict=True))
@@ -39,7 +45,7 @@ def paired(contents: Iterable[T], styles: Iterable[T], crossed: bool) -> list[tu
 
 def grid(contents: Iterable[str], styles: Iterable[str], crossed: bool = True) -> list[str]:
     """The names of these pairs."""
-    return [pair(*both) for both in paired(contents, styles, crossed)]
+    return [pair(content, style) for content, style in paired(contents, styles, crossed)]
 
 
 class Key(NamedTuple):

@@ -5,7 +5,7 @@ Two sets: `golden` (each golden content with each golden style) and `val` (the p
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +29,7 @@ class Pair:
 def golden_pairs(images: Path, contents: int, styles: int) -> list[Pair]:
     """Every golden content with every golden style, content by content."""
     folder = images / "golden"
-    return _every("golden", folder, contents, styles, called.GOLDEN)
+    return _pairs("golden", folder, _every(contents, styles, called.GOLDEN))
 
 
 def validation_pairs(images: Path, manifest: Path) -> list[Pair]:
@@ -39,24 +39,20 @@ def validation_pairs(images: Path, manifest: Path) -> list[Pair]:
 
 def block_pairs(images: Path, contents: int, styles: int) -> list[Pair]:
     """Every content of one block (folder images/train/0007) with every style of it, named c03_s05 as the files are."""
-    return _every("block", images, contents, styles, called.BLOCK)
+    return _pairs("block", images, _every(contents, styles, called.BLOCK))
 
 
-def pairs_of(images: Path, names: Sequence[str]) -> list[Pair]:
+def pairs_of(images: Path, names: Iterable[str]) -> list[Pair]:
     """Some pairs of one block (folder images/train/0007), by their names c03_s05."""
-    found = []
-    for name in names:
-        content, style = name.split("_")
-        found.append(Pair("block", name, content, style, images / f"{content}.png", images / f"{style}.png"))
-    return found
+    return _pairs("block", images, map(called.both, names))
 
 
-def _every(kind: str, folder: Path, contents: int, styles: int, digits: int) -> list[Pair]:
-    return [
-        Pair(kind, called.pair(c, s), c, s, folder / f"{c}.png", folder / f"{s}.png")
-        for c in called.names("content", contents, digits)
-        for s in called.names("style", styles, digits)
-    ]
+def _every(contents: int, styles: int, digits: int) -> list[tuple[str, str]]:
+    return called.paired(called.names("content", contents, digits), called.names("style", styles, digits), crossed=True)
+
+
+def _pairs(kind: str, folder: Path, names: Iterable[tuple[str, str]]) -> list[Pair]:
+    return [Pair(kind, called.pair(c, s), c, s, folder / f"{c}.png", folder / f"{s}.png") for c, s in names]
 
 
 def _pair(images: Path, manifest: Path, key: str) -> Pair:
