@@ -105,11 +105,9 @@ def write_manifest(
     for shard in shards:
         keys, teacher = _contents(shard)
         usable = [key for key in keys if not left_out or _images(key).isdisjoint(left_out)]
-        passed, keys = passed + len(keys) - len(usable), usable
-        if faults:
-            keys, bad = _good(keys, faults, left)
-            dropped |= bad
-        taken, left = keys[:left], left - len(keys[:left])
+        taken, bad = _good(usable, faults or {}, left)
+        passed, left = passed + len(keys) - len(usable), left - len(taken)
+        dropped |= bad
         if taken:
             teachers[canonical_json(teacher)] = shard
             name = Path(os.path.relpath(shard, folder)).as_posix()  # whatever dots either path holds
