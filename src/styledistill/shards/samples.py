@@ -1,8 +1,4 @@
-"""WebDataset from others and for others: what lies in a tar, sample by sample, and a tar that is whole when it exists.
-
-A sample is what stands under one key: members `<key>.<rest>`, where the key ends at the first dot behind the last `/`.
-Nothing is unpacked under its own name. No torch here.
-"""
+"""WebDataset for others: a tar that is whole when it exists. No torch here."""
 
 from __future__ import annotations
 
@@ -11,65 +7,10 @@ import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
-from ..core.errors import BadImage, UserError
 from ..core.files import atomic_path
-from ..core.image_files import MAX_BYTES, climbs_out
 
 Add = Callable[[str, bytes], None]
-
-
-class Packed(NamedTuple):
-    """A member of a tar, and where its bytes stand."""
-
-    tar: Path
-    name: str
-    offset: int
-    size: int
-
-    def __str__(self) -> str:
-        return f"{self.tar}/{self.name}"
-
-    def read(self) -> bytes:
-        """Its bytes. Raises BadImage for more than an image has."""
-        if self.size > MAX_BYTES:
-            raise BadImage(f"{self.size:,} bytes, over {MAX_BYTES:,}")
-        with self.tar.open("rb") as file:
-            file.seek(self.offset)
-            return file.read(self.size)
-
-
-def split_key(name: str) -> tuple[str, str]:
-    """Key and rest of a member's name: cats/7.seg.png is (cats/7, seg.png)."""
-    folder, slash, last = name.rpartition("/")
-    key, _, rest = last.partition(".")
-    return f"{folder}{slash}{key}", rest
-
-
-def members(tar: Path) -> list[Packed]:
-    """The files in a tar, in their order; of one name the last. Raises UserError for what is no plain tar."""
-    try:
-        with tarfile.open(tar, "r:") as opened:
-            found = {
-                member.name: Packed(tar, member.name, member.offset_data, member.size)
-                for member in opened
-                if member.isreg() and not member.issparse()
-            }
-    except (tarfile.TarError, OSError, EOFError, ValueError) as error:
-        raise UserError(f"{tar}: cannot be read as a tar without compression ({error}). Is it whole?") from error
-    for name in found:
-        if climbs_out(name):
-            raise UserError(f"{tar}: refused, because it holds a path that climbs out of its folder ({name!r}).")
-    return list(found.values())
-
-
-def samples(tar: Path) -> dict[str, list[Packed]]:
-    """The members of each key, keys in the order in which they first stand."""
-    found: dict[str, list[Packed]] = {}
-    for member in members(tar):
-        found.setdefault(split_key(member.name)[0], []).append(member)
-    return found
 
 
 @contextmanager

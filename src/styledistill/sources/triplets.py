@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import io
-import tarfile
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
@@ -20,17 +19,12 @@ from .. import config
 from ..core.errors import BadImage, UserError
 from ..core.image_files import MAX_BYTES, LeftOut, climbs_out
 from ..core.images import large_enough, open_rgb, square_crop
+from .samples import Packed, samples, split_key
 
 TABLE = "triplets.csv"
 ROLES = ("content", "style", "target")
 
-
-class Part(NamedTuple):
-    """One of a triplet's images: a file, or where its bytes stand in a tar."""
-
-    file: Path
-    offset: int = 0
-    size: int | None = None
+Part = Path | Packed  # one of a triplet's images
 
 
 class Listing(NamedTuple):
@@ -102,13 +96,18 @@ def _size(role: str, data: bytes) -> tuple[int, int]:
 
 def _bytes(role: str, part: Part) -> bytes:
     try:
-        with part.file.open("rb") as file:
-            file.seek(part.offset)
-            data = file.read(MAX_BYTES + 1 if part.size is None else part.size)
+        return part.read() if isinstance(part, Packed) else _of_file(part)
     except OSError as error:
-        raise BadImage(f"{role}: {part.file} cannot be read ({error.strerror})") from error
+        raise BadImage(f"{role}: {part} cannot be read ({error.strerror})") from error
+    except BadImage as error:
+        raise BadImage(f"{role}: {error}") from error
+
+
+def _of_file(path: Path) -> bytes:
+    with path.open("rb") as file:
+        data = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
-        raise BadImage(f"{role}: over {MAX_BYTES:,} bytes")
+        raise BadImage(f"over {MAX_BYTES:,} bytes")
     return data
 
 
@@ -152,23 +151,14 @@ def _table_rows(path: Path) -> Iterator[tuple[str, dict[str, Part], str]]:
         empty = [role for role in ROLES if not places[role]]
         outside = [role for role in ROLES if climbs_out(places[role])]
         fault = f"no {empty[0]}" if empty else f"{outside[0]} lies outside the folder" if outside else ""
-        parts = {role: Part(path.parent / place) for role, place in places.items()}
+        parts: dict[str, Part] = {role: path.parent / place for role, place in places.items()}
         yield (f"row {number}" if fault else places["target"]), parts, fault
 
 
 def _tar_rows(path: Path) -> Iterator[tuple[str, dict[str, Part], str]]:
-    found: dict[str, dict[str, Part]] = {}
-    try:
-        with tarfile.open(path, "r:") as tar:
-            for member in tar:
-                place = PurePosixPath(member.name)
-                key, _, rest = place.name.partition(".")
-                role = rest.partition(".")[0]
-                if member.isreg() and not member.issparse() and role in ROLES:
-                    part = Part(path, member.offset_data, member.size)
-                    found.setdefault(str(place.with_name(key)), {})[role] = part
-    except (tarfile.TarError, EOFError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read as a tar without compression ({error}). Is it whole?") from error
-    for key, parts in found.items():
-        lacking = [role for role in ROLES if role not in parts]
-        yield key, parts, f"no {lacking[0]}" if lacking else ""
+    for key, members in samples(path).items():
+        roles = {split_key(member.name)[1].partition(".")[0]: member for member in members}
+        parts: dict[str, Part] = {role: roles[role] for role in ROLES if role in roles}
+        lacking = [role for role in ROLES if role not in roles]
+        if parts:
+            yield str(PurePosixPath(key)), parts, f"no {lacking[0]}" if lacking else ""

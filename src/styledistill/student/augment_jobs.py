@@ -18,7 +18,7 @@ from ..core.errors import UserError
 from ..core.files import read_json, write_csv
 from ..core.places import meant, weights_mark
 from ..core.progress import announce
-from ..shards.samples import Packed, members, samples, split_key
+from ..sources.samples import Packed, members, samples, split_key
 from .stylize_jobs import Job, Options
 
 MAP = "augment.csv"  # what was drawn with what, in the folder of the results

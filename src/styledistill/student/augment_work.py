@@ -18,7 +18,8 @@ from functools import cache
 from ..core.errors import UserError
 from ..core.progress import Meter, announce
 from ..core.threads import granted_threads
-from ..shards.samples import members, writing_tar
+from ..shards.samples import writing_tar
+from ..sources.samples import members
 from .augment_jobs import Row, Work
 from .engines import gpu_here, load
 from .folders import student_folder

@@ -17,7 +17,7 @@ from ..core.errors import BadImage, UserError
 from ..core.files import NAME_BYTES, write_bytes
 from ..core.images import MAX_PIXELS, encode_png, open_rgb, open_with_alpha
 from ..core.progress import Meter, announce
-from ..shards.samples import Packed
+from ..sources.samples import Packed
 from .controls import Stylizing
 from .stylize_jobs import FORMATS, Job, Options, scaled
 

@@ -18,7 +18,7 @@ from ..core.errors import UserError
 from ..core.files import ADVICE, at_home
 from ..core.images import upright_size
 from ..core.progress import announce
-from ..shards.samples import Packed
+from ..sources.samples import Packed
 from .controls import shares
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}  # of results, as Pillow names them
