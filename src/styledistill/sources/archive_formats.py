@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 from ..core.errors import BadImage, UserError
 from ..core.image_files import MAX_BYTES, LeftOut, climbs_out, is_image, left_out_of, slashed
 from ..downloads.http_ranges import Pieces
+from .samples import check_end
 
 _PIECE = 1 << 20
 _AT_ONCE = 8  # requests to one server
@@ -165,7 +166,7 @@ def _side_by_side(one: Callable[[Member], Extracted], members: Iterable[Member])
 def list_tar(path: Path) -> Contents:
     """What lies in a tar on this disk, packed or not, read to its end: a packed one has its checksums behind.
 
-    Raises UserError, also for a damaged header in the middle, at which readers of tars end as if no more came.
+    Raises UserError, also where it does not end behind its last member.
     """
     members, names, no_files = [], [], []
     with _opened(path) as archive:
@@ -178,14 +179,8 @@ def list_tar(path: Path) -> Contents:
             names.append(place.name)
             if is_image(slashed(place.name)):
                 members.append(Member(place.name, place.offset_data, place.offset_data + place.size, []))
-        file = archive.fileobj
-        assert file is not None, "open"
-        file.seek(archive.offset)
-        mark = file.read(tarfile.BLOCKSIZE)
-        if mark != bytes(tarfile.BLOCKSIZE):
-            what = "a damaged header" if mark else "no mark of its end"
-            raise tarfile.ReadError(f"{what} at byte {archive.offset:,}")
-        while file.read(_PIECE):
+        check_end(archive)
+        while archive.fileobj.read(_PIECE):
             pass
     links = [LeftOut(name, "a link or another entry without bytes of its own") for name in no_files]
     return Contents(_last_of_each_name(members), sorted([*left_out_of(names), *links]))

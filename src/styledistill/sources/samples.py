@@ -50,12 +50,27 @@ def members(tar: Path) -> list[Packed]:
                 for member in opened
                 if member.isreg() and not member.issparse()
             }
+            check_end(opened)
     except (tarfile.TarError, OSError, EOFError, ValueError) as error:
         raise UserError(f"{tar}: cannot be read as a tar without compression ({error}). Is it whole?") from error
     for name in found:
         if climbs_out(name):
             raise UserError(f"{tar}: refused, because it holds a path that climbs out of its folder ({name!r}).")
     return list(found.values())
+
+
+def check_end(listed: tarfile.TarFile) -> None:
+    """Raise tarfile.ReadError unless a tar ends behind its last member.
+
+    At a damaged header in the middle readers of tars end as if no more came.
+    """
+    file = listed.fileobj
+    assert file is not None, "open"
+    file.seek(listed.offset)
+    mark = file.read(tarfile.BLOCKSIZE)
+    if mark != bytes(tarfile.BLOCKSIZE):
+        what = "a damaged header" if mark else "no mark of its end"
+        raise tarfile.ReadError(f"{what} at byte {listed.offset:,}")
 
 
 def samples(tar: Path) -> dict[str, list[Packed]]:

@@ -118,6 +118,22 @@ def test_a_sample_that_lacks_an_image_is_named(tmp_path):
     assert excluded(source(place)) == {"1": "no style"}
 
 
+def test_a_tar_that_is_damaged_in_the_middle_is_no_shorter_list(tmp_path):
+    place = tar(tmp_path / "all.tar", {f"{n}": tuple(SIDES) for n in range(3)})
+    with tarfile.open(place) as file:
+        header = file.getmembers()[4].offset
+    data = bytearray(place.read_bytes())
+    data[header] ^= 255
+    place.write_bytes(data)
+    with pytest.raises(UserError, match=rf"all\.tar: .* \(a damaged header at byte {header:,}\)\. Is it whole\?"):
+        registry.names(source(place))
+
+
+def test_a_tar_with_a_name_that_leads_out_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"all\.tar: refused, because it holds a path that climbs out"):
+        registry.names(source(tar(tmp_path / "all.tar", {"../0": tuple(SIDES)})))
+
+
 def test_a_table_without_a_column_and_one_without_rows(tmp_path):
     write(tmp_path, [("a", "b")], ("content", "target"))
     with pytest.raises(UserError, match=r"triplets\.csv: no column style\. A table of triplets has content, st"):
