@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..config import METHODS, Source, method_of
 from ..core.files import canonical_json, read_json, sha256_bytes
@@ -41,12 +41,17 @@ DECIDING = ("styledistill", "python", "numpy", "pillow", "isal", "scikit-image",
 
 @dataclass(frozen=True)
 class Split:
-    """What a manifest lists. shards: file (relative to the card) -> keys of its pairs; blocks: tables by block."""
+    """What a manifest lists.
+
+    shards: file (relative to the card) -> keys of its pairs; blocks: tables by block; teacher: what made the targets;
+    dropped: pairs that may not teach, with the reason, or None where none was looked at.
+    """
 
     name: str
     shards: dict[str, list[str]]
     blocks: dict[str, list[tables.BlockRow]]
-    crossed: bool = True  # whether each content is paired with each style, as by any teacher that draws
+    teacher: dict[str, Any]
+    dropped: dict[str, str] | None
 
     @property
     def pairs(self) -> int:
@@ -56,8 +61,9 @@ class Split:
     @property
     def pairs_in_files(self) -> int:
         """How many pairs its tar files hold: whole blocks, of which the manifest may take the first pairs only."""
+        crossed = METHODS[method_of(self.teacher)].crosses
         roles = ([row.role for row in rows] for rows in self.blocks.values())
-        return sum(block.count("content") * (block.count("style") if self.crossed else 1) for block in roles)
+        return sum(block.count("content") * (block.count("style") if crossed else 1) for block in roles)
 
     def images(self, role: str) -> set[tuple[str, str]]:
         """(source, id) of the contents or styles of the pairs that are listed."""
@@ -77,7 +83,7 @@ def read_split(results: Path, name: str) -> Split:
         block: tables.read(results / "blocks" / name / f"{block}.csv", tables.BlockRow)
         for block in (Path(file).stem for file in shards)
     }
-    return Split(name, shards, blocks, crossed=METHODS[method_of(manifest["teacher"])].crosses)
+    return Split(name, shards, blocks, manifest["teacher"], manifest.get("dropped"))
 
 
 def card(results: Path, sources: Mapping[str, Source], size: int, seed: int) -> str:
@@ -89,8 +95,7 @@ def card(results: Path, sources: Mapping[str, Source], size: int, seed: int) -> 
 
     splits = [read_split(results, name) for name in SPLITS]
     manifests = [results / "shards" / f"{name}.json" for name in SPLITS]
-    train = read_json(manifests[0])
-    teacher = train["teacher"]
+    teacher = splits[0].teacher
     method = method_of(teacher)
     found = DatasetCard.from_template(
         _front_matter(results.name, splits, sources, method),
@@ -108,7 +113,7 @@ def card(results: Path, sources: Mapping[str, Source], size: int, seed: int) -> 
             [[name, f"`{canonical_json(teacher[name])}`"] for name in SETTINGS if teacher.get(name) is not None],
         ),
         inversion_table=_inversion_table(results),
-        dropped=train.get("dropped"),
+        dropped=splits[0].dropped,
         excluded={name: _excluded(results, name) for name in sorted(sources)},
         shown=SHOWN,
         digest=sha256_bytes(b"".join(path.read_bytes() for path in manifests)),
