@@ -322,7 +322,8 @@ class Distillation:
     @torch.no_grad()
     def _shown(self) -> np.ndarray:
         """Of the first validation pairs content, style, the teacher's image and the student's, a row each, uint8."""
-        (pairs,) = next(self._loaded(self.val, [[list(range(min(SHOWN, len(self.val))))]], flip=False))
+        pairs = torch.stack([self.val[number] for number in range(min(SHOWN, len(self.val)))])
+        pairs = pairs.to(self.accelerator.device)
         content, style, _ = pairs.unbind(1)
         with self.accelerator.autocast():  # the network itself: only this process is here
             output = denormalize(self.network(normalize(content), normalize(style)).float())
