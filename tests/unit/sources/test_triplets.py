@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
-import io
 import tarfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from archived import tarred
 from PIL import Image
 
 from styledistill.config import TripletsSource
@@ -41,13 +41,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def tar(path: Path, samples: dict[str, tuple[str, ...]]) -> Path:
-    with tarfile.open(path, "w") as file:
-        for key, roles in samples.items():
-            for role in roles:
-                member = tarfile.TarInfo(f"{key}.{role}.png")
-                data = drawn(role, int(key[-1]))
-                member.size = len(data)
-                file.addfile(member, io.BytesIO(data))
+    members = {f"{key}.{role}.png": drawn(role, int(key[-1])) for key, roles in samples.items() for role in roles}
+    path.write_bytes(tarred(members))
     return path
 
 
