@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from ..config import FolderStylizer, OnnxStylizer, PythonStylizer, Stylizer
 from ..config.stylizers import search_path
+from ..core.arrays import planes
 from ..core.errors import BadImage, UserError
 from ..core.files import make_folder
 from ..core.images import open_rgb, save_png
@@ -145,19 +146,15 @@ class _Graphs:
         self._where = where
 
     def __call__(self, content: np.ndarray, style: np.ndarray) -> np.ndarray:
-        names, values = self._sessions.run_named("encode_style", styles=_planes(style))
+        names, values = self._sessions.run_named("encode_style", styles=planes(style))
         known = dict(zip(names, values, strict=True))
         if lacking := [name for name in self._values if name not in known]:
             raise UserError(f"{self._where}: stylize.onnx takes {lacking[0]}, which encode_style.onnx does not give")
         taken = {name: known[name] for name in self._values}
-        image = self._sessions.run("stylize", contents=_planes(content), **taken)[0]
+        image = self._sessions.run("stylize", contents=planes(content), **taken)[0]
         if image.ndim != 4 or len(image) != 1:
             raise UserError(f"{self._where}: stylize.onnx gives {image.shape}, not one image (1, 3, height, width)")
         return image[0].transpose(1, 2, 0)
-
-
-def _planes(pixels: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(pixels.transpose(2, 0, 1), np.float32)[None] / np.float32(255)
 
 
 def _size(stylizer: OnnxStylizer) -> tuple[float, float]:
