@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
@@ -65,15 +65,6 @@ class Instruments:
     labels: dict[str, str]  # by network: of LPIPS, of ST-LPIPS, of structure and Gram, of FID, in this order
     seeded: list[str]  # those with random weights, whose numbers do not compare with published ones
     device: torch.device
-    known: dict[bytes, np.ndarray] = field(default_factory=dict)  # Inception activations, by hashes of images
-
-    def activations(self, images: Tensor) -> np.ndarray:
-        """`fid.activations` of images; those of equal images, as baselines repeat them, once."""
-        keys = [hashlib.sha256(image.cpu().contiguous().numpy()).digest() for image in images]
-        first = {key: number for number, key in enumerate(keys) if key not in self.known}
-        if first:
-            self.known.update(zip(first, activations(images[list(first.values())], self.inception), strict=True))
-        return np.stack([self.known[key] for key in keys])
 
 
 def load_instruments(metrics: Metrics, networks: Networks, device: torch.device) -> Instruments:
@@ -123,6 +114,7 @@ def score_set(
     rows: dict[str, Row] = {}
     seen: dict[str, np.ndarray] = {}
     grams = _StyleGrams(instruments, pairs, batch)
+    inception = _SetActivations(instruments.inception)
     meter = Meter(unit="pair", total=len(pairs), label=pairs[0].set)
     for content_file, chunks in _by_content(pairs, batch):
         content = load_images([content_file]).to(instruments.device)
@@ -140,8 +132,7 @@ def score_set(
                 **_alone(output),
             }
             rows |= _rows(chunk, columns, instruments)
-            found = instruments.activations(output)
-            seen |= {pair.name: one for pair, one in zip(chunk, found, strict=True)}
+            seen |= {pair.name: one for pair, one in zip(chunk, inception.of(output), strict=True)}
             meter.advance(len(chunk))
     meter.close()
     ordered = [rows[pair.name] for pair in pairs]
@@ -156,7 +147,7 @@ def style_activations(pairs: Iterable[Pair], instruments: Instruments, batch: in
     found: Activations = {}
     for start in range(0, len(files), batch):
         some = files[start : start + batch]
-        seen = instruments.activations(load_images(some).to(instruments.device))
+        seen = activations(load_images(some).to(instruments.device), instruments.inception)
         found |= dict(zip(some, seen, strict=True))
     return found
 
@@ -176,6 +167,21 @@ def read_activations(path: Path, images: Path) -> Activations:
     with np.load(path) as kept:
         found = zip(kept["names"], kept["activations"].astype(float), strict=True)
         return {images / name: seen for name, seen in found}
+
+
+class _SetActivations:
+    """Inception activations of the images of one set; those of equal images, as baselines repeat them, once."""
+
+    def __init__(self, inception: nn.Module) -> None:
+        self._inception = inception
+        self._known: dict[bytes, np.ndarray] = {}  # by hashes of images
+
+    def of(self, images: Tensor) -> list[np.ndarray]:
+        keys = [hashlib.sha256(image.cpu().contiguous().numpy()).digest() for image in images]
+        first = {key: number for number, key in enumerate(keys) if key not in self._known}
+        if first:
+            self._known |= zip(first, activations(images[list(first.values())], self._inception), strict=True)
+        return [self._known[key] for key in keys]
 
 
 class _StyleGrams:
