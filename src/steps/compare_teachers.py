@@ -5,12 +5,11 @@ from pathlib import Path
 from styledistill.run.cli import Folder, Settings
 
 import click
-from scoring import scoring, scoring_options
+from scoring import Scoring, scoring, scoring_options
 
-from styledistill.config import Metrics, Networks, Teacher
+from styledistill.config import Teacher
 from styledistill.metrics import score
 from styledistill.metrics.stylizers import StoredTeacher, render
-from styledistill.splits.pairs import golden_pairs
 
 
 @click.command()
@@ -26,27 +25,21 @@ def main(
     images: Path,
     store: Path,
     out: Path,
-    golden_contents: int,
-    golden_styles: int,
-    settings: Metrics,
-    networks: Networks,
-    device: str,
+    wanted: Scoring,
 ) -> None:
     """Write the first golden contents in the first golden styles by each teacher, and OUT/scores.csv."""
     said = {"teachers": {name: teacher.model_dump(mode="json") for name, teacher in teachers.items()}}
-    with scoring(
-        out / "compare_teachers.run.json", "compare_teachers", said, settings, networks, device
-    ) as instruments:
-        pairs = golden_pairs(images, golden_contents, golden_styles)
+    with scoring(out / "compare_teachers.run.json", "compare_teachers", said, wanted) as instruments:
+        pairs = wanted.golden_pairs(images)
         for name, teacher in teachers.items():
             stylizer = StoredTeacher(teacher, instruments.device, store)
             render(stylizer, pairs, out / name, instruments.device, chunk=len(pairs))
-        styles = score.style_activations(pairs, instruments, settings.batch)
+        styles = score.style_activations(pairs, instruments, wanted.settings.batch)
         folders = {"teacher": stylized} | {name: out / name for name in teachers}
         rows = [
             {"model": name} | row
             for name, folder in folders.items()
-            for row in score.score_set(pairs, folder, None, styles, instruments, settings.batch).rows
+            for row in score.score_set(pairs, folder, None, styles, instruments, wanted.settings.batch).rows
         ]
         score.write_rows(rows, out / "scores.csv", ("model", *score.COLUMNS))
 

@@ -6,11 +6,10 @@ from pathlib import Path
 from styledistill.run.cli import Folder, Writable
 
 import click
-from scoring import naming_all_bad, scoring, scoring_options
+from scoring import Scoring, naming_all_bad, scoring, scoring_options
 
-from styledistill.config import Metrics, Networks
 from styledistill.metrics import score
-from styledistill.splits.pairs import golden_pairs, validation_pairs
+from styledistill.splits.pairs import validation_pairs
 
 
 @click.command()
@@ -22,25 +21,16 @@ from styledistill.splits.pairs import golden_pairs, validation_pairs
 def main(
     models: tuple[str, ...],
     results: Path,
-    golden_contents: int,
-    golden_styles: int,
-    settings: Metrics,
-    networks: Networks,
-    device: str,
+    wanted: Scoring,
     golden_alone: bool,
     styles: Path,
 ) -> None:
     """Write metrics/<model>.csv (one row per pair) and .json (FID, ArtFID and weights per set) of each of MODELS."""
-    folder, images = results / "metrics", results / "images"
-    with scoring(
-        folder / f"{models[0]}.run.json", "score", {"models": models}, settings, networks, device
-    ) as instruments:
-        sets = {
-            "golden": golden_pairs(images, golden_contents, golden_styles),
-            "validation": validation_pairs(images, results / "shards" / "val.json"),
-        }
-        if golden_alone:
-            del sets["validation"]
+    folder, images, batch = results / "metrics", results / "images", wanted.settings.batch
+    with scoring(folder / f"{models[0]}.run.json", "score", {"models": models}, wanted) as instruments:
+        sets = {"golden": wanted.golden_pairs(images)}
+        if not golden_alone:
+            sets["validation"] = validation_pairs(images, results / "shards" / "val.json")
         every = [pair for pairs in sets.values() for pair in pairs]
         drawn = (
             results / name / model / f"{pair.name}.png"
@@ -51,12 +41,12 @@ def main(
         taken = sorted({file for pair in every for file in (pair.content_file, pair.style_file)})
         with naming_all_bad(results, chain(taken, drawn)):
             if not styles.exists():
-                score.write_activations(styles, score.style_activations(every, instruments, settings.batch), images)
+                score.write_activations(styles, score.style_activations(every, instruments, batch), images)
             kept = score.read_activations(styles, images)
             for model in models:
                 scores = {
                     pairs[0].set: score.score_set(
-                        pairs, results / name / model, results / name / "teacher", kept, instruments, settings.batch
+                        pairs, results / name / model, results / name / "teacher", kept, instruments, batch
                     )
                     for name, pairs in sets.items()
                 }

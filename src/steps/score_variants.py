@@ -6,11 +6,9 @@ from pathlib import Path
 from styledistill.run.cli import Folder
 
 import click
-from scoring import naming_all_bad, scoring, scoring_options
+from scoring import Scoring, naming_all_bad, scoring, scoring_options
 
-from styledistill.config import Metrics, Networks
 from styledistill.metrics import score
-from styledistill.splits.pairs import golden_pairs
 
 
 @click.command()
@@ -22,24 +20,18 @@ def main(
     variants: tuple[str, ...],
     folder: Path,
     images: Path,
-    golden_contents: int,
-    golden_styles: int,
-    settings: Metrics,
-    networks: Networks,
-    device: str,
+    wanted: Scoring,
 ) -> None:
     """Write FOLDER/<variant>.csv and .json for VARIANTS; distances to the teacher are distances to the first one."""
-    with scoring(
-        folder / "score.run.json", "score_variants", {"variants": variants}, settings, networks, device
-    ) as instruments:
-        pairs = golden_pairs(images, golden_contents, golden_styles)
+    with scoring(folder / "score.run.json", "score_variants", {"variants": variants}, wanted) as instruments:
+        pairs = wanted.golden_pairs(images)
         taken = sorted({file for pair in pairs for file in (pair.content_file, pair.style_file)})
         drawn = (folder / variant / f"{pair.name}.png" for variant in variants for pair in pairs)
         with naming_all_bad(folder.parent, chain(taken, drawn)):
-            styles = score.style_activations(pairs, instruments, settings.batch)
+            styles = score.style_activations(pairs, instruments, wanted.settings.batch)
             for variant in variants:
                 found = score.score_set(
-                    pairs, folder / variant, folder / variants[0], styles, instruments, settings.batch
+                    pairs, folder / variant, folder / variants[0], styles, instruments, wanted.settings.batch
                 )
                 table = folder / f"{variant}.csv"
                 score.write_scores(variant, {"golden": found}, instruments, table, table.with_suffix(".json"))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from styledistill.run.cli import Settings, user_errors
 
@@ -18,6 +20,7 @@ from styledistill.core.progress import announce
 from styledistill.core.provenance import run_record
 from styledistill.core.runtime import pick_device, seed_everything, use_threads
 from styledistill.metrics.score import Instruments, load_instruments
+from styledistill.splits.pairs import Pair, golden_pairs
 
 _OPTIONS = (
     click.option(
@@ -30,25 +33,43 @@ _OPTIONS = (
 )
 
 
+class Scoring(NamedTuple):
+    """What these options say: the size of the golden set, the metrics, their networks and the device."""
+
+    golden_contents: int
+    golden_styles: int
+    settings: Metrics
+    networks: Networks
+    device: str
+
+    def golden_pairs(self, images: Path) -> list[Pair]:
+        """The golden pairs. images: crops of the run."""
+        return golden_pairs(images, self.golden_contents, self.golden_styles)
+
+
 def scoring_options(command: Callable) -> Callable:
-    """Give a command the size of the golden set, the metrics, their networks and the device."""
+    """Give a command these options, together as its argument `wanted` (`Scoring`)."""
+
+    @wraps(command)
+    def gathered(**given: Any) -> None:
+        wanted = Scoring(**{name: given.pop(name) for name in Scoring._fields})
+        command(**given, wanted=wanted)
+
     for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+        gathered = option(gathered)
+    return gathered
 
 
 @contextmanager
-def scoring(
-    record: Path, stage: str, facts: dict[str, object], settings: Metrics, networks: Networks, device: str
-) -> Iterator[Instruments]:
-    """The networks that measure, on `device`; a user's mistake is one line, and `record` says what was done."""
-    facts |= {"metrics": settings.model_dump(), "networks": networks.model_dump()}
-    with user_errors(), run_record(record, stage, facts, networks.seed) as found:
+def scoring(record: Path, stage: str, facts: dict[str, object], wanted: Scoring) -> Iterator[Instruments]:
+    """The networks that measure, on the device; a user's mistake is one line, and `record` says what was done."""
+    facts |= {"metrics": wanted.settings.model_dump(), "networks": wanted.networks.model_dump()}
+    with user_errors(), run_record(record, stage, facts, wanted.networks.seed) as found:
         use_threads()
-        seed_everything(networks.seed)
-        where = pick_device(device)
+        seed_everything(wanted.networks.seed)
+        where = pick_device(wanted.device)
         found["device"] = str(where)
-        yield load_instruments(settings, networks, where)
+        yield load_instruments(wanted.settings, wanted.networks, where)
 
 
 @contextmanager
