@@ -1,6 +1,5 @@
 """Measure seconds and memory per image of all models on one device."""
 
-import math
 from pathlib import Path
 
 from styledistill.run.cli import Readable, Settings, Writable, user_errors
@@ -13,8 +12,6 @@ from styledistill.core.files import write_text
 from styledistill.core.progress import progress
 from styledistill.core.provenance import run_record
 from styledistill.metrics.benchmark import COLUMNS, Measurement, measure_each
-
-_INSIDE = ("parameters", "megabytes")
 
 
 @click.command()
@@ -50,8 +47,6 @@ def main(
         folders |= dict.fromkeys(outside)
         measured = list(progress(measure_each(folders, wanted), unit="model", total=len(folders)))
         rows = [row for row, _ in measured]
-        if not teacher.on_a_model:  # nobody knows what a program from outside is made of
-            rows = [row | dict.fromkeys(_INSIDE, math.nan) if row["model"] == "teacher" else row for row in rows]
         facts |= {"device": rows[-1]["device"], "peak_memory_mb": round(max(peak for _, peak in measured), 1)}
         write_text(table, pd.DataFrame(rows, columns=COLUMNS).to_csv(index=False, float_format="%.6g"))
 

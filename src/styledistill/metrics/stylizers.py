@@ -6,6 +6,7 @@ LOADERS; a name that is not there is a student in a folder.
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -83,6 +84,7 @@ class StoredTeacher:
         others = self._teacher.others() if store and len(settings.gammas) > 1 and settings.inverts else []
         self._others = [(teacher, PairStore(store, teacher.key)) for teacher in others]
         self.networks = self._teacher.networks
+        self.on_a_model = settings.on_a_model
         # All that decides its images, and nothing of the machine that makes them.
         self.facts: dict[str, Any] = {"model": _model_name(settings.model), **self._teacher.key}
 
@@ -160,6 +162,8 @@ def size_of(stylizer: Stylizer) -> tuple[float, float]:
     """Parameters, and megabytes (10**6 bytes) of parameters and buffers as loaded; not a number where nobody knows."""
     if isinstance(stylizer, Outside):
         return stylizer.size
+    if isinstance(stylizer, StoredTeacher) and not stylizer.on_a_model:
+        return math.nan, math.nan
     networks = networks_of(stylizer)
     parameters = sum(p.numel() for network in networks for p in network.parameters())
     return parameters, sum(t.nbytes for network in networks for t in network.state_dict().values()) / 1e6
