@@ -59,7 +59,6 @@ def main(
     """
     with needs():
         from ..config import Metrics, Networks
-        from ..core import places
         from ..core.contents import contents_hash
         from ..core.errors import UserError
         from ..core.files import write_json
@@ -74,14 +73,13 @@ def main(
         seed_everything(0)
         where = pick_device(device)
         found = entrant(stylizer, where)
-        if found.wanted is None:
+        if isinstance(found.source, Path):
             if images:
                 raise UserError("--images: the images are there already; leave it out.")
-            place = places.found(stylizer)  # as entrant found it: `~`, and folders of the project, are known there too
-            refuse_other_pairs(place, contents, styles)
-            made = nullcontext(place)
+            refuse_other_pairs(found.source, contents, styles)
+            made = nullcontext(found.source)
         else:
-            made = drawn(found.wanted, contents, styles, size, images)
+            made = drawn(found.source, where, contents, styles, size, images)
         networks = Networks(**dict.fromkeys(("vgg19", lpips, fid), "seeded" if seeded else "download"))
         instruments = load_instruments(Metrics(lpips=lpips, fid=fid), networks, where)
         with made as folder:

@@ -66,11 +66,19 @@ def load_outside(name: str, stylizer: Stylizer) -> Outside:
     where = f"stylizers.{name}"
     if missing := stylizer.missing():
         raise UserError(f"{where}.{missing}")
+    if isinstance(stylizer, FolderStylizer):
+        raise UserError(f"{where}: a folder of images draws none; it has those of its own pairs only")
+    return outside(stylizer, where, f"{where}.function")
+
+
+def outside(stylizer: PythonStylizer | OnnxStylizer, where: str, key: str) -> Outside:
+    """One that lacks nothing. where: how messages call it. key: how they call the place of a function's name.
+
+    Raises UserError where it cannot be loaded.
+    """
     if isinstance(stylizer, PythonStylizer):
-        return Outside(where, _function(where, stylizer), (float("nan"), float("nan")))
-    if isinstance(stylizer, OnnxStylizer):
-        return Outside(where, _Graphs(where, stylizer), _size(stylizer))
-    raise UserError(f"{where}: a folder of images draws none; it has those of its own pairs only")
+        return Outside(where, _function(key, stylizer), (float("nan"), float("nan")))
+    return Outside(where, _Graphs(where, stylizer), _size(stylizer))
 
 
 @contextmanager
@@ -110,19 +118,19 @@ def _checked(image: Any, shape: tuple[int, ...], where: str) -> Tensor:
 # --- a Python function --------------------------------------------------------------------------------------------
 
 
-def _function(where: str, stylizer: PythonStylizer) -> Draw:
+def _function(key: str, stylizer: PythonStylizer) -> Draw:
     name = stylizer.function
     before = list(sys.path)
     sys.path[:] = search_path()
     try:
-        with _one_line(f"{where}.function: {name} cannot be imported"):
+        with _one_line(f"{key}: {name} cannot be imported"):
             found: Any = import_module(stylizer.module)
             for part in name.partition(":")[2].split("."):
                 found = getattr(found, part)
     finally:
         sys.path[:] = [*before, search_path()[0]]  # what it imports later is looked for behind all others
     if not callable(found):
-        raise UserError(f"{where}.function: {name} is no function, but {type(found).__name__}")
+        raise UserError(f"{key}: {name} is no function, but {type(found).__name__}")
     return found
 
 
@@ -196,8 +204,7 @@ def _of_pairs(folder: Path, pairs: Sequence[Pair], key: str) -> dict[str, Path]:
     """The image of each pair by its name."""
     images = by_stem(folder)
     told = f"{key}: {folder}"
-    if lacking := [pair.name for pair in pairs if pair.name not in images]:
-        raise UserError(f"{told}: no image of the pair {lacking[0]}{_more(lacking)}. Put it there.")
+    refuse_lacking([pair.name for pair in pairs if pair.name not in images], told)
     if extra := sorted(images.keys() - {pair.name for pair in pairs}):
         raise UserError(f"{told}: {extra[0]} is no pair of this run{_more(extra)}. Remove it, or rename it.")
     for pair in pairs:
@@ -209,6 +216,12 @@ def _of_pairs(folder: Path, pairs: Sequence[Pair], key: str) -> dict[str, Path]:
             sizes = f"{size[0]} x {size[1]} pixels, but its content has {wanted[0]} x {wanted[1]}"
             raise UserError(f"{told}: {images[pair.name].name} has {sizes}")
     return {pair.name: images[pair.name] for pair in pairs}
+
+
+def refuse_lacking(names: Sequence[str], where: str) -> None:
+    """Raises UserError that names the first of the pairs of which there is no image, if any."""
+    if names:
+        raise UserError(f"{where}: no image of the pair {names[0]}{_more(names)}. Put it there.")
 
 
 def _more(names: Sequence[str]) -> str:

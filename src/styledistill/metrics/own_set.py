@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,30 +21,31 @@ from ..core.files import make_folder
 from ..core.places import found
 from ..splits.names import pair as pair_name
 from ..splits.pairs import Pair
+from .outside import outside, refuse_lacking
 from .score_folders import OneSize, by_stem, find_pairs
-from .stylizers import Wanted, load_stylizer, render
+from .stylizers import Stylizer, Wanted, load_stylizer, render
 
 
 @dataclass(frozen=True)
 class Entrant:
-    """A stylizer by the word that a user gave: how it is loaded (None: a folder of its images), and what it is."""
+    """A stylizer by the word that a user gave: what loads it, or the folder of its images; and what it is."""
 
-    wanted: Wanted | None
+    source: Callable[[], Stylizer] | Path
     facts: dict[str, Any]
 
 
 def entrant(word: str, device: torch.device) -> Entrant:
     """The stylizer of `module:function`, of a student's folder, of two graphs, of images, or a control by its name.
 
-    Raises UserError where nothing of that name is there.
+    A folder that is called as a control is meant by ./content. Raises UserError where nothing of that name is there.
     """
-    if word in CONTROLS and not found(word).exists():
-        return Entrant(Wanted(word, device), _facts("control", word))
+    if word in CONTROLS:
+        return Entrant(partial(load_stylizer, Wanted(word, device)), _facts("control", word))
     if re.fullmatch(FUNCTION, word) and not found(word).exists():
         function = PythonStylizer(kind="python", function=word)
         if missing := function.missing():
             raise UserError(f"{word}: {missing.removeprefix('function: ')}")
-        return Entrant(Wanted("stylizer", device, outside=function), function.facts())
+        return Entrant(partial(outside, function, word, "STYLIZER"), function.facts())
     folder = found(word)
     if not folder.is_dir():
         raise UserError(
@@ -52,12 +54,13 @@ def entrant(word: str, device: torch.device) -> Entrant:
         )
     student = {name: folder / name for name in ("student.safetensors", "config.json")}
     if all(path.is_file() for path in student.values()):
-        return Entrant(Wanted("student", device, folder), _facts("student", folder.absolute().name, student))
+        load = partial(load_stylizer, Wanted("student", device, folder))
+        return Entrant(load, _facts("student", folder.absolute().name, student))
     graphs = OnnxStylizer(kind="onnx", path=str(folder))
     if not graphs.missing():
-        return Entrant(Wanted("stylizer", device, outside=graphs), graphs.facts())
+        return Entrant(partial(outside, graphs, word, word), graphs.facts())
     files = {path.name: path for path in by_stem(folder, tell=False).values()}
-    return Entrant(None, _facts("folder", folder.absolute().name, files))
+    return Entrant(folder, _facts("folder", folder.absolute().name, files))
 
 
 def _facts(kind: str, origin: str, files: Mapping[str, Path] | None = None) -> dict[str, Any]:
@@ -83,17 +86,23 @@ def every_pair(contents: Path, styles: Path) -> list[Pair]:
 def refuse_other_pairs(stylized: Path, contents: Path, styles: Path) -> None:
     """Raises UserError that names a pair without an image, and an image without a pair."""
     have = {(pair.content, pair.style) for pair in find_pairs(stylized, contents, styles)}
-    lacking = [pair.name for pair in every_pair(contents, styles) if (pair.content, pair.style) not in have]
-    if lacking:
-        more = f" (and of {len(lacking) - 1} more)" if len(lacking) > 1 else ""
-        raise UserError(f"{stylized}: no image of the pair {lacking[0]}{more}. Put it there.")
+    wanted = every_pair(contents, styles)
+    refuse_lacking([pair.name for pair in wanted if (pair.content, pair.style) not in have], str(stylized))
 
 
 @contextmanager
-def drawn(wanted: Wanted, contents: Path, styles: Path, size: int | None, keep: Path | None) -> Iterator[Path]:
+def drawn(
+    load: Callable[[], Stylizer],
+    device: torch.device,
+    contents: Path,
+    styles: Path,
+    size: int | None,
+    keep: Path | None,
+) -> Iterator[Path]:
     """A folder with the stylizer's image of every pair, `<content>_<style>.png`; gone at the end unless it is kept.
 
-    size: contents and styles are brought to center squares of so many pixels first; None: all must be of one size.
+    load: called once contents and styles have been read. size: these are brought to center squares of so many pixels
+    first; None: all must be of one size.
     keep: a folder that is not there yet, or empty; it is there only once everything went well.
     """
     if keep and keep.exists() and any(keep.iterdir()):
@@ -113,10 +122,14 @@ def drawn(wanted: Wanted, contents: Path, styles: Path, size: int | None, keep: 
         if bad := one_size.first_bad:
             raise UserError(f"{bad}. Repair or remove it.")
         placed = [
-            Pair("folder", p.name, p.content, p.style, places["content"][p.content_file], places["style"][p.style_file])
-            for p in pairs
+            replace(
+                pair,
+                content_file=places["content"][pair.content_file],
+                style_file=places["style"][pair.style_file],
+            )
+            for pair in pairs
         ]
-        render(load_stylizer(wanted), placed, root / "stylized", wanted.device)
+        render(load(), placed, root / "stylized", device)
         yield root / "stylized"
         if keep:
             (root / "stylized").replace(keep)

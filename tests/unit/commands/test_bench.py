@@ -106,6 +106,14 @@ def test_a_folder_below_the_home_folder_is_found(folders, monkeypatch):
     assert code == 0, said
 
 
+def test_a_folder_does_not_hide_the_control_of_its_name(folders):
+    shutil.copytree(folders / "cnt", folders / "content")
+    code, said = run("content", "--content=content", "--style=sty", "--size=64", "-o", "a.json")
+    assert code == 0, said
+    assert json.loads((folders / "a.json").read_text())["stylizer"]["kind"] == "control"
+    assert "belongs to no pair" in refused(folders, "./content", "--content=cnt", "--style=sty", "-o", "b.json")
+
+
 def refused(folders, *words):
     before = sorted(folders.rglob("*"))
     code, said = run(*words)
@@ -121,7 +129,9 @@ def refused(folders, *words):
         (("nowhere", *PLACES), "nowhere: no folder there. Give module:function, a folder"),
         (("nowhere:draw", *PLACES), "nowhere:draw: no module nowhere in the working directory"),
         (("bench_mine:absent", *PLACES), "bench_mine:absent cannot be imported: AttributeError"),
+        (("bench_mine:absent", *PLACES), "error: STYLIZER: bench_mine:absent cannot"),
         (("bench_mine:small", *PLACES, "--images=made"), "00_00: 64 x 32 pixels, but its content has 64 x 64"),
+        (("bench_mine:small", *PLACES), "error: bench_mine:small: 00_00: 64 x 32"),
         (("recolor", "--content=cnt", "--style=sty"), "00.png: 96 x 96 pixels, but "),
         (("recolor", "--content=cnt"), "give both --content and --style, or --run"),
         (("recolor", "--run=cnt"), "cnt: no images/golden/c*.png there"),
