@@ -207,9 +207,11 @@ def _of_pairs(folder: Path, pairs: Sequence[Pair], key: str) -> dict[str, Path]:
     refuse_lacking([pair.name for pair in pairs if pair.name not in images], told)
     if extra := sorted(images.keys() - {pair.name for pair in pairs}):
         raise UserError(f"{told}: {extra[0]} is no pair of this run{_more(extra)}. Remove it, or rename it.")
+    of_contents = {file: open_rgb(file).size for file in sorted({pair.content_file for pair in pairs})}
     for pair in pairs:
+        wanted = of_contents[pair.content_file]
         try:
-            size, wanted = open_rgb(images[pair.name]).size, open_rgb(pair.content_file).size
+            size = open_rgb(images[pair.name]).size
         except BadImage as error:
             raise UserError(f"{told}: {error}") from error
         if size != wanted:
