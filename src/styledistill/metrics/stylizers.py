@@ -93,11 +93,10 @@ class StoredTeacher:
         from ..teacher.round_trip import RoundTrips
 
         meter = Meter(unit="pair", total=len(contents), label="teacher")
-        measured = {} if self.round_trips is None else {"measured": self.round_trips}
-        made = self._teacher.stylize(contents, styles, self._store, meter.advance, names, **measured)
+        made = self._teacher.stylize(contents, styles, self._store, meter.advance, names, self.round_trips)
         for teacher, store in self._others:
             meter = Meter(unit="pair", total=len(contents), label=f"teacher, gamma {teacher.settings.gamma:g}")
-            teacher.stylize(contents, styles, store, meter.advance, names, measured=RoundTrips(store))
+            teacher.stylize(contents, styles, store, meter.advance, names, RoundTrips(store))
         return made
 
 
