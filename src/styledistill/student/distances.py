@@ -27,29 +27,34 @@ def gram(features: Tensor, normalization: Literal["hw", "chw"] = "chw", per_imag
     size = height * width * (channels if normalization == "chw" else 1) * (1 if per_image else count)
     # Never in half precision, whatever the training's dtype: a float16 sum over 512 x 512 places is infinite.
     with torch.autocast(features.device.type, enabled=False):
-        rows = rows.to(torch.promote_types(rows.dtype, torch.float32))
-        matrices = _Products.apply(rows) / size
+        matrices = _products(rows)[0] / size
     return matrices if per_image else matrices[0]
 
 
-class _Products(torch.autograd.Function):
-    """Scalar products of all rows (B, C, N) with each other (B, C, C).
+def _products(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Scalar products (B, C, C) of all rows (B, C, N) with each other, and the rows' sums (B, C); float32 at least."""
+    return _Products.apply(rows.to(torch.promote_types(rows.dtype, torch.float32)))
 
-    Its gradient takes one product, where that of `rows @ rows.transpose(1, 2)` takes two and their sum, and lies in
-    memory as the rows do: channels-last features would be copied otherwise. A quarter of a Gram term's time.
+
+class _Products(torch.autograd.Function):
+    """The gradient takes one product, where that of `rows @ rows.transpose(1, 2)` takes two and their sum.
+
+    It lies in memory as the rows do: channels-last features would be copied otherwise. A quarter of a Gram term's time.
     """
 
     @staticmethod
-    def forward(ctx: torch.autograd.function.FunctionCtx, rows: Tensor) -> Tensor:
+    def forward(ctx: torch.autograd.function.FunctionCtx, rows: Tensor) -> tuple[Tensor, Tensor]:
         ctx.save_for_backward(rows)
-        return rows @ rows.transpose(1, 2)
+        return rows @ rows.transpose(1, 2), rows.sum(2)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: torch.autograd.function.FunctionCtx, gradient: Tensor) -> Tensor:
+    def backward(ctx: torch.autograd.function.FunctionCtx, gradient: Tensor, of_sums: Tensor) -> Tensor:
         (rows,) = ctx.saved_tensors
         symmetric = gradient + gradient.transpose(1, 2)
-        return (rows.mT @ symmetric).mT if rows.stride(1) == 1 else symmetric @ rows
+        if rows.stride(1) == 1:
+            return torch.baddbmm(of_sums[:, None], rows.mT, symmetric).mT
+        return torch.baddbmm(of_sums[:, :, None], symmetric, rows)
 
 
 def gram_distance(
@@ -94,8 +99,10 @@ def _texture_of(a: Tensor, b: Tensor) -> Tensor:
 
 def _moments(features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Channel means and deviations (B, C), from the Gram's diagonal, and Gram matrices (B, C, C) of features."""
-    matrix = gram(features, "hw")
-    mean = features.float().mean((2, 3))
+    places = features.shape[2] * features.shape[3]
+    with torch.autocast(features.device.type, enabled=False):
+        products, sums = _products(features.flatten(2))
+        matrix, mean = products / places, sums / places
     variance = matrix.diagonal(dim1=1, dim2=2) - mean.square()
     return mean, torch.sqrt(variance.clamp(min=0) + 1e-6), matrix
 

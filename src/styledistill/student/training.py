@@ -33,7 +33,10 @@ from ..core.progress import announce
 # What computes a student, its losses and its steps: a part of the key of every unfinished training.
 NETWORK_MODULES = [
     *(f"styledistill.{name}" for name in ("core.colors", "perceptual.__init__", "perceptual.efficientnet")),
-    *(f"styledistill.student.{name}" for name in ("modulation", "micro", "sttr", "distances", "losses", "training")),
+    *(
+        f"styledistill.student.{name}"
+        for name in ("cpu_training", "modulation", "micro", "sttr", "distances", "losses", "training")
+    ),
 ]
 SAVE_SECONDS = 120.0
 OBEYED = (signal.SIGTERM, signal.SIGUSR1)

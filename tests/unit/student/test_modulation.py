@@ -9,6 +9,7 @@ import torch
 from fill import seeded_image
 
 from styledistill.student import Student
+from styledistill.student.cpu_training import ROWS, depthwise
 from styledistill.student.distances import ordered
 from styledistill.student.modulation import Styled, StyleEncoder, remember_styles
 
@@ -27,6 +28,31 @@ def test_a_styled_block_draws_and_learns_the_same_in_a_training(layout: torch.me
     exact = block.double()
     inputs = (x.double().requires_grad_(), code.double().requires_grad_())
     assert torch.autograd.gradcheck(exact, inputs)
+
+
+def test_filters_of_more_rows_than_one_piece_learn_what_torch_teaches_them() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(2, 3, ROWS + 9, 6, dtype=torch.float64, requires_grad=True)
+    weight, bias = torch.randn(3, 1, 5, 5).double().requires_grad_(), torch.randn(3).double().requires_grad_()
+    drawn, expected = depthwise(x, weight, bias), torch.nn.functional.conv2d(x, weight, bias, groups=3)
+    assert torch.equal(drawn, expected)
+    pull = torch.randn_like(drawn)
+    for wanted in (x, weight, bias):
+        (mine,), (torchs,) = (torch.autograd.grad(y, wanted, pull, retain_graph=True) for y in (drawn, expected))
+        torch.testing.assert_close(mine, torchs)
+
+
+def test_a_styled_block_learns_in_bfloat16_nearly_what_it_learns_in_float32() -> None:
+    torch.manual_seed(0)
+    block = Styled(8, 3)
+    x, code, pull = torch.randn(2, 8, 9, 7), torch.randn(2, 3), torch.randn(2, 8, 9, 7)
+    gradients = []
+    for enabled in (False, True):
+        block.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            (block(x, code).float() * pull).sum().backward()
+        gradients.append(block.filter.weight.grad.flatten())
+    assert torch.cosine_similarity(*gradients, dim=0) > 0.999
 
 
 def test_rows_are_sorted_as_torch_sorts_them_and_so_are_their_gradients() -> None:
