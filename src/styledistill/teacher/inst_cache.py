@@ -14,7 +14,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from ..core.files import atomic_path
-from .store import Store
+from .cache import Store
 
 
 class StyleCache(Store):

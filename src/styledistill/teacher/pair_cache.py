@@ -9,7 +9,7 @@ import numpy as np
 from ..core.errors import BadImage
 from ..core.files import write_bytes
 from ..core.images import encode_png, open_rgb
-from .store import Store
+from .cache import Store
 
 
 class PairStore(Store):
