@@ -9,7 +9,7 @@ from scoring import Scoring, scoring, scoring_options
 
 from styledistill.config import Teacher
 from styledistill.metrics import score
-from styledistill.metrics.stylizers import StoredTeacher, render
+from styledistill.metrics.stylizers import load_teachers, render
 
 
 @click.command()
@@ -32,7 +32,7 @@ def main(
     with scoring(out / "compare_teachers.run.json", "compare_teachers", said, wanted) as instruments:
         pairs = wanted.golden_pairs(images)
         for name, teacher in teachers.items():
-            stylizer = StoredTeacher(teacher, instruments.device, store)
+            (stylizer,) = load_teachers(teacher, instruments.device, store)
             render(stylizer, pairs, out / name, instruments.device, chunk=len(pairs))
         styles = score.style_activations(pairs, instruments, wanted.settings.batch)
         folders = {"teacher": stylized} | {name: out / name for name in teachers}

@@ -12,8 +12,9 @@ from styledistill.core.images import load_array
 from styledistill.core.progress import announce
 from styledistill.core.provenance import run_record
 from styledistill.core.runtime import pick_device, use_threads
-from styledistill.metrics.stylizers import StoredTeacher, render
+from styledistill.metrics.stylizers import load_teachers, render
 from styledistill.splits import inversions
+from styledistill.splits.names import at_gamma
 from styledistill.splits.pairs import Pair, block_pairs
 from styledistill.splits.triplets import bring_targets
 from styledistill.teacher.images import KEY
@@ -60,13 +61,15 @@ def main(
         where = pick_device(device)
         facts["device"] = str(where)
         pairs = block_pairs(images, *shape)
-        stylizer = StoredTeacher(teacher, where, store, measure=True)
+        first, *further = load_teachers(teacher, where, store, measure=True)
         # The teacher inverts each image once for all pairs that it is handed, so it gets the block together.
-        render(stylizer, pairs, out, where, chunk=len(pairs))
+        render(first, pairs, out, where, chunk=len(pairs))
+        for gamma, stylizer in zip(teacher.further_gammas, further, strict=True):
+            render(stylizer, pairs, out / at_gamma(gamma), where, chunk=len(pairs))
         facts["images"] = len(pairs)
-        write_json(out / "teacher.json", stylizer.facts)
-        if stylizer.round_trips is not None:
-            keep_round_trips(stylizer.round_trips, pairs, out)
+        write_json(out / "teacher.json", first.facts | ({"gammas": teacher.gammas} if further else {}))
+        if first.round_trips is not None:
+            keep_round_trips(first.round_trips, pairs, out)
 
 
 def keep_round_trips(found: RoundTrips, pairs: list[Pair], out: Path) -> None:

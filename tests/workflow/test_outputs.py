@@ -64,6 +64,7 @@ def promised(tmp_path_factory) -> set[str]:
     archive.touch()
     values = yaml.safe_load((ROOT / "workflow" / "presets" / "styleid.yaml").read_text("utf-8"))
     values["blocks"] |= {"train": 1, "val": 1}
+    values["teacher"]["gamma"] = [0.75, 0.25]
     values |= {"pairs": {"train": 1, "val": 1, "keep": {"style_max": 9.0}}, "losses": {"mse": {"pixel": 1}}}
     values |= {"student": {"architecture": "micro", "start": "pretrain"}, "ablation": {"plain": {"injection": False}}}
     values |= {"compare_teachers": {"other": {"method": "inst"}}}

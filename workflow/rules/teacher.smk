@@ -22,6 +22,11 @@ rule teach:
         table=BLOCK if CFG.teacher.method == "images" else [],
     output:
         [f"{TEACHER}/{{split}}/{{block}}/{pair}.png" for pair in PAIRS],
+        [
+            f"{TEACHER}/{{split}}/{{block}}/{called.at_gamma(gamma)}/{pair}.png"
+            for gamma in CFG.teacher.further_gammas
+            for pair in PAIRS
+        ],
         # What decides the images: the teacher's settings and a hash of its weights.
         f"{TEACHER}/{{split}}/{{block}}/teacher.json",
         # How well each image comes back from its inversion.

@@ -33,7 +33,7 @@ from .sources import (
     TripletsSource,
 )
 from .stylizers import FolderStylizer, OnnxStylizer, PythonStylizer, Stylizer, StylizerSection
-from .teachers import METHODS, GammaSchedule, Inst, Teacher, Variant, method_of
+from .teachers import METHODS, GammaSchedule, Inst, Teacher, Variant, gammas_of, method_of
 from .terms import TERMS
 from .training import Distill, Pretrain, Student
 
@@ -83,6 +83,7 @@ __all__ = [
     "Teacher",
     "TripletsSource",
     "Variant",
+    "gammas_of",
     "json_schema",
     "load",
     "method_of",

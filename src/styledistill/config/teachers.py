@@ -63,6 +63,11 @@ def method_of(facts: Mapping[str, Any]) -> str:
     return facts.get("method", "styleid")
 
 
+def gammas_of(facts: Mapping[str, Any]) -> list[float]:
+    """All gammas that the facts of a teacher (teacher.json) name, the scored one first; none of a teacher at one."""
+    return facts.get("gammas", [])
+
+
 class Inst(Section):
     """InST's own settings. The teacher's steps, adain, dtype and batch hold for it too."""
 
@@ -98,7 +103,7 @@ class Teacher(Section):
     gamma: Probability | GammaSchedule | Annotated[list[Probability], Field(min_length=2)] = Field(
         0.75,
         description="weight of the content's query against the stylized one's in injected layers; of a list the first "
-        "is distilled, and the blocks' pairs at the others are kept in resources/pairs for other runs",
+        "is distilled, and blocks and shards hold the pairs at all of them",
     )
     temperature: float = Field(1.5, gt=0, le=10, description="factor on the attention logits of injected layers")
     layers: Literal["auto"] | list[Annotated[int, Field(ge=0)]] = Field(
@@ -166,8 +171,13 @@ class Teacher(Section):
 
     @property
     def gammas(self) -> list[float | GammaSchedule]:
-        """The gamma that is distilled, then those whose pairs are kept beside."""
+        """The gamma that is distilled, then those whose pairs blocks hold beside."""
         return self.gamma if isinstance(self.gamma, list) else [self.gamma]
+
+    @property
+    def further_gammas(self) -> list[float]:
+        """Those of a list but the first, for a method that reads them."""
+        return self.gamma[1:] if isinstance(self.gamma, list) and "gamma" in METHODS[self.method].own else []
 
     def at(self, gamma: float | GammaSchedule) -> Teacher:
         """The same at this gamma alone."""

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +25,9 @@ from ..core.progress import Meter, progress
 from ..core.tensors import load_images, recolor, to_uint8
 from ..splits.pairs import Pair
 from .outside import Outside, load_outside
+
+if TYPE_CHECKING:
+    from ..teacher.asked import AnyTeacher
 
 # Images per forward. Fixed, because outputs at different batch sizes are not bit-equal.
 CHUNK = 8
@@ -65,39 +68,43 @@ def style(contents: Tensor, styles: Tensor) -> Tensor:
 
 
 class StoredTeacher:
-    """The teacher, with its finished pairs kept below `store` (nowhere when None) and its progress shown."""
+    """A teacher, with its finished pairs kept below `store` (nowhere when None) and its progress shown."""
 
     takes_names = True
 
     def __init__(
-        self, settings: config.Teacher, device: torch.device, store: Path | None, measure: bool = False
+        self, teacher: AnyTeacher, settings: config.Teacher, store: Path | None, measure: bool, label: str = "teacher"
     ) -> None:
         """measure: keep in `round_trips` the round-trip error of each inverted image, where the method inverts."""
-        from ..teacher.load import load_teacher
         from ..teacher.pair_cache import PairStore
         from ..teacher.round_trip import RoundTrips
 
-        self._teacher = load_teacher(settings, device)
-        self._store = PairStore(store, self._teacher.key) if store else None
+        self._teacher, self._label = teacher, label
+        self._store = PairStore(store, teacher.key) if store else None
         self.round_trips = RoundTrips(self._store) if measure and settings.inverts else None
-        # Other gammas are made for the store alone.
-        others = self._teacher.others() if store and len(settings.gammas) > 1 and settings.inverts else []
-        self._others = [(teacher, PairStore(store, teacher.key)) for teacher in others]
-        self.networks = self._teacher.networks
+        self.networks = teacher.networks
         self.on_a_model = settings.on_a_model
         # All that decides its images, and nothing of the machine that makes them.
-        self.facts: dict[str, Any] = {"model": _model_name(settings.model), **self._teacher.key}
+        self.facts: dict[str, Any] = {"model": _model_name(settings.model), **teacher.key}
 
     def stylize(self, contents: Tensor, styles: Tensor, names: Sequence[str] | None = None) -> Tensor:
-        """As `Stylizer.stylize`; names: of the pairs, for messages. At other gammas it fills the store."""
-        from ..teacher.round_trip import RoundTrips
+        """As `Stylizer.stylize`; names: of the pairs, for messages."""
+        meter = Meter(unit="pair", total=len(contents), label=self._label)
+        return self._teacher.stylize(contents, styles, self._store, meter.advance, names, self.round_trips)
 
-        meter = Meter(unit="pair", total=len(contents), label="teacher")
-        made = self._teacher.stylize(contents, styles, self._store, meter.advance, names, self.round_trips)
-        for teacher, store in self._others:
-            meter = Meter(unit="pair", total=len(contents), label=f"teacher, gamma {teacher.settings.gamma:g}")
-            teacher.stylize(contents, styles, store, meter.advance, names, RoundTrips(store))
-        return made
+
+def load_teachers(
+    settings: config.Teacher, device: torch.device, store: Path | None, measure: bool = False
+) -> list[StoredTeacher]:
+    """The teacher at the gamma that is distilled, then at each further one, for which images are not inverted again."""
+    from ..teacher.load import load_teacher
+
+    first = load_teacher(settings, device)
+    further = [
+        StoredTeacher(teacher, settings, store, measure, f"teacher, gamma {gamma}")
+        for gamma, teacher in zip(settings.further_gammas, first.others(), strict=True)
+    ]
+    return [StoredTeacher(first, settings, store, measure), *further]
 
 
 def _model_name(weights: str | None) -> str | None:
@@ -123,7 +130,7 @@ class Wanted:
 def _teacher(wanted: Wanted) -> Stylizer:
     if wanted.teacher is None:
         raise UserError("teacher: its settings are missing (the teacher section of the configuration, as JSON)")
-    return StoredTeacher(wanted.teacher, wanted.device, wanted.store)
+    return load_teachers(wanted.teacher, wanted.device, wanted.store)[0]
 
 
 def _student(wanted: Wanted) -> Stylizer:

@@ -16,6 +16,7 @@ from ..core.files import canonical_json, read_json, sha256_bytes
 from ..sources.registry import Excluded
 from ..splits import inversions, select, tables
 from ..splits.windows import SPLITS
+from .write import IMAGES, images_of
 
 if TYPE_CHECKING:
     from huggingface_hub import DatasetCardData
@@ -32,7 +33,7 @@ HUB_LICENSES = (
 HUB_SIZES = {10**3: "n<1K", 10**4: "1K<n<10K", 10**5: "10K<n<100K", 10**6: "100K<n<1M", 10**7: "1M<n<10M"}
 # Those of the stylizer's settings that the card shows.
 SETTINGS = (
-    *("model", "convention", "steps", "gamma", "temperature", "adain", "dtype", "layers"),
+    *("model", "convention", "steps", "gamma", "gammas", "temperature", "adain", "dtype", "layers"),
     *("strength", "guidance", "prompt", "learning_steps", "learning_rate", "command", "version", "triplets"),
 )
 # What makes the images; of each the versions that the jobs wrote down which made them.
@@ -103,6 +104,7 @@ def card(results: Path, sources: Mapping[str, Source], size: int, seed: int) -> 
         name=results.name,
         splits=splits,
         teacher=teacher,
+        further=images_of(teacher)[len(IMAGES) :],
         size=size,
         seed=seed,
         split_table=_split_table(splits),

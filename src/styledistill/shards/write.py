@@ -1,7 +1,8 @@
 """Write pairs into tar files that the `webdataset` package reads as they are, and list them in a manifest.
 
-A pair `<key>` is four members in this order: `<key>.content.png`, `.style.png`, `.target.png` and `.json`. Equal pairs
-give equal bytes: no times, no owners, a fixed order.
+A pair `<key>` is four members in this order: `<key>.content.png`, `.style.png`, `.target.png` and `.json`. Of a teacher
+at several gammas, `.target_0.2.png` and the like stand before the last. Equal pairs give equal bytes: no times, no
+owners, a fixed order.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..config import METHODS, method_of
+from ..config import METHODS, gammas_of, method_of
 from ..core.errors import BadImage, UserError
 from ..core.files import atomic_path, canonical_json, read_json, sha256_bytes, sha256_file, write_json
 from ..core.images import whole_size
@@ -25,9 +26,17 @@ from ..splits import tables
 IMAGES = ("content.png", "style.png", "target.png")
 
 
+def images_of(teacher: Mapping[str, Any]) -> list[str]:
+    """Ends of the names of a pair's images, by what decided the targets: IMAGES, then targets at further gammas."""
+    return [*IMAGES, *(f"target_{gamma}.png" for gamma in gammas_of(teacher)[1:])]
+
+
 @dataclass(frozen=True)
 class Pair:
-    """One pair of a shard: its key without dots, the encoded PNGs, where they come from, what decided the target."""
+    """One pair of a shard: its key without dots, the encoded PNGs, where they come from, what decided the target.
+
+    further: targets at the teacher's further gammas.
+    """
 
     key: str
     content: bytes
@@ -35,17 +44,19 @@ class Pair:
     target: bytes
     sources: dict[str, Any]
     teacher: dict[str, Any]
+    further: tuple[bytes, ...] = ()
 
     @property
     def members(self) -> list[tuple[str, bytes]]:
         """File names and bytes in the order of the tar. Raises UserError when the images do not fit together."""
-        images = dict(zip(IMAGES, (self.content, self.style, self.target), strict=True))
+        data = (self.content, self.style, self.target, *self.further)
+        images = dict(zip(images_of(self.teacher), data, strict=True))
         sizes = {name: self._size(name, data) for name, data in images.items()}
         if len(set(sizes.values())) != 1:
             raise UserError(f"{self.key}: images of different sizes {sizes}; remove them and run again")
         facts = {
             "sources": self.sources,
-            "sha256": {name.split(".")[0]: sha256_bytes(data) for name, data in images.items()},
+            "sha256": {name.removesuffix(".png"): sha256_bytes(data) for name, data in images.items()},
             "teacher": self.teacher,
         }
         named = [*images.items(), ("json", canonical_json(facts).encode())]
@@ -62,17 +73,19 @@ def block_pairs(block: Path, images: Path, teacher: Path, name: str) -> Iterator
     """The pairs of a block, contents and styles in the order of its table.
 
     block: CSV with columns name, role, source, image, sha256. Crops are `images`/c03.png, teacher images
-    `teacher`/c03_s05.png, all that decided them `teacher`/teacher.json; keys are `<name>_c03_s05`.
+    `teacher`/c03_s05.png, at further gammas `teacher`/gamma_0.2/c03_s05.png, all that decided them
+    `teacher`/teacher.json; keys are `<name>_c03_s05`.
     """
     facts = read_json(teacher / "teacher.json")
     for content, style in tables.paired(block, METHODS[method_of(facts)].crosses):
         pair = called.pair(content.name, style.name)
         crops = [(images / f"{row.name}.png").read_bytes() for row in (content, style)]
-        target = (teacher / f"{pair}.png").read_bytes()
+        folders = [teacher, *(teacher / called.at_gamma(gamma) for gamma in gammas_of(facts)[1:])]
+        target, *further = ((folder / f"{pair}.png").read_bytes() for folder in folders)
         sources = {
             row.role: {"source": row.source, "image": row.image, "sha256": row.sha256} for row in (content, style)
         }
-        yield Pair(f"{name}_{pair}", *crops, target, sources, facts)
+        yield Pair(f"{name}_{pair}", *crops, target, sources, facts, tuple(further))
 
 
 def write_shard(path: Path | str, pairs: Iterable[Pair]) -> None:

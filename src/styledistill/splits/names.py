@@ -48,6 +48,11 @@ def grid(contents: Iterable[str], styles: Iterable[str], crossed: bool = True) -
     return [pair(content, style) for content, style in paired(contents, styles, crossed)]
 
 
+def at_gamma(gamma: float) -> str:
+    """The folder, in that of a block, of the teacher's images at a further gamma."""
+    return f"gamma_{gamma}"
+
+
 class Key(NamedTuple):
     """A pair of a shard: `<split>_<block>_<content>_<style>`."""
 

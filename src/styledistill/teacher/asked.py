@@ -110,6 +110,10 @@ class AnyTeacher(ABC):
         self._make(asked)
         return asked.made()
 
+    def others(self) -> Sequence[AnyTeacher]:
+        """The same at the further gammas of its settings, if it has any."""
+        return ()
+
     @abstractmethod
     def _make(self, asked: Asked) -> None:
         """Put the image of each pair that is missing."""

@@ -58,9 +58,9 @@ class Teacher(DiffusionTeacher):
     advice = "Leave its content or style out of its source, or check teacher.weights."
 
     def __init__(self, model: Model, settings: config.Teacher) -> None:
-        """Of several gammas it is the teacher at the first; `others` are those at the rest."""
+        """Of several gammas it is the teacher at the first; `others` are those at the further ones."""
         super().__init__(model, settings.distilled)
-        settings, self._more_gammas = settings.distilled, settings.gammas[1:]
+        settings, self._further_gammas = settings.distilled, settings.further_gammas
         self._kept: dict[Any, Block] = {}  # what was inverted last, where another gamma will ask for it
         self.convention = ddim.CONVENTIONS[settings.convention](model.levels, settings.steps)
         self.layers = choose_layers(model.unet, settings.layers) if settings.injection else []
@@ -84,9 +84,9 @@ class Teacher(DiffusionTeacher):
         return {**method, "layers": self.layers, "weights": self.model.weights, "code": code}
 
     def others(self) -> list[Teacher]:
-        """The teacher at the other gammas. They share the last inversions: the same images are only sampled again."""
+        """The teacher at the further gammas. They share the last inversions: the same images are only sampled again."""
         teachers = []
-        for gamma in self._more_gammas:
+        for gamma in self._further_gammas:
             teacher = copy(self)
             teacher.settings = self.settings.at(gamma)
             teacher.gammas = styleid.gammas(gamma, len(self.convention.sampling))
@@ -110,7 +110,7 @@ class Teacher(DiffusionTeacher):
         latents = self.encode(from_uint8(contents)), self.encode(from_uint8(styles))
         cached = self._plan_memory(*latents)
         block = self.invert(latents[0], "content", cached), self.invert(latents[1], "style", cached), cached
-        if self._more_gammas:
+        if self._further_gammas:
             self._kept[asked] = block
         return block
 

@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 from huggingface_hub import DatasetCard
 
-from styledistill.config import FolderSource, ProceduralSource, SkimageSource
+from styledistill.config import FolderSource, ProceduralSource, SkimageSource, gammas_of
 from styledistill.core.files import canonical_json, read_json, write_json
 from styledistill.core.images import encode_png
 from styledistill.core.provenance import run_record
@@ -23,6 +23,7 @@ from styledistill.shards.card import SHOWN, card
 from styledistill.shards.write import block_pairs, write_manifest, write_shard
 from styledistill.sources.registry import Excluded
 from styledistill.splits import inversions, tables
+from styledistill.splits.names import at_gamma
 
 TEACHER = {
     **{"model": "owner/model", "convention": "ldm", "steps": 50, "gamma": 0.75, "temperature": 1.5, "adain": True},
@@ -55,11 +56,12 @@ def make_block(results: Path, split: str, block: str) -> Path:
     ]
     tables.write(results / "blocks" / split / f"{block}.csv", tables.BlockRow._fields, members)
     images = results / "images"
-    images.mkdir(exist_ok=True)
     names = [row.name for row in members]
     for name in (*names, *(f"{content}_{style}" for content in names[:2] for style in names[2:])):
         level = len(name) * 9 + int(block)
-        (images / f"{name}.png").write_bytes(encode_png(np.full((8, 8, 3), level, np.uint8)))
+        for folder in (images, *(images / at_gamma(gamma) for gamma in gammas_of(TEACHER)[1:])):
+            folder.mkdir(exist_ok=True)
+            (folder / f"{name}.png").write_bytes(encode_png(np.full((8, 8, 3), level, np.uint8)))
     write_json(images / "teacher.json", TEACHER)
     table, shard = results / "blocks" / split / f"{block}.csv", results / "shards" / split / f"{block}.tar"
     write_shard(shard, block_pairs(table, images, images, f"{split}_{block}"))
@@ -108,6 +110,14 @@ def test_a_card_of_triplets_says_nothing_of_weights_or_crossed_pairs(tmp_path, m
     for said in ("StyleID", "sha256 over the weights", "draws no random numbers", "``"):
         assert said not in text.replace("```", ""), said
     assert DatasetCard(text).data.to_dict()["tags"] == ["style-transfer", "knowledge-distillation", "webdataset"]
+
+
+def test_targets_at_further_gammas_are_named(tmp_path, monkeypatch):
+    assert "further gammas" not in written(make_run(tmp_path / "one"))
+    monkeypatch.setitem(globals(), "TEACHER", TEACHER | {"gammas": [0.75, 0.5, 0.0]})
+    text = written(make_run(tmp_path / "three"))
+    assert "further gammas: `<key>.target_0.5.png`, `<key>.target_0.0.png`." in text
+    assert "| gammas | `[0.75,0.5,0.0]` |" in text
 
 
 def test_round_trips_of_inversions_are_summed_up(tmp_path):

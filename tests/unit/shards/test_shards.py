@@ -10,7 +10,7 @@ import webdataset
 from PIL import Image
 
 from styledistill.core.errors import UserError
-from styledistill.core.files import read_json, write_json
+from styledistill.core.files import read_json, sha256_bytes, write_json
 from styledistill.core.images import encode_png
 from styledistill.shards.read import PairDataset
 from styledistill.shards.write import Pair, block_pairs, write_manifest, write_shard
@@ -68,6 +68,42 @@ def test_datasets_reads_what_webdataset_and_the_index_read(tmp_path, shards, mon
         for part, ours_part in zip(("content.png", "style.png", "target.png"), levels, strict=True):
             assert np.array_equal(np.asarray(pair[part].convert("RGB")), ours_part)
             assert np.array_equal(np.asarray(table[number][part].convert("RGB")), ours_part)
+
+
+def at_gammas(tmp_path, gammas):
+    """A block of one pair whose teacher drew at several gammas, packed; the shard and its manifest."""
+    table = "name,role,source,image,sha256\nc00,content,scenes,1,aa\ns00,style,oils,3,cc\n"
+    (tmp_path / "0003.csv").write_text(table)
+    files = ["c00.png", "s00.png", "c00_s00.png", *(f"gamma_{gamma}/c00_s00.png" for gamma in gammas[1:])]
+    for number, name in enumerate(files):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(encode_png(image(number)))
+    write_json(tmp_path / "teacher.json", {**SETTINGS, "gamma": gammas[0], "gammas": gammas})
+    shard, manifest = tmp_path / "train/0003.tar", tmp_path / "train.json"
+    write_shard(shard, block_pairs(tmp_path / "0003.csv", tmp_path, tmp_path, "train_0003"))
+    write_manifest(manifest, "train", 1, [shard])
+    return shard, manifest
+
+
+def test_a_pair_has_a_target_at_each_gamma(tmp_path):
+    shard, manifest = at_gammas(tmp_path, [0.4, 0.0, 1.0])
+    dataset = PairDataset(manifest)
+    assert dataset.gammas == [0.4, 0.0, 1.0]
+    for at, target in ((0, 2), ((0, 0), 2), ((0, 1), 3), ((0, 2), 4)):
+        levels = (dataset[at] * 255).round().byte().permute(0, 2, 3, 1).numpy()
+        assert np.array_equal(levels, [image(0), image(1), image(target)])
+    (sample,) = webdataset.WebDataset(str(shard), shardshuffle=False).decode("pil")
+    assert np.array_equal(np.asarray(sample["target_0.0.png"].convert("RGB")), image(3))
+    facts = sample["json"]
+    assert facts["sha256"]["target_1.0"] == sha256_bytes(encode_png(image(4)))
+
+
+def test_datasets_reads_targets_at_several_gammas(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
+    shard, _ = at_gammas(tmp_path, [0.4, 0.2])
+    files = {"train": [str(shard)]}
+    table = datasets.load_dataset("webdataset", data_files=files, split="train", cache_dir=str(tmp_path / "cache"))
+    assert np.array_equal(np.asarray(table[0]["target_0.2.png"].convert("RGB")), image(3))
 
 
 @pytest.mark.parametrize("place", [0.3, 0.6, 0.95])

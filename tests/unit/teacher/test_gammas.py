@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from styledistill import config
 from styledistill.core.tensors import from_uint8, to_uint8
-from styledistill.metrics.stylizers import StoredTeacher
+from styledistill.metrics.stylizers import load_teachers
 from styledistill.procedural.draw import draw
 from styledistill.teacher.engine import Teacher
 from styledistill.teacher.load import load_teacher
@@ -60,14 +60,26 @@ def test_further_gammas_only_sample():
     assert not torch.equal(again, other.stylize(contents, styles))
 
 
+def test_teachers_are_loaded_at_each_gamma_the_first_first():
+    """And without a store; of a method that reads no gamma there is one."""
+    stylizers = load_teachers(settings(gamma=GAMMAS), CPU, None)
+    assert [stylizer.facts["gamma"] for stylizer in stylizers] == GAMMAS
+    for gamma, stylizer in zip(GAMMAS, stylizers, strict=True):
+        assert torch.equal(stylizer.stylize(*block()), load_teacher(settings(gamma=gamma), CPU).stylize(*block()))
+    assert [stylizer._teacher.forwards for stylizer in stylizers[1:]] == [STEPS * 4] * 2  # nothing inverted
+    assert len(load_teachers(settings(), CPU, None)) == 1
+    assert len(load_teachers(config.Teacher(method="images", gamma=GAMMAS), CPU, None)) == 1
+
+
 def test_one_gamma_keeps_no_inversion():
     engine: Teacher = load_teacher(settings(), CPU)
     engine.stylize(*block())
-    assert engine.others() == [] and not engine._kept
+    assert not engine.others() and not engine._kept
 
 
 def test_a_run_at_another_gamma_finds_its_pairs_finished_and_measured(tmp_path):
-    images = StoredTeacher(settings(gamma=GAMMAS), CPU, tmp_path, measure=True).stylize(*block())
+    stylizers = load_teachers(settings(gamma=GAMMAS), CPU, tmp_path, measure=True)
+    images, *_ = (stylizer.stylize(*block()) for stylizer in stylizers)
     for gamma in GAMMAS:
         engine = load_teacher(settings(gamma=gamma), CPU)
         store = PairStore(tmp_path, engine.key)
