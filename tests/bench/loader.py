@@ -77,11 +77,11 @@ def measured(case: Case, folder: Path) -> tuple[float, dict[str, Any]]:
     """Seconds of loading over seconds of training, and pairs per second of both."""
     training = distillation(case, folder)
     cut = [[batch] for batch in pieces(range(case.pairs), case.batch)]
-    training._advance(next(training._loaded(training.train, cut, flip=False)), case.batch)  # warm-up of both
+    training._advance(next(training.loading.plain(training.train, cut)), case.batch)  # warm-up of both
     turns = []
     for _ in range(case.turns):
         start = time.perf_counter()
-        batches = list(training._loaded(training.train, cut, flip=False))
+        batches = list(training.loading.plain(training.train, cut))
         middle = time.perf_counter()
         for batch in batches:
             training._advance(batch, case.batch)

@@ -88,13 +88,12 @@ import json, sys
 import torch
 from styledistill import config as configuration
 from styledistill.run import requirements
-from styledistill.student.distill import _loss_settings
-from styledistill.student.losses import distillation_terms
+from styledistill.student.losses import distillation_terms, loss_settings
 
 config = configuration.validate(json.loads(sys.argv[1]))
 terms = config.losses["new"]
 seeded = configuration.Networks(vgg19="seeded")
-settings = _loss_settings(terms, config.distill, seeded, torch.device("cpu"))
+settings = loss_settings(terms, config.distill, seeded, torch.device("cpu"))
 images = torch.rand(4, 1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
 found = distillation_terms(*images, terms, settings)
 print(json.dumps({"needed": requirements.for_loss(config, terms), **{name: float(v) for name, v in found.items()}}))

@@ -103,7 +103,7 @@ class Teacher(Section):
     gamma: Probability | GammaSchedule | Annotated[list[Probability], Field(min_length=2)] = Field(
         0.75,
         description="weight of the content's query against the stylized one's in injected layers; of a list the first "
-        "is distilled, and blocks and shards hold the pairs at all of them",
+        "is scored, and students learn all, each at a strength of its own",
     )
     temperature: float = Field(1.5, gt=0, le=10, description="factor on the attention logits of injected layers")
     layers: Literal["auto"] | list[Annotated[int, Field(ge=0)]] = Field(
@@ -171,7 +171,7 @@ class Teacher(Section):
 
     @property
     def gammas(self) -> list[float | GammaSchedule]:
-        """The gamma that is distilled, then those whose pairs blocks hold beside."""
+        """The gamma that is scored, then those that are taught beside it."""
         return self.gamma if isinstance(self.gamma, list) else [self.gamma]
 
     @property
@@ -185,7 +185,7 @@ class Teacher(Section):
 
     @property
     def distilled(self) -> Teacher:
-        """The same at the gamma that is distilled."""
+        """The same at the gamma that is scored."""
         return self.at(self.gammas[0])
 
     @property

@@ -27,6 +27,7 @@ from ..splits.pairs import Pair
 from .outside import Outside, load_outside
 
 if TYPE_CHECKING:
+    from ..student.model import Student
     from ..teacher.asked import AnyTeacher
 
 # Images per forward. Fixed, because outputs at different batch sizes are not bit-equal.
@@ -133,15 +134,34 @@ def _teacher(wanted: Wanted) -> Stylizer:
     return load_teachers(wanted.teacher, wanted.device, wanted.store)[0]
 
 
+@dataclass(frozen=True)
+class AtStrength:
+    """A student of several gammas, drawing as the teacher at the first, whose images those of the run are."""
+
+    student: Student
+    strength: float
+
+    @property
+    def networks(self) -> tuple[nn.Module, ...]:
+        """What it is made of."""
+        return (self.student,)
+
+    def stylize(self, contents: Tensor, styles: Tensor) -> Tensor:
+        """As `Stylizer.stylize`."""
+        return self.student.stylize(contents, styles, self.strength)
+
+
 def _student(wanted: Wanted) -> Stylizer:
     if wanted.weights is None:
         known = ", ".join(LOADERS)
         raise UserError(f"{wanted.name}: a student needs the folder of its weights (without one: {known})")
     from ..student.model import Student
+    from ..student.strengths import scored_strength
 
     student = Student.from_pretrained(wanted.weights).to(wanted.device)
     student.working_pixels = sys.maxsize  # what is measured is the network itself
-    return student
+    strength = scored_strength(student.facts)
+    return student if strength == 1 else AtStrength(student, strength)
 
 
 LOADERS: dict[str, Callable[[Wanted], Stylizer]] = {

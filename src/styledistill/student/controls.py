@@ -140,9 +140,13 @@ def shares(weights: Sequence[float] | None, count: int) -> list[float]:
     return [weight / total for weight in weights]
 
 
-def mixture(values: Sequence[Any], portions: Sequence[float]) -> Any:
-    """The sum of values (arrays or tensors), each times its portion."""
-    return sum(portion * value for value, portion in zip(values, portions, strict=True))
+def mixture(values: Sequence[Any], portions: Sequence[Any]) -> Any:
+    """The sum of values (arrays or tensors), each times its portion: a number, or one for each row of the value."""
+    return sum(_of_rows(portion, value) * value for value, portion in zip(values, portions, strict=True))
+
+
+def _of_rows(portion: Any, value: Any) -> Any:
+    return portion.reshape(-1, *[1] * (value.ndim - 1)) if getattr(portion, "ndim", 0) else portion
 
 
 def style_target(height: int, width: int, style_size: int | None) -> tuple[int, int]:

@@ -11,8 +11,9 @@ from __future__ import annotations
 import math
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,6 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
-from torch.utils.data import DataLoader
 
 from ..config import Distill, Networks
 from ..config.terms import networks_of
@@ -30,12 +30,14 @@ from ..core.files import sha256_file
 from ..core.fingerprint import fingerprint_modules
 from ..core.progress import Meter
 from ..core.tensors import to_uint8
-from ..perceptual import denormalize, features, label, lpips, normalize
+from ..perceptual import denormalize, label, normalize
 from ..shards.read import PairDataset
-from .epochs import Plateau, epoch_order, mirrored
-from .losses import LossSettings, distillation_terms, matched_constant
+from .epochs import Plateau, epoch_order
+from .loading import Loading, MicroBatch
+from .losses import LossSettings, distillation_terms, loss_settings, matched_constant
 from .model import WEIGHTS_FILE, Student
 from .modulation import remember_styles
+from .strengths import strengths_of
 from .tracker import Tracker
 from .training import (
     NETWORK_MODULES,
@@ -48,12 +50,15 @@ from .training import (
     parameter_groups,
     pieces,
     recompute_in_backward,
-    share_of,
     update,
     watch_signals,
 )
 
-MODULES = [*NETWORK_MODULES, "styledistill.student.epochs", "styledistill.student.distill", "styledistill.shards.read"]
+MODULES = [
+    *NETWORK_MODULES,
+    *(f"styledistill.student.{name}" for name in ("strengths", "controls", "epochs", "loading", "distill")),
+    "styledistill.shards.read",
+]
 MATCHING_PAIRS = 64  # pairs that the Gram term's constant is measured on
 SHOWN = 4  # validation pairs that a tracker shows
 FLOOR = 0.01  # part of the first rate below which it does not fall
@@ -93,7 +98,9 @@ def distill(
     with accelerator.main_process_first():  # it alone downloads; the others find the files, or end with it
         student = Student.from_pretrained(start).to(device)
         train, val = (PairDataset(manifest) for manifest in manifests)
-        loss = _loss_settings(weights, settings, networks, device)
+        loss = loss_settings(weights, settings, networks, device)
+    if train.gammas != val.gammas:
+        raise UserError(f"{manifests[1]}: pairs at other gammas than those of {manifests[0]}; pack both of one teacher")
     decides = {
         "stage": "distill",
         "start": sha256_file(start / WEIGHTS_FILE),
@@ -112,23 +119,13 @@ def distill(
     run.prepare(loss)
     run.run()
     student.network.load_state_dict(run.best)
+    student.facts.pop("strengths", None)  # of the start's training
+    if train.gammas:
+        student.facts["strengths"] = list(zip(train.gammas, run.loading.strengths, strict=True))
     student.facts.update(
         origin="distill", loss=dict(weights), seed=seed, epoch=run.best_epoch, gram_constant=run.gram_constant
     )
     return Distilled(student, run.last, run.rows, run.pairs_per_second)
-
-
-def _loss_settings(
-    weights: Mapping[str, float], settings: Distill, networks: Networks, device: torch.device
-) -> LossSettings:
-    needed = networks_of(weights, networks.features)
-    network, distance = nn.Identity(), None
-    if networks.features in needed:
-        network = features(networks).to(device, memory_format=torch.channels_last)
-    if "alexnet" in needed:
-        distance = lpips(networks.alexnet, networks.seed).to(device)
-    divisor = "hw" if settings.gram_normalize == "hw" else "chw"
-    return LossSettings(network, distance, divisor, gram_per_image=settings.gram_per_image)
 
 
 @dataclass
@@ -158,6 +155,7 @@ class Distillation:
     def prepare(self, loss: LossSettings) -> None:
         """Build the optimizer, take up a saved state or measure the Gram term's constant."""
         how = self.settings
+        self.loading = Loading(how, self.seed, self.accelerator, strengths_of(self.train.gammas))
         self.network.eval()
         # In other precisions what is kept would hang on who sees a style first: `_matched` computes in float32.
         if how.dtype == "float32":
@@ -209,7 +207,7 @@ class Distillation:
         batches = pieces(epoch_order(self.seed, self.epoch, len(self.train)), self.settings.batch)
         meter = Meter(unit="pair", total=len(self.train), label=f"epoch {self.epoch}")
         meter.advance(self.step * self.settings.batch)
-        loaded = self._loaded(self.train, self._mine(batches[self.step :]), flip=self.settings.flip)
+        loaded = self.loading.taught(self.train, self.loading.cut(batches[self.step :]), self.epoch)
         started = time.monotonic()
         self.trained += sum(map(len, batches[self.step :]))
         for batch, micro_batches in zip(batches[self.step :], loaded, strict=True):
@@ -224,14 +222,14 @@ class Distillation:
             meter.close()
         self.seconds += time.monotonic() - started
 
-    def _advance(self, micro_batches: list[Tensor], count: int) -> None:
+    def _advance(self, micro_batches: list[MicroBatch], count: int) -> None:
         """One step of the optimizer on a batch of `count` pairs."""
         squares = dict.fromkeys(self.weights, 0.0)
         values = dict.fromkeys(self.weights, 0.0)
 
-        def loss_of(pairs: Tensor) -> Tensor:
-            part = len(pairs) / count
-            output, terms = self._terms(pairs)
+        def loss_of(batch: MicroBatch) -> Tensor:
+            part = len(batch.pairs) / count
+            output, terms = self._terms(batch)
             gradient = torch.zeros_like(output)
             for name, term in terms.items():
                 (pull,) = torch.autograd.grad(term, output, retain_graph=True)
@@ -241,7 +239,7 @@ class Distillation:
             # Same gradient as the weighted sum's; each term's own part of it has been measured on the way.
             return (output * gradient).sum()
 
-        losses = [lambda pairs=pairs: loss_of(pairs) for pairs in micro_batches] or [self._nothing]
+        losses = [partial(loss_of, batch) for batch in micro_batches] or [self._nothing]
         norm = update(self.accelerator, self.prepared, self.optimizer, losses, self.settings.clip)
         values, squares = self._summed(values), self._summed(squares)
         pulls = {name: value**0.5 for name, value in squares.items()}
@@ -260,25 +258,25 @@ class Distillation:
         blank = torch.zeros(1, 3, 32, 32, device=self.accelerator.device)
         return 0.0 * self.prepared(blank, blank).sum()
 
-    def _terms(self, pairs: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Outputs (N, 3, H, W) in [0, 1] space and raw terms of pairs (N, 3, 3, H, W)."""
-        content, style, target = pairs.unbind(1)
+    def _terms(self, batch: MicroBatch) -> tuple[Tensor, dict[str, Tensor]]:
+        """Outputs (N, 3, H, W) in [0, 1] space and raw terms of a micro batch."""
+        content, style, target = batch.pairs.unbind(1)
         with self.accelerator.autocast():
-            output = denormalize(self.prepared(normalize(content), normalize(style)).float())
+            output = _drawn(self.prepared, content, style, batch.strength)
             return output, distillation_terms(output, content, style, target, self.weights, self.loss)
 
     def _add(self, values: dict[str, float]) -> None:
         self.sums = {name: self.sums.get(name, 0.0) + value for name, value in values.items()}
 
     @torch.no_grad()
-    def _validate(self) -> dict[str, float]:
-        """Mean raw terms over the validation pairs."""
+    def _validate(self, gamma: int) -> dict[str, float]:
+        """Mean raw terms over the validation pairs at the gamma of this number."""
         sums = dict.fromkeys(self.weights, 0.0)
         batches = pieces(range(len(self.val)), self.settings.batch)
-        for micro_batches in self._loaded(self.val, self._mine(batches), flip=False):
-            for pairs in micro_batches:
-                for name, term in self._terms(pairs)[1].items():
-                    sums[name] += float(term) * len(pairs)
+        for micro_batches in self.loading.plain(self.val, self.loading.cut(batches), gamma):
+            for batch in micro_batches:
+                for name, term in self._terms(batch)[1].items():
+                    sums[name] += float(term) * len(batch.pairs)
         return {name: value / len(self.val) for name, value in self._summed(sums).items()}
 
     def _summed(self, values: dict[str, float]) -> dict[str, float]:
@@ -290,8 +288,9 @@ class Distillation:
     def _end_epoch(self) -> None:
         rates = [group["lr"] for group in self.optimizer.param_groups]
         means = {name: value / self.step for name, value in self.sums.items()}
-        val = self._validate()
-        val_loss = sum(weight * val[name] for name, weight in self.weights.items())
+        found = [self._validate(gamma) for gamma in range(max(1, len(self.train.gammas)))]
+        losses = [sum(weight * terms[name] for name, weight in self.weights.items()) for terms in found]
+        val_loss = sum(losses) / len(losses)
         if not math.isfinite(val_loss):  # the step after which no gradient was looked at
             raise UserError(f"training: the validation loss of epoch {self.epoch} is not finite. Lower learning_rate.")
         if val_loss < self.best_loss:
@@ -304,7 +303,8 @@ class Distillation:
                 "train_loss": means["loss"],
                 "val_loss": val_loss,
                 **{f"train_{name}": means[name] for name in self.weights},
-                **{f"val_{name}": val[name] for name in self.weights},
+                **{f"val_{name}": found[0][name] for name in self.weights},
+                **{f"val_loss_{gamma}": loss for gamma, loss in zip(self.train.gammas, losses, strict=False)},
                 **{f"share_{name}": means[f"share_{name}"] for name in self.weights},
                 "gradient_norm": means["gradient_norm"],
             }
@@ -324,28 +324,14 @@ class Distillation:
         """Of the first validation pairs content, style, the teacher's image and the student's, a row each, uint8."""
         pairs = torch.stack([self.val[number] for number in range(min(SHOWN, len(self.val)))])
         pairs = pairs.to(self.accelerator.device)
-        content, style, _ = pairs.unbind(1)
         with self.accelerator.autocast():  # the network itself: only this process is here
-            output = denormalize(self.network(normalize(content), normalize(style)).float())
+            output = self._drawn_at_first(pairs[:, 0], pairs[:, 1])
         grid = torch.cat([pairs, output[:, None].clamp(0, 1)], 1)
         return to_uint8(torch.cat([torch.cat(list(row), 2) for row in grid], 1)[None])[0]
 
-    # --- data ---
-
-    def _mine(self, batches: list[list[int]]) -> list[list[list[int]]]:
-        """This process's part of each effective batch, cut into micro batches."""
-        size = self.settings.micro_batch or self.settings.batch
-        return [pieces(share_of(batch, self.accelerator), size) for batch in batches]
-
-    def _loaded(self, dataset: PairDataset, cut: list[list[list[int]]], flip: bool) -> Iterator[list[Tensor]]:
-        """For each batch of `cut` its micro batches of pairs' numbers as images, (N, 3, 3, H, W) each."""
-        numbers = [part for parts in cut for part in parts]
-        loader = iter(DataLoader(dataset, batch_sampler=numbers, num_workers=self.settings.workers))
-        for parts in cut:
-            loaded = [next(loader) for _ in parts]
-            if flip:
-                loaded = [mirrored(p, n, self.seed, self.epoch) for p, n in zip(loaded, parts, strict=True)]
-            yield [pairs.to(self.accelerator.device) for pairs in loaded]
+    def _drawn_at_first(self, content: Tensor, style: Tensor) -> Tensor:
+        """Outputs (N, 3, H, W) in [0, 1] space of this process's network, at the first gamma."""
+        return _drawn(self.network, content, style, self.loading.strength([0] * len(content)))
 
     def _matched(self, network: nn.Module) -> float:
         """The Gram term's constant, of the start weights and the first pairs of the first epoch: one for all losses.
@@ -353,14 +339,10 @@ class Distillation:
         Every process measures it on all of these pairs, since the norm of a batch's gradient is no sum over its parts.
         """
         batches = pieces(epoch_order(self.seed, 1, len(self.train))[:MATCHING_PAIRS], self.settings.batch)
-        loaded = self._loaded(self.train, [[batch] for batch in batches], flip=False)
-        triples = (pairs.unbind(1) for (pairs,) in loaded)
-
-        def predict(content: Tensor, style: Tensor) -> Tensor:
-            return denormalize(self.network(normalize(content), normalize(style)))
-
-        measured = {"constant": matched_constant(triples, predict, network, self.settings.gram_per_image)}
-        return self._summed(measured)["constant"] / self.accelerator.num_processes
+        loaded = self.loading.plain(self.train, [[batch] for batch in batches])
+        triples = (batch.pairs.unbind(1) for (batch,) in loaded)
+        constant = matched_constant(triples, self._drawn_at_first, network, self.settings.gram_per_image)
+        return self._summed({"constant": constant})["constant"] / self.accelerator.num_processes
 
     # --- state ---
 
@@ -391,3 +373,8 @@ class Distillation:
 
 
 POSITION = ("epoch", "step", "sums", "rows", "best", "best_loss", "best_epoch", "gram_constant")
+
+
+def _drawn(network: nn.Module, content: Tensor, style: Tensor, strength: Tensor | None) -> Tensor:
+    """What a network makes of images (N, 3, H, W) in [0, 1], in that space; strength as in `MicroBatch`."""
+    return denormalize(network(normalize(content), normalize(style), strength).float())

@@ -1,4 +1,4 @@
-"""An epoch of a distillation: the order of its pairs, which of them are mirrored, and whether another one follows."""
+"""An epoch of a distillation: the order of its pairs, which are mirrored, at which gamma, and whether one follows."""
 
 from __future__ import annotations
 
@@ -18,6 +18,13 @@ def mirrored(pairs: Tensor, numbers: list[int], seed: int, epoch: int) -> Tensor
     """Pairs (N, 3, 3, H, W) with a random half of them mirrored, as `seed`, `epoch` and each pair's number say."""
     flips = [bool(np.random.default_rng([seed, epoch, number]).integers(2)) for number in numbers]
     return torch.where(torch.tensor(flips)[:, None, None, None, None], pairs.flip(-1), pairs)
+
+
+def drawn_gammas(numbers: list[int], count: int, seed: int, epoch: int) -> list[int]:
+    """Which of a teacher's `count` gammas the pairs are taught at, as `seed`, `epoch` and each pair's number say."""
+    if count < 2:
+        return [0] * len(numbers)
+    return [int(np.random.default_rng([seed, epoch, number, 1]).integers(count)) for number in numbers]
 
 
 @dataclass

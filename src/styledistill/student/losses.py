@@ -15,9 +15,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..config import Distill, Networks
 from ..config.terms import TERMS as NETWORK_OF
+from ..config.terms import networks_of
 from ..core.colors import color_distance
-from ..perceptual import feature_maps, normalize
+from ..perceptual import feature_maps, lpips, normalize
+from ..perceptual import features as load_features
 from .distances import (
     grain_distance,
     gram_distance,
@@ -53,6 +56,18 @@ class LossSettings:
     gram_normalize: Literal["hw", "chw"] = "chw"
     gram_constant: float = 1.0  # `matched`: chw times what `matched_constant` measured
     gram_per_image: bool = True
+
+
+def loss_settings(names: Iterable[str], settings: Distill, networks: Networks, device: torch.device) -> LossSettings:
+    """What the named terms need, loaded. Raises UserError where a network has not been downloaded."""
+    needed = networks_of(names, networks.features)
+    network, distance = nn.Identity(), None
+    if networks.features in needed:
+        network = load_features(networks).to(device, memory_format=torch.channels_last)
+    if "alexnet" in needed:
+        distance = lpips(networks.alexnet, networks.seed).to(device)
+    divisor = "hw" if settings.gram_normalize == "hw" else "chw"
+    return LossSettings(network, distance, divisor, gram_per_image=settings.gram_per_image)
 
 
 @dataclass(frozen=True, eq=False)

@@ -77,9 +77,15 @@ class Micro(nn.Module):
         """The parts whose activations take most of a training's memory."""
         return [*self.styled8, *self.styled4, *self.styled2]
 
-    def forward(self, content: Tensor, style: Tensor) -> Tensor:
-        """content (B, 3, H, W) and style (B, 3, H', W') to the stylized image (B, 3, H, W)."""
-        return self.decode(content, self.encode_style(style))
+    def forward(self, content: Tensor, style: Tensor, strength: Tensor | None = None) -> Tensor:
+        """content (B, 3, H, W) and style (B, 3, H', W') to the stylized image (B, 3, H, W).
+
+        strength: (B,) in [0, 1], of each style against the content's own; 1 without.
+        """
+        memory = self.encode_style(style)
+        if strength is None:
+            return self.decode(content, memory)
+        return self.mixed(content, [self.encode_style(content), memory], [1 - strength, strength])
 
     def encode_style(self, style: Tensor) -> StyleCodes:
         """Style images (B, 3, H', W') to their codes; these serve any number of contents."""
@@ -100,6 +106,6 @@ class Micro(nn.Module):
             x = block(x, style.codes)
         return normalize(0.5 + 0.5 * F.pixel_shuffle(self.out(x), 2))
 
-    def mixed(self, content: Tensor, styles: Sequence[StyleCodes], portions: Sequence[float]) -> Tensor:
-        """As `decode`, with a mixture of codes. portions: of each style, 1 in all."""
+    def mixed(self, content: Tensor, styles: Sequence[StyleCodes], portions: Sequence[float | Tensor]) -> Tensor:
+        """As `decode`, with a mixture of codes. portions: of each style, or (B,) of it in each image; 1 in all."""
         return self.decode(content, StyleCodes(mixture([style.codes for style in styles], portions)))

@@ -418,9 +418,15 @@ class STTR(nn.Module):
         """The parts whose activations take most of a training's memory."""
         return [*self.transformer.decoder.layers, self.tail]
 
-    def forward(self, content: Tensor, style: Tensor) -> Tensor:
-        """content (B, 3, H, W) and style (B, 3, H', W') to the stylized image (B, 3, H, W)."""
-        return self.decode(content, self.encode_style(style))
+    def forward(self, content: Tensor, style: Tensor, strength: Tensor | None = None) -> Tensor:
+        """content (B, 3, H, W) and style (B, 3, H', W') to the stylized image (B, 3, H, W).
+
+        strength: (B,) in [0, 1], of each style against the content's own; 1 without.
+        """
+        memory = self.encode_style(style)
+        if strength is None:
+            return self.decode(content, memory)
+        return self.mixed(content, [self.encode_style(content), memory], [1 - strength, strength])
 
     def encode_style(self, style: Tensor) -> StyleMemory:
         """Style images (B, 3, H', W') to their memory of H'/32 * W'/32 tokens; it serves any number of contents."""
@@ -432,11 +438,15 @@ class STTR(nn.Module):
         """Content images (B, 3, H, W) in the styles of B memories to stylized images (B, 3, H, W)."""
         return self.draw(self.features(content, style), style.codes)
 
-    def mixed(self, content: Tensor, styles: Sequence[StyleMemory], portions: Sequence[float]) -> Tensor:
-        """As `decode`, from a mixture of the features, and of the codes. portions: of each style, 1 in all."""
+    def mixed(self, content: Tensor, styles: Sequence[StyleMemory], portions: Sequence[float | Tensor]) -> Tensor:
+        """As `decode`, from a mixture of the features, and of the codes.
+
+        portions: of each style, or (B,) of it in each image; 1 in all.
+        """
         codes = [style.codes for style in styles]
+        tokens = self._content_tokens(content)
         return self.draw(
-            mixture([self.features(content, style) for style in styles], portions),
+            mixture([self._stylized(tokens, style) for style in styles], portions),
             None if codes[0] is None else mixture(codes, portions),
         )
 
@@ -452,7 +462,13 @@ class STTR(nn.Module):
 
     def features(self, content: Tensor, style: StyleMemory) -> Tensor:
         """What the tail draws from: stylized features (B, tail[0], H/8, W/8)."""
-        tokens, position, grid = self._tokens(self.input_proj_c(self.backbone_content(content)))
+        return self._stylized(self._content_tokens(content), style)
+
+    def _content_tokens(self, content: Tensor) -> tuple[Tensor, Tensor, tuple[int, int]]:
+        return self._tokens(self.input_proj_c(self.backbone_content(content)))
+
+    def _stylized(self, content: tuple[Tensor, Tensor, tuple[int, int]], style: StyleMemory) -> Tensor:
+        tokens, position, grid = content
         tokens = self.transformer.decoder(tokens, position, style)
         return self.output_proj(tokens.transpose(1, 2).unflatten(2, grid))
 

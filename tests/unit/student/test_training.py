@@ -28,6 +28,7 @@ from styledistill.student.distances import gram
 from styledistill.student.distill import Distillation, distill
 from styledistill.student.distributed import processes_for
 from styledistill.student.epochs import Plateau, epoch_order, mirrored
+from styledistill.student.loading import MicroBatch
 from styledistill.student.losses import LossSettings, distillation_terms
 from styledistill.student.model import Student
 from styledistill.student.pretrain import Pools, Pretraining, rate_factor
@@ -420,10 +421,10 @@ def test_gradient_checkpointing_keeps_less_and_gives_the_same_gradients(data, tm
     plain = training(data, tmp_path, {"pixel": 1.0}, clip=1e9)
     frugal = training(data, tmp_path, {"pixel": 1.0}, clip=1e9, gradient_checkpointing=True)
     pairs = torch.stack([plain.train[number] for number in range(4)])
-    kept = [kept_bytes(lambda new=new: new._terms(pairs)) for new in (plain, frugal)]
+    kept = [kept_bytes(lambda new=new: new._terms(MicroBatch(pairs))) for new in (plain, frugal)]
     assert kept[1] < 0.7 * kept[0]
     for new in (plain, frugal):
-        new._advance([pairs[:2], pairs[2:]], 4)
+        new._advance([MicroBatch(pairs[:2]), MicroBatch(pairs[2:])], 4)
     assert frugal.network.state_dict().keys() == plain.network.state_dict().keys()
     for (name, got), want in zip(frugal.network.named_parameters(), plain.network.parameters(), strict=True):
         assert torch.equal(got.grad, want.grad), name
@@ -475,7 +476,7 @@ def scaled(data, tmp_path, **changes):
 def test_a_scaled_training_goes_on_with_its_scale(data, tmp_path):
     new = scaled(data, tmp_path)
     for _ in range(3):
-        new._advance([new.train[0][None]], 1)
+        new._advance([MicroBatch(new.train[0][None])], 1)
     new.state.save(new._snapshot())
     assert new.accelerator.scaler.get_scale() == 2.0**5
     assert scaled(data, tmp_path).accelerator.scaler.get_scale() == 2.0**5
@@ -487,7 +488,7 @@ def test_a_gradient_that_stays_infinite_ends_the_training(data, tmp_path):
         new.network.tail[11].bias.fill_(float("inf"))
     with pytest.raises(UserError, match="gradient is not finite"):
         for _ in range(10):
-            new._advance([new.train[0][None]], 1)
+            new._advance([MicroBatch(new.train[0][None])], 1)
     assert new.accelerator.scaler.get_scale() < 1
 
 
@@ -508,7 +509,7 @@ def test_the_gradient_is_that_of_the_weighted_sum(data, tmp_path, vgg):
     new = training(data, tmp_path, weights, vgg, clip=1e9)
     reference = small_student().network.eval()
     pairs = torch.stack([new.train[number] for number in range(4)])
-    new._advance([pairs[:2], pairs[2:]], 4)
+    new._advance([MicroBatch(pairs[:2]), MicroBatch(pairs[2:])], 4)
 
     content, style, target = pairs.unbind(1)
     images = denormalize(reference(normalize(content), normalize(style)))
@@ -523,7 +524,7 @@ def test_the_gradient_is_that_of_the_weighted_sum(data, tmp_path, vgg):
 def test_matched_terms_pull_as_their_weights_say(data, tmp_path, vgg):
     new = training(data, tmp_path, {"pixel": 0.5, "gram": 0.5}, vgg, learning_rate=0, learning_rate_backbone=0)
     for number in range(0, 8, 4):
-        new._advance([torch.stack([new.train[n] for n in range(number, number + 4)])], 4)
+        new._advance([MicroBatch(torch.stack([new.train[n] for n in range(number, number + 4)]))], 4)
     assert new.sums["share_gram"] / 2 == pytest.approx(0.5, abs=0.1)
     assert new.gram_constant > 10
 
