@@ -19,6 +19,7 @@ from styledistill.metrics.stylizers import AtStrength, Wanted, load_stylizer
 from styledistill.perceptual import denormalize, normalize
 from styledistill.shards.read import PairDataset
 from styledistill.shards.write import Pair, write_manifest, write_shard
+from styledistill.share.model_card import model_card
 from styledistill.student import training
 from styledistill.student.distill import Distillation, Distilled, distill
 from styledistill.student.epochs import drawn_gammas
@@ -98,6 +99,8 @@ def test_each_strength_draws_what_was_taught_at_its_gamma(data: Path, done: Dist
 def test_the_student_says_which_strength_stands_for_which_gamma(done: Distilled, tmp_path: Path) -> None:
     done.student.save(tmp_path)
     assert read_json(tmp_path / "config.json")["strengths"] == [[0.8, 0.7], [0.2, 1.0]]
+    card = model_card(tmp_path, "owner/name", None, None, [])
+    assert "0.7 at gamma 0.8, 1.0 at gamma 0.2. Without, it draws at strength 1." in card
 
 
 def test_a_run_scores_it_at_the_strength_of_its_first_gamma(done: Distilled, tmp_path: Path) -> None:
