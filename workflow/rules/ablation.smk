@@ -109,7 +109,7 @@ rule deviation:
         runtime=120,
         gpu=gpu,
     params:
-        teacher=settings(CFG.teacher.distilled),
+        teacher=settings(CFG.teacher.at_first_gamma),
         mark=MARKS["teacher"],
         contents=lambda wildcards, input: " ".join(
             f"--content {image}" for image in input.contents

@@ -5,7 +5,7 @@ import shlex
 STYLE_ACTIVATIONS = f"{RESULTS}/metrics/styles.npz"
 # Options by which render.py loads a model.
 OPTIONS = {
-    "teacher": f"--teacher {shlex.quote(as_json(CFG.teacher.distilled))} --store {STORE} --finished {TEACHER}/val",
+    "teacher": f"--teacher {shlex.quote(as_json(CFG.teacher.at_first_gamma))} --store {STORE} --finished {TEACHER}/val",
     **{model: f"--weights {folder}" for model, folder in IN_SHELL.items()},
     **{
         name: f"--outside {shlex.quote(as_json(stylizer))}"
@@ -216,7 +216,7 @@ rule benchmark:
         gpu=all_gpus,
     params:
         benchmark=settings(CFG.benchmark),
-        teacher=settings(CFG.teacher.distilled),
+        teacher=settings(CFG.teacher.at_first_gamma),
         models=" ".join(f"--model {name}={folder}" for name, folder in IN_SHELL.items()),
         teacher_mark=MARKS["teacher"],
         start_mark=MARKS["pretrained"],

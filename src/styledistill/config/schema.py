@@ -325,7 +325,7 @@ class Config(Section):
         """The teacher as it is (`default`) and its variants, where an ablation is wanted."""
         changes = {name: variant.model_dump(exclude_none=True) for name, variant in self.ablation.items()}
         return {
-            name: Teacher.model_validate(self.teacher.distilled.model_dump() | change)
+            name: Teacher.model_validate(self.teacher.at_first_gamma.model_dump() | change)
             for name, change in ({"default": {}} | changes if changes else {}).items()
         }
 
@@ -335,7 +335,7 @@ class Config(Section):
         if not self.teacher.on_a_model:
             return {}
         changes = {name: other.model_dump(exclude_none=True) for name, other in self.compare_teachers.items()}
-        teacher = self.teacher.distilled.model_dump()
+        teacher = self.teacher.at_first_gamma.model_dump()
         return {name: Teacher.model_validate(teacher | one) for name, one in changes.items()}
 
     @property

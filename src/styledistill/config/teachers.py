@@ -184,7 +184,7 @@ class Teacher(Section):
         return self.model_copy(update={"gamma": gamma})
 
     @property
-    def distilled(self) -> Teacher:
+    def at_first_gamma(self) -> Teacher:
         """The same at the gamma that is scored."""
         return self.at(self.gammas[0])
 

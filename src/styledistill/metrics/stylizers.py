@@ -97,7 +97,7 @@ class StoredTeacher:
 def load_teachers(
     settings: config.Teacher, device: torch.device, store: Path | None, measure: bool = False
 ) -> list[StoredTeacher]:
-    """The teacher at the gamma that is distilled, then at each further one, for which images are not inverted again."""
+    """The teacher at its first gamma, then at each further one, for which images are not inverted again."""
     from ..teacher.load import load_teacher
 
     first = load_teacher(settings, device)

@@ -59,8 +59,8 @@ class Teacher(DiffusionTeacher):
 
     def __init__(self, model: Model, settings: config.Teacher) -> None:
         """Of several gammas it is the teacher at the first; `others` are those at the further ones."""
-        super().__init__(model, settings.distilled)
-        settings, self._further_gammas = settings.distilled, settings.further_gammas
+        self._further_gammas, settings = settings.further_gammas, settings.at_first_gamma
+        super().__init__(model, settings)
         self._kept: dict[Any, Block] = {}  # what was inverted last, where another gamma will ask for it
         self.convention = ddim.CONVENTIONS[settings.convention](model.levels, settings.steps)
         self.layers = choose_layers(model.unet, settings.layers) if settings.injection else []
