@@ -176,8 +176,9 @@ class Teacher(Section):
 
     @property
     def further_gammas(self) -> list[float]:
-        """Those of a list but the first, for a method that reads them."""
-        return self.gamma[1:] if isinstance(self.gamma, list) and "gamma" in METHODS[self.method].own else []
+        """Those of a list but the first; none where gamma changes no image."""
+        changes = "gamma" in METHODS[self.method].own and self.injection
+        return self.gamma[1:] if isinstance(self.gamma, list) and changes else []
 
     def at(self, gamma: float | GammaSchedule) -> Teacher:
         """The same at this gamma alone."""

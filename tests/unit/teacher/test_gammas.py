@@ -61,7 +61,7 @@ def test_further_gammas_only_sample():
 
 
 def test_teachers_are_loaded_at_each_gamma_the_first_first():
-    """And without a store; of a method that reads no gamma there is one."""
+    """And without a store; where gamma changes nothing there is one."""
     stylizers = load_teachers(settings(gamma=GAMMAS), CPU, None)
     assert [stylizer.facts["gamma"] for stylizer in stylizers] == GAMMAS
     for gamma, stylizer in zip(GAMMAS, stylizers, strict=True):
@@ -69,6 +69,7 @@ def test_teachers_are_loaded_at_each_gamma_the_first_first():
     assert [stylizer._teacher.forwards for stylizer in stylizers[1:]] == [STEPS * 4] * 2  # nothing inverted
     assert len(load_teachers(settings(), CPU, None)) == 1
     assert len(load_teachers(config.Teacher(method="images", gamma=GAMMAS), CPU, None)) == 1
+    assert len(load_teachers(settings(gamma=GAMMAS, injection=False), CPU, None)) == 1
 
 
 def test_one_gamma_keeps_no_inversion():
