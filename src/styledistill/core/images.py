@@ -29,7 +29,8 @@ LEAST = 16  # pixels of a side; a crop of fewer shows nothing, however far it is
 
 _OVERSHOOT = 0.5  # of white, in images of floating-point numbers
 
-_ORIENTATION, _BITS, _PHOTOMETRIC, _PLANAR = 0x0112, 258, 262, 284  # tags of EXIF and TIFF
+# Tags of EXIF and TIFF.
+_ORIENTATION, _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _PLANAR = 0x0112, 256, 257, 258, 262, 284
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -56,8 +57,9 @@ def upright_size(path: Path | str) -> tuple[int, int] | None:
     """Width and height of an image as it is seen, by its head alone; None where it cannot be read."""
     try:
         with open_image(path) as image:
-            turned = image.getexif().get(_ORIENTATION, 1) >= 5
-            return image.size[::-1] if turned else image.size
+            tags = getattr(image, "tag_v2", None)  # of a TIFF, whose size Pillow turns by itself, and no other's
+            size = (tags[_WIDTH], tags[_HEIGHT]) if tags else image.size
+            return size[::-1] if image.getexif().get(_ORIENTATION, 1) >= 5 else size
     except Exception:  # Pillow's decoders raise many types for damaged files; whoever reads the pixels tells why
         return None
 

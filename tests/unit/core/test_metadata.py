@@ -13,7 +13,7 @@ from PIL import Image
 
 from styledistill.config import FolderSource
 from styledistill.core.errors import BadImage
-from styledistill.core.images import open_rgb
+from styledistill.core.images import open_rgb, upright_size
 from styledistill.sources import registry
 
 ROOT = Path(__file__).parents[3]
@@ -50,6 +50,17 @@ def test_a_turned_photograph_with_an_odd_tag(tag: str, form: str, tmp_path: Path
     image = np.asarray(open_rgb(tmp_path / "a"))
     assert image.shape == (40, 24, 3)
     assert image[2, -3, 0] > 200 and image[2, 2, 0] < 60  # red is at the top right now
+
+
+@pytest.mark.parametrize("turn", range(1, 9))
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
+def test_the_head_tells_the_size_of_the_upright_image(form: str, turn: int, tmp_path: Path) -> None:
+    if not (form in Image.SAVE or Image.init() and form in Image.SAVE):
+        pytest.skip(f"Pillow writes no {form} here")
+    block = Image.Exif()
+    block[0x0112] = turn
+    Image.fromarray(CORNERS).save(tmp_path / "a", format=form, exif=block)
+    assert upright_size(tmp_path / "a") == open_rgb(tmp_path / "a").size == ((24, 40) if turn >= 5 else (40, 24))
 
 
 def png(*extra: tuple[bytes, bytes], broken: bool = False) -> bytes:
