@@ -31,6 +31,7 @@ _OVERSHOOT = 0.5  # of white, in images of floating-point numbers
 
 # Tags of EXIF and TIFF.
 _ORIENTATION, _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _PLANAR = 0x0112, 256, 257, 258, 262, 284
+_SPREAD = {"L;2": 85, "L;4": 17}  # Pillow's names for gray in PNG -> what it multiplies levels by
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -50,7 +51,7 @@ _MAGIC = {
 }
 
 # Color space of an ICC profile -> the mode in which pixels go through it, and how modes begin that it fits.
-_PROFILED = {"RGB": ("RGB", ("RGB", "P")), "GRAY": ("L", ("L", "1", "I", "F")), "CMYK": ("CMYK", ("CMYK",))}
+_PROFILED = {"RGB": ("RGB", ("RGB", "P")), "GRAY": ("L", ("L", "1")), "CMYK": ("CMYK", ("CMYK",))}
 
 
 def upright_size(path: Path | str) -> tuple[int, int] | None:
@@ -114,8 +115,9 @@ def _opened(source: Path | str | bytes, finish: Callable[[Image.Image], T]) -> T
             if image.width * image.height > MAX_PIXELS:
                 raise BadImage(f"{image.width} x {image.height} is over {MAX_PIXELS:,} pixels")
             _refuse_planes(image)
+            _spread_transparency(image)
             image.load()
-            return finish(_upright(image))
+            return finish(_shallow(_upright(image)))
 
 
 def _what(source: Path | str | bytes) -> str:
@@ -147,6 +149,24 @@ def _refuse_planes(image: Image.Image) -> None:
         raise BadImage("a TIFF with its colors in planes of more than 8 bits; save it with interleaved colors")
 
 
+def _spread_transparency(image: Image.Image) -> None:
+    """Pillow spreads gray of 2 or 4 bits over 8, and leaves the level that is transparent as it stands in the file."""
+    level, tile = image.info.get("transparency"), image.tile[:1]
+    if isinstance(level, int) and tile and tile[0][3] in _SPREAD:
+        image.info["transparency"] = level * _SPREAD[tile[0][3]]
+
+
+def _shallow(image: Image.Image) -> Image.Image:
+    """Gray of more than 8 bits in 8, with opacity where one of its levels is transparent; other images as they are."""
+    if not image.mode.startswith(("I", "F")):
+        return image
+    gray = _to_gray(image)
+    if (level := image.info.get("transparency")) is not None:
+        gray.putalpha(Image.fromarray(np.uint8(255) * (np.asarray(image) != level)))
+    gray.info["icc_profile"] = image.info.get("icc_profile")
+    return gray
+
+
 def _to_rgb(image: Image.Image) -> Image.Image:
     profile = _profile(image.info.get("icc_profile"))
     space = profile.profile.xcolor_space.strip() if profile else ""
@@ -154,8 +174,6 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     through = through if image.mode.startswith(kinds) else None
     if through == "CMYK":
         return _to_srgb(image, profile)
-    if image.mode.startswith("I") or image.mode == "F":
-        image = _to_gray(image)
     if _transparent(image):
         rgba = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
