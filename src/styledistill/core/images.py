@@ -20,6 +20,7 @@ from .image_files import open_image
 from .png import png_bytes
 from .png_chunks import SIGNATURE, pixels_only
 from .progress import announce
+from .unreadable import HEAD, of_error, of_no_reader
 
 T = TypeVar("T")
 
@@ -30,7 +31,8 @@ LEAST = 16  # pixels of a side; a crop of fewer shows nothing, however far it is
 _OVERSHOOT = 0.5  # of white, in images of floating-point numbers
 
 # Tags of EXIF and TIFF.
-_ORIENTATION, _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _PLANAR = 0x0112, 256, 257, 258, 262, 284
+_ORIENTATION, _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _PLANAR, _FORMAT = 0x0112, 256, 257, 258, 262, 284, 339
+_SIGNED = 2  # of _FORMAT
 _SPREAD = {"L;2": 85, "L;4": 17}  # Pillow's names for gray in PNG -> what it multiplies levels by
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -40,14 +42,6 @@ _TURNS = {
     6: Image.Transpose.ROTATE_270,
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
-}
-_MAGIC = {
-    b"\x89PNG": "PNG",
-    b"\xff\xd8\xff": "JPEG",
-    b"II*\0": "TIFF",
-    b"MM\0*": "TIFF",
-    b"GIF8": "GIF",
-    b"RIFF": "WebP",
 }
 
 # Color space of an ICC profile -> the mode in which pixels go through it, and how modes begin that it fits.
@@ -102,10 +96,9 @@ def _read(source: Path | str | bytes, finish: Callable[[Image.Image], T], name: 
     except BadImage as error:
         raise BadImage(f"{head}{error}") from error
     except UnidentifiedImageError as error:  # its text names an object in memory, another one each time
-        raise BadImage(f"{head}cannot be read as an image ({_what(source)})") from error
+        raise BadImage(f"{head}{of_no_reader(_head(source))}") from error
     except Exception as error:  # Pillow's decoders raise many types for damaged files
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-        raise BadImage(f"{head}cannot be read as an image ({type(error).__name__}: {reason})") from error
+        raise BadImage(f"{head}{of_error(error, MAX_PIXELS)}") from error
 
 
 def _opened(source: Path | str | bytes, finish: Callable[[Image.Image], T]) -> T:
@@ -113,24 +106,18 @@ def _opened(source: Path | str | bytes, finish: Callable[[Image.Image], T]) -> T
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         with open_image(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
             if image.width * image.height > MAX_PIXELS:
-                raise BadImage(f"{image.width} x {image.height} is over {MAX_PIXELS:,} pixels")
-            _refuse_planes(image)
+                raise BadImage(f"{image.width} x {image.height} is over {MAX_PIXELS:,} pixels; reduce it first")
+            _refuse_misread(image)
             _spread_transparency(image)
             image.load()
             return finish(_shallow(_upright(image)))
 
 
-def _what(source: Path | str | bytes) -> str:
-    """What a file that no reader takes begins like."""
-    known = next((form for magic, form in _MAGIC.items() if _head(source).startswith(magic)), None)
-    return f"a {known} of a kind that is not known here" if known else "of no known format"
-
-
 def _head(source: Path | str | bytes) -> bytes:
     if isinstance(source, bytes):
-        return source[:16]
+        return source[:HEAD]
     with Path(source).open("rb") as file:
-        return file.read(16)
+        return file.read(HEAD)
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -142,9 +129,11 @@ def _upright(image: Image.Image) -> Image.Image:
     return image if turn is None else image.transpose(turn)
 
 
-def _refuse_planes(image: Image.Image) -> None:
-    """Pillow mixes the planes of deep TIFFs that keep each color apart."""
+def _refuse_misread(image: Image.Image) -> None:
+    """TIFFs of which Pillow would make another image: it mixes deep planes, and takes levels below 0 for light ones."""
     tags = getattr(image, "tag_v2", {})
+    if _SIGNED in np.ravel(tags.get(_FORMAT, ())) and 8 in np.ravel(tags.get(_BITS, ())):
+        raise BadImage("a TIFF of levels below 0, of which no white is known; save it with levels of 0 to 255")
     if tags.get(_PLANAR) == 2 and max(tags.get(_BITS, (8,))) > 8:
         raise BadImage("a TIFF with its colors in planes of more than 8 bits; save it with interleaved colors")
 
@@ -206,7 +195,10 @@ def _to_gray(image: Image.Image) -> Image.Image:
         levels = top - levels
     low, high = float(levels.min()), float(levels.max())
     if not (-beyond * top <= low and high <= (1 + beyond) * top):  # so that NaN is refused too
-        raise BadImage(f"gray levels from {low:.6g} to {high:.6g}, of which only 0 to {top:.0f} have a known white")
+        raise BadImage(
+            f"gray levels from {low:.6g} to {high:.6g}, of which only 0 to {top:.0f} have a known white; "
+            "save it with 8 bits"
+        )
     return Image.fromarray(np.uint8(np.rint(np.clip(levels / top, 0, 1) * 255)))
 
 

@@ -160,7 +160,7 @@ def _scaled(path: Path | Packed, image: Image.Image, size: int | None) -> Image.
         return image
     width, height = scaled(image.size, size)
     if width * height > MAX_PIXELS:
-        raise BadImage(f"{path}: {width} x {height} at this size is over {MAX_PIXELS:,} pixels")
+        raise BadImage(f"{path}: {width} x {height} at this size is over {MAX_PIXELS:,} pixels; give a smaller one")
     return image.resize((width, height), Image.Resampling.LANCZOS)
 
 

@@ -144,7 +144,7 @@ def test_a_transparent_level_of_gray(bits: int, clear: int) -> None:
 
 
 def tiff(pixels: np.ndarray, photometric: int, planar: int = 1) -> bytes:
-    """An uncompressed TIFF of uint8 or uint16 pixels (H, W) or (H, W, 3); planar 2: one plane for each color."""
+    """An uncompressed TIFF of integer pixels (H, W) or (H, W, 3); planar 2: one plane for each color."""
     height, width = pixels.shape[:2]
     samples = 1 if pixels.ndim == 2 else 3
     bits = pixels.dtype.itemsize * 8
@@ -153,7 +153,7 @@ def tiff(pixels: np.ndarray, photometric: int, planar: int = 1) -> bytes:
     entries: list[tuple[int, int, list[int]]] = [
         (256, 4, [width]), (257, 4, [height]), (258, 3, [bits] * samples), (259, 3, [1]), (262, 3, [photometric]),
         (273, 4, [0] * len(strips)), (277, 3, [samples]), (278, 4, [height]), (279, 4, [len(s) for s in strips]),
-        (284, 3, [planar]),
+        (284, 3, [planar]), (339, 3, [1 + (pixels.dtype.kind == "i")] * samples),
     ]  # fmt: skip
     start = 8 + 2 + 12 * len(entries) + 4
     extra, places = b"", start + 64
@@ -185,11 +185,11 @@ def test_gray_whose_white_is_zero(kind: type) -> None:
     assert np.asarray(open_rgb(tiff(255 * (levels > 99).astype(np.uint8), 1)))[0, :, 0].tolist() == [0, 0, 255]
 
 
-def test_the_reason_names_the_form() -> None:
-    with pytest.raises(BadImage, match="a TIFF of a kind that is not known"):
-        open_rgb(b"II*\0" + struct.pack("<I", 8) + bytes(20))
-    with pytest.raises(BadImage, match="of no known format"):
-        open_rgb(b"words, words, words")
+@pytest.mark.parametrize("shape", [(2, 3), (2, 3, 3)])
+def test_signed_levels_are_refused_and_not_taken_for_light_ones(shape: tuple[int, ...]) -> None:
+    for kind, reason in ((np.int8, "levels below 0|not known here"), (np.int16, "gray levels from -2|not known here")):
+        with pytest.raises(BadImage, match=reason):
+            open_rgb(tiff(np.full(shape, -2, kind), 1 if len(shape) == 2 else 2))
 
 
 # --- where they are met -------------------------------------------------------------------------------------------
