@@ -5,9 +5,12 @@ from pathlib import Path
 import click
 
 from ..core.errors import UserError
+from ..core.progress import on_one_line
 from ..run.cli import Place, needs
 from ..student.stylize_jobs import check, plan
 from ._drawing import Drawing, draws
+
+_NAMED = 20  # files in the last line; all of them stand above it
 
 
 @click.command()
@@ -26,7 +29,12 @@ def main(content: Path, out: Path, overwrite: bool, drawing: Drawing) -> None:
     student = drawing.student(check(jobs, drawing.options))  # what is wrong with the command has been told by now
     with needs():
         from ..student.stylize_files import stylize_files
-    made = stylize_files(student, jobs, drawing.options)
+    left_out: list[str] = []
+    made = stylize_files(student, jobs, drawing.options, left_out)
     click.echo(f"{out}: {made} image{'s' * (made != 1)}")
     if made < len(jobs):
-        raise UserError(f"{len(jobs) - made} of {len(jobs)} images could not be made; the reasons stand above.")
+        names, more = ", ".join(map(on_one_line, left_out[:_NAMED])), len(left_out) - _NAMED
+        raise UserError(
+            f"{len(jobs) - made} of {len(jobs)} images could not be made; the reasons stand above. "
+            f"Left out: {names}{f' and {more} more' if more > 0 else ''}."
+        )

@@ -27,14 +27,20 @@ _KEPT = 1 << 29  # bytes of encoded styles that are kept
 T = TypeVar("T")
 
 
-def stylize_files(student: Stylizing, jobs: Sequence[Job], options: Options | None = None) -> int:
+def stylize_files(
+    student: Stylizing, jobs: Sequence[Job], options: Options | None = None, left_out: list[str] | None = None
+) -> int:
     """Write the image of each job (jobs of one content stand together) and return how many could be made.
 
     The result is as large as the content, scaled if `options` says so, and as transparent. Each style is encoded once.
     An image that cannot be used is named and its jobs are left out; if there is one job only, that is raised as
-    UserError.
+    UserError. left_out: takes the names of such images.
     """
-    return FileStylist(student, options).draw(jobs, meter=Meter(unit="image", total=len(jobs)), alone=len(jobs) == 1)
+    stylist = FileStylist(student, options)
+    made = stylist.draw(jobs, meter=Meter(unit="image", total=len(jobs)), alone=len(jobs) == 1)
+    if left_out is not None:
+        left_out += stylist.left_out
+    return made
 
 
 class FileStylist:
@@ -43,6 +49,7 @@ class FileStylist:
     def __init__(self, student: Stylizing, options: Options | None = None) -> None:
         """Raises UserError for a mask, or a style outside of it, that cannot be used."""
         self._student, self._options = student, options or Options()
+        self.left_out: list[str] = []  # names of files that could not be used, as they were met
         self._styles = Styles(student, self._options)
         mask, outside = self._options.mask, self._options.outside
         self._mask = fitting(mask, lambda: read_mask(mask, self._options.size)) if mask else None
@@ -68,6 +75,7 @@ class FileStylist:
                 if alone:
                     raise
                 announce(f"left out: {error}")
+                self.left_out.append(place.name)
                 return None
 
         def finish(job: Job, content: np.ndarray, alpha: np.ndarray | None, memories: list[Any]) -> bool:
@@ -121,7 +129,7 @@ class Styles:
             return self._memories[path]
         memory = attempt(path, lambda: self.encoded(path))
         self._kept += 0 if memory is None else self._student.nbytes(memory)
-        if self._kept < _KEPT:
+        if memory is None or self._kept < _KEPT:
             self._memories[path] = memory
         return memory
 

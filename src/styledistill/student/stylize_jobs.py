@@ -166,11 +166,15 @@ def _refuse_made(jobs: list[Job], out: Path) -> None:
 
 def _refuse_equal_names(jobs: list[Job]) -> None:
     first: dict[str, Job] = {}
-    for job in jobs:
-        other = first.setdefault(job.out.name.casefold(), job)  # some file systems ignore case
-        if other is not job:
-            pairs = " and ".join(f"{j.content.name} with {', '.join(s.name for s in j.styles)}" for j in (other, job))
-            raise UserError(f"{job.out}: both {pairs} would get this name. Rename one of these images.")
+    equal = [
+        (other, job)
+        for job in jobs
+        if (other := first.setdefault(job.out.name.casefold(), job)) is not job  # some file systems ignore case
+    ]
+    if equal:
+        pairs = " and ".join(f"{job.content.name} with {', '.join(s.name for s in job.styles)}" for job in equal[0])
+        more = f"; {len(equal) - 1} more results have such a name" if len(equal) > 1 else ""
+        raise UserError(f"{equal[0][1].out}: both {pairs} would get this name. Rename one of these images{more}.")
 
 
 def refuse_unwritable(folder: Path) -> None:

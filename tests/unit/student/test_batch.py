@@ -201,6 +201,19 @@ def test_many_styles_are_encoded_again_when_they_do_not_fit(
         assert path.read_bytes() == (tmp_path / "anew" / path.name).read_bytes()
 
 
+def test_a_bad_style_is_named_once_where_styles_do_not_fit(
+    student: Student, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("c/a.png", "c/b.png", "s/x.png", "s/y.png"):
+        image(tmp_path / name)
+    (tmp_path / "s" / "bad.png").write_bytes(b"words")
+    monkeypatch.setattr(stylize_files, "_KEPT", 0)
+    left_out: list[str] = []
+    jobs = plan(tmp_path / "c", tmp_path / "s", tmp_path / "out")
+    assert stylize_files.stylize_files(student, jobs, left_out=left_out) == 4
+    assert left_out == ["bad.png"] and capsys.readouterr().err.count("left out") == 1
+
+
 # --- what the machine is told --------------------------------------------------------------------------------------
 
 

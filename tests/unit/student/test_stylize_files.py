@@ -228,6 +228,7 @@ def test_a_bad_image_is_named_and_the_others_are_made(bad: str, folders: tuple[P
     told = [line for line in result.stderr.splitlines() if "left out" in line]
     assert len(told) == 1 and bad in told[0]
     assert "2 of 6 images could not be made" in result.stderr
+    assert result.stderr.endswith(" Left out: bad.png.\n")
     assert "4 images" in result.stdout
 
 
@@ -317,7 +318,11 @@ def test_a_slip_is_told_before_anything_is_done(
 def test_names_that_differ_in_case_only_are_refused(tmp_path: Path) -> None:
     for name in ("contents/a.png", "contents/A.jpg", "style.png"):
         save(tmp_path / name)
-    with pytest.raises(UserError, match="would get this name"):
+    with pytest.raises(UserError, match=r"both A.jpg with style.png and a.png with style.png would .* images\.$"):
+        plan(tmp_path / "contents", tmp_path / "style.png", tmp_path / "out")
+    for name in ("contents/b.png", "contents/b.jpg", "contents/b.tif"):
+        save(tmp_path / name)
+    with pytest.raises(UserError, match=r"images; 2 more results have such a name\.$"):
         plan(tmp_path / "contents", tmp_path / "style.png", tmp_path / "out")
 
 
