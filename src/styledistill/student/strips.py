@@ -49,6 +49,7 @@ def draw(
     at4 = _up(run, "up4", x, at4)
     styled(at4, 4)
     x = _up2(run, at4, content)
+    del at4  # 12 bytes a pixel, and the largest map is yet to be drawn
     styled(x, 2)
     image = np.empty_like(content)
     for top, bottom in _strips(x):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -165,6 +166,22 @@ def test_strips_draw_what_one_piece_draws(
         made = student.as_array(student.stylize(content, STYLE))
         assert np.abs(made - whole).max() < 0.2 * LEVEL
     assert whole.std() > 0.05
+
+
+def test_strips_hold_the_largest_map_without_those_that_led_to_it(
+    students: tuple[Student, OnnxStudent], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """36 bytes a pixel and what a strip takes (here 8): the map, the image before, and the one below or the image."""
+    monkeypatch.setattr(strips, "_POSITIONS", 1 << 10)
+    content, codes = image("large", 768, 256), students[1].encode_style(STYLE)["codes"]
+    students[1]._strips(content[:, :, :64], codes)  # opens what stays
+    tracemalloc.start()
+    try:
+        students[1]._strips(content, codes)
+        held = tracemalloc.get_traced_memory()[1] / content[0, 0].size
+    finally:
+        tracemalloc.stop()
+    assert held < 46.5
 
 
 def test_an_unbordered_strip_would_show(students: tuple[Student, OnnxStudent], monkeypatch: pytest.MonkeyPatch) -> None:
