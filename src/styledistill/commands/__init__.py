@@ -19,16 +19,30 @@ class Lazy(click.Group):
         return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith("_"))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command `main` of a module; ends the program where a package that it needs is not installed."""
+        """The command `main` of a module; where a package that it needs is not installed, one that says so."""
         if cmd_name not in self.list_commands(ctx):
             return None
-        with needs():
+        try:
             return import_module(f"{__name__}.{cmd_name}").main
+        except ModuleNotFoundError as error:
+            return _lacking(cmd_name, error)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Each with the first line of its module's text."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, _purpose(name)) for name in self.list_commands(ctx)])
+
+
+def _lacking(name: str, error: ModuleNotFoundError) -> click.Command:
+    """Has a help even so; called, it ends the program in the line of `needs`."""
+
+    def end(**_: object) -> None:
+        with needs():
+            raise error
+
+    words = click.Argument(["words"], nargs=-1, metavar="...")
+    told = f"{_purpose(name)}\n\nThis needs packages that are not installed: pip install 'styledistill[train]'"
+    return click.Command(name, {"ignore_unknown_options": True}, end, [words], help=told)
 
 
 def _purpose(name: str) -> str:

@@ -116,6 +116,15 @@ def test_what_is_not_installed_is_told_in_one_line(program: str, package: str):
     assert (done.returncode, done.stderr) == (1, line)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_help_comes_where_packages_are_not_installed_too(name: str):
+    code = f"{WITHOUT}\nfrom styledistill import commands\ncommands.main(['{name}', '--help'], 'styledistill')"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env={"PYTHONPATH": str(ROOT / "src")}
+    )
+    assert (done.returncode, done.stderr) == (0, "") and f"Usage: styledistill {name}" in done.stdout
+
+
 def test_a_student_without_torch_is_that_of_onnxruntime():
     code = f"{WITHOUT}\nfrom styledistill import Student\nprint(Student.__name__)"
     done = subprocess.run(
