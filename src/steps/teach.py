@@ -55,7 +55,7 @@ def main(
             for triplet in brought:
                 kept.put(*map(load_array, triplet))
             facts["images"] = len(brought)
-            places = sorted({Path(source.path).absolute().name for source in sources.values()})
+            places = sorted({source.title for source in sources.values()})
             write_json(out / "teacher.json", {"model": None, **KEY, "triplets": places})
             return
         where = pick_device(device)

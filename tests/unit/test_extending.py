@@ -130,7 +130,7 @@ def test_a_source_kind_is_a_class_of_settings_a_module_and_a_line(source_tree: P
     put_before(
         registry, '    "archive": ', '    "letters": Kind(letters.names, letters.read, letters.crop, drawn=True),\n'
     )
-    put_before(registry, "from . import skimage, triplets\n", "from . import letters\n")
+    put_before(registry, "from . import hub_triplets, skimage, triplets\n", "from . import letters\n")
     letters = {"letters": {"kind": "letters", "font": "font.ttf"}}
     seen = run(source_tree, USE_SOURCE, SMOKE | {"sources": SMOKE["sources"] | letters})
     missing = [line for line in seen.pop("missing") if "letters" in line]

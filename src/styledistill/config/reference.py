@@ -51,11 +51,17 @@ def _section(name: str, one: dict[str, Any], sections: dict[str, Any], shown: se
             kind = fields.pop("kind")
             yield from ("", f"### `kind: {kind['const']}`", "", _sentence(target["description"]), "")
             yield from _table({key: fields[key] for key in sorted(fields, key=RIGHTS.__contains__)}, target)
+            yield from _inner(target, sections, shown)
         return
     target = sections[targets[0]]
     yield _sentence(target["description"]) + ("" if "description" in one else f" {need}")
     yield ""
     yield from _table(target["properties"], target)
+    yield from _inner(target, sections, shown)
+
+
+def _inner(target: dict[str, Any], sections: dict[str, Any], shown: set[str]) -> Iterator[str]:
+    """The sections that keys of a section lead to, each where it is first met."""
     inner = {name: None for field in target["properties"].values() for name in _targets(field, sections)}
     for name in (name for name in inner if name not in shown):
         yield from ("", f"### {name}", "", _sentence(sections[name]["description"]), "")

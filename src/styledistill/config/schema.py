@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from .fields import Name, Place, Positive, Section, Seed
-from .sources import DatasetSource, Source, TripletsSource
+from .sources import DatasetSource, Source, in_step
 from .stylizers import FolderStylizer, Stylizer
 from .teachers import METHODS, OtherTeacher, Teacher, Variant
 from .terms import TERMS
@@ -300,16 +300,10 @@ class Config(Section):
         for section, roles in (("blocks", self.blocks), ("golden", self.golden)):
             taken = [list(roles.contents.items()), list(roles.styles.items())]
             sources = [self.sources[name] for some in taken for name, _ in some]
-            if (
-                [len(some) for some in taken] != [1, 1]
-                or not all(isinstance(source, TripletsSource) for source in sources)
-                or [source.take for source in sources] != ["content", "style"]
-                or sources[0].path != sources[1].path
-                or taken[0][0][1] != taken[1][0][1]
-            ):
+            if [len(some) for some in taken] != [1, 1] or not in_step(*sources) or taken[0][0][1] != taken[1][0][1]:
                 raise ValueError(
-                    f"{section}: with teacher.method images, contents and styles are one source of kind triplets each, "
-                    "of one path, with take: content and take: style, and as many of both"
+                    f"{section}: with teacher.method images, contents and styles are one source of kind triplets or "
+                    "hub_triplets each, alike but for take: content and take: style, and as many of both"
                 )
         if total(self.golden.contents) != 1:
             raise ValueError("golden: with teacher.method images it is one triplet, for no other pair has a target")

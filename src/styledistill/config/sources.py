@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Union
 
-from pydantic import Field, TypeAdapter, ValidationError, field_validator
+from pydantic import Field, TypeAdapter, ValidationError, field_validator, model_validator
 
 from ..core.errors import UserError
 from ..core.image_files import find, matcher
@@ -120,6 +120,10 @@ class SkimageSource(SourceSection):
     )
 
 
+# Which of the three images of a triplet a source gives.
+Take = Annotated[Literal["content", "style"], Field(description="which of the three images this source gives")]
+
+
 class TripletsSource(SourceSection):
     """The contents or the styles of finished triplets (content, style, target), of which the target comes with them."""
 
@@ -129,7 +133,12 @@ class TripletsSource(SourceSection):
         description="folder with triplets.csv (columns content, style, target: paths below the folder), such a CSV, or "
         "a WebDataset tar with the members content, style and target"
     )
-    take: Literal["content", "style"] = Field(description="which of the three images this source gives")
+    take: Take
+
+    @property
+    def title(self) -> str:
+        """What records call the data set."""
+        return Path(self.path).absolute().name
 
     @property
     def listing(self) -> Path:
@@ -211,16 +220,26 @@ class ArchiveSource(ListedSource):
         return [*facts, [self.bytes, self.sha256, self.md5]] if facts else []
 
 
-class HubSource(ListedSource):
-    """A data set of the Hugging Face hub: parquet files with an image column, or zips or tars (WebDataset)."""
+class OnHub(ListedSource):
+    """Files of a data set of the Hugging Face hub."""
 
-    holds = "images of a data set of the Hugging Face hub"
-    kind: Literal["hub"]
     repo: str = Field(pattern=r"^[\w.-]+/[\w.-]+$", description="hub id of the data set: owner/name")
     revision: str = Field(
         "main", description="branch, tag or commit; a branch is pinned to its commit at the first listing"
     )
     files: str = Field("*.parquet", description="glob of the files that hold images; * also matches slashes")
+
+    @property
+    def remote(self) -> bool:
+        """The hub is a server."""
+        return True
+
+
+class HubSource(OnHub):
+    """A data set of the Hugging Face hub: parquet files with an image column, or zips or tars (WebDataset)."""
+
+    holds = "images of a data set of the Hugging Face hub"
+    kind: Literal["hub"]
     column: str = Field("image", description="image column of the parquet files")
     images: Positive | None = Field(
         None,
@@ -228,10 +247,53 @@ class HubSource(ListedSource):
         "tars, until they hold so many; null: all",
     )
 
+
+class Roles(Section):
+    """By what the three images of a triplet are told apart, where the data set calls them otherwise."""
+
+    content: str = Field("content", min_length=1, description="column, member or folder of the contents")
+    style: str = Field("style", min_length=1, description="that of the styles")
+    target: str = Field("target", min_length=1, description="that of the targets, the stylized images")
+
+    @model_validator(mode="after")
+    def _differ(self) -> Roles:
+        if len({self.content, self.style, self.target}) < 3:
+            raise ValueError("two of content, style and target have one name")
+        return self
+
+
+class HubTripletsSource(OnHub):
+    """Contents or styles of finished triplets on Hugging Face's hub: rows of parquet, samples of tars, image files."""
+
+    holds = "images of finished triplets of a data set of the Hugging Face hub"
+    kind: Literal["hub_triplets"]
+    take: Take
+    roles: Roles = Field(
+        Roles(),
+        description="what the three images are called: columns of parquet files, members of a tar's samples "
+        "(7.content.png), or folders of image files, which may lie in zips or tars",
+    )
+
     @property
-    def remote(self) -> bool:
-        """The hub is a server."""
-        return True
+    def title(self) -> str:
+        """What records call the data set."""
+        return self.repo
+
+    @property
+    def listing(self) -> str:
+        """Where its triplets are listed."""
+        return f"{self.repo}@{self.revision}"
+
+
+Triplets = TripletsSource | HubTripletsSource
+
+
+def in_step(contents: SourceSection, styles: SourceSection) -> bool:
+    """Whether two sources list the same triplets in the same order, one their contents and the other their styles."""
+    if not (isinstance(contents, Triplets) and isinstance(styles, Triplets)):
+        return False
+    same = [source.model_dump(exclude={"take", *RIGHTS}) for source in (contents, styles)]
+    return (contents.take, styles.take) == ("content", "style") and same[0] == same[1]
 
 
 class DatasetSource(Section):

@@ -158,7 +158,7 @@ class Archives:
             for archive, chosen in plan:
                 pins |= self._unchecked(archive, chosen)
                 for image, data in self._extract(archive, chosen, lacking, meter):
-                    pins |= self._keep(image, data)
+                    pins |= self._keep(archive, image, data)
         finally:
             pin(self._downloads, pins)  # what came before a failure is kept, and so is its pin
         meter.close()
@@ -180,11 +180,14 @@ class Archives:
         )
         return {f"{archive.address}#rows": _UNCHECKED}
 
-    def _keep(self, image: str, data: bytes | BadImage) -> dict[str, str]:
+    def _keep(self, archive: Archive, image: str, data: bytes | BadImage) -> dict[str, str]:
         if isinstance(data, BadImage):
             self.store.put_bad(image, str(data))
             return {}
-        what, digest = f"{self.source_name}#{image}", sha256_bytes(data)
+        # A row has an image in each column, and two sources may take one of them each.
+        other = archive.form == "parquet" and self._column != "image"
+        what = f"{self.source_name}#{image}" + (f" {self._column}" if other else "")
+        digest = sha256_bytes(data)
         if (known := pinned(self._downloads, what)) is not None and known != digest:
             pin(self._downloads, {what: digest})  # says how to go on
         self.store.put(image, data)

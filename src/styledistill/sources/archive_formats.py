@@ -228,7 +228,9 @@ def list_parquet(pieces: Pieces, column: str) -> list[Member]:
     leaves = [number for number, path in enumerate(paths) if path in (column, f"{column}.bytes")]
     if not leaves:
         known = ", ".join(dict.fromkeys(path.split(".")[0] for path in paths))
-        raise UserError(f"{pieces.name}: no column {column!r} with images' bytes; there are {known}. Set `column`.")
+        raise UserError(
+            f"{pieces.name}: no column {column!r} with images' bytes; there are {known}. Name one of them there."
+        )
     groups, first = [], 0
     for number in range(metadata.num_row_groups):
         group = metadata.row_group(number)

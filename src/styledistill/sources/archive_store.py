@@ -7,12 +7,27 @@ noticed when it is read. What cannot be used is kept as its reason. Shared by al
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 from ..core.errors import BadImage, UserError
 from ..core.files import sha256_bytes, write_bytes, write_text
 
 _BAD = "bad"
 _DIGITS = 32
+
+
+class Stored(NamedTuple):
+    """One image of a store."""
+
+    store: Store
+    image: str
+
+    def __str__(self) -> str:
+        return self.image
+
+    def read(self) -> bytes:
+        """Its bytes, as `Store.read`."""
+        return self.store.read(self.image)
 
 
 class Store:

@@ -18,7 +18,7 @@ from ..core.errors import BadImage, UserError
 from ..core.files import sha256_bytes
 from ..core.images import large_enough, open_rgb, square_crop
 from ..procedural import draw
-from . import skimage, triplets
+from . import hub_triplets, skimage, triplets
 from .archive import Archives
 
 
@@ -47,9 +47,9 @@ class Kind:
 
     names: ids of all images, without opening any. read: the encoded bytes or the recipe of one image.
     crop: a square RGB image of a given side, from that. left_out: what lies among the images and is none, without
-    opening any. drawn: images have no size of their own. listed: images are not opened for the index, and must be
-    brought before they can be read; a block then has spares for those that turn out bad. size: width and height, once
-    an image has been found good.
+    opening any. drawn: images have no size of their own. bring: fetches images that are not here, of a kind whose
+    images are not opened for the index; a block then has spares for those that turn out bad. known: whether `names`
+    costs nothing. size: width and height, once an image has been found good.
     """
 
     names: Callable[[Any], list[str]]
@@ -57,7 +57,8 @@ class Kind:
     crop: Callable[[Any, str, int, bytes], Image.Image]
     left_out: Callable[[Any], Iterable[image_files.LeftOut]] = lambda _: ()
     drawn: bool = False
-    listed: bool = False
+    bring: Callable[[Any, Iterable[str], str], dict[str, int]] | None = None
+    known: Callable[[Any], bool] = lambda _: True
     size: Callable[[Any, str, bytes], tuple[int, int]] = lambda _, name, data: open_rgb(data, name).size
 
 
@@ -68,7 +69,7 @@ def names(source: config.Source) -> list[str]:
 
 def listed(source: config.Source) -> bool:
     """Whether the source lists its images without opening them."""
-    return KINDS[source.kind].listed
+    return KINDS[source.kind].bring is not None
 
 
 def needs_network(source: config.Source) -> bool:
@@ -89,7 +90,7 @@ def left_out(source: config.Source) -> list[Excluded]:
 
 def known(source: config.Source) -> bool:
     """Whether `names` can be asked at no cost: the list of an archive is made once, by a job."""
-    return not listed(source) or Archives(source).listed
+    return KINDS[source.kind].known(source)
 
 
 def index(source: config.Source, images: Iterable[str] | None = None) -> Iterator[Entry | Excluded]:
@@ -121,8 +122,8 @@ def entry(source: config.Source, name: str) -> Entry:
 
 def bring(source: config.Source, images: Iterable[str], label: str = "") -> dict[str, int]:
     """Fetch those of `images` that are not here: how many were wanted, and how many had to be fetched."""
-    if listed(source):
-        return Archives(source).bring(images, label)
+    if (fetch := KINDS[source.kind].bring) is not None:
+        return fetch(source, images, label)
     return {"images": len(set(images)), "fetched": 0}
 
 
@@ -131,7 +132,7 @@ def crop(source: config.Source, name: str, size: int, sha256: str) -> Image.Imag
     return KINDS[source.kind].crop(source, name, size, _unchanged(source, name, sha256))
 
 
-def target(source: config.TripletsSource, name: str, size: int, sha256: str) -> Image.Image:
+def target(source: config.Triplets, name: str, size: int, sha256: str) -> Image.Image:
     """The same of a triplet's target. Raises UserError."""
     return triplets.target(_unchanged(source, name, sha256), size)
 
@@ -179,7 +180,8 @@ _ARCHIVES = Kind(
     lambda source, name: Archives(source).store.read(name),
     _crop_file,
     lambda source: Archives(source).left_out(),
-    listed=True,
+    bring=lambda source, images, label: Archives(source).bring(images, label),
+    known=lambda source: Archives(source).listed,
 )
 
 KINDS: dict[str, Kind] = {
@@ -191,4 +193,13 @@ KINDS: dict[str, Kind] = {
     "triplets": Kind(triplets.names, triplets.read, triplets.crop, triplets.left_out, size=triplets.size),
     "archive": _ARCHIVES,
     "hub": _ARCHIVES,
+    "hub_triplets": Kind(
+        hub_triplets.names,
+        hub_triplets.read,
+        triplets.crop,
+        hub_triplets.left_out,
+        bring=hub_triplets.bring,
+        known=hub_triplets.known,
+        size=triplets.size,
+    ),
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -17,14 +17,20 @@ from PIL import Image
 
 from .. import config
 from ..core.errors import BadImage, UserError
+from ..core.files import sha256_bytes
 from ..core.image_files import MAX_BYTES, LeftOut, climbs_out
 from ..core.images import large_enough, open_rgb, square_crop
+from .archive_store import Stored
 from .samples import Packed, samples, split_key
 
 TABLE = "triplets.csv"
 ROLES = ("content", "style", "target")
 
-Part = Path | Packed  # one of a triplet's images
+Part = Path | Packed | Stored  # one of a triplet's images
+
+# Width and height of images that were decoded, by sha256: many triplets share a content or a style, and one process may
+# ask for both sources.
+_SIZES: dict[str, tuple[int, int]] = {}
 
 
 class Listing(NamedTuple):
@@ -49,16 +55,20 @@ def left_out(source: config.TripletsSource) -> tuple[LeftOut, ...]:
 
 
 def read(source: config.TripletsSource, name: str) -> bytes:
+    """The three images of a triplet, as `joined`."""
+    return joined(source.take, _listing(source).triplets[name])
+
+
+def joined(take: str, parts: Mapping[str, Part]) -> bytes:
     """The three images of a triplet as one: the role that is taken, then each with its length before it.
 
     So an image that several triplets share is no copy, but a triplet that is there twice is. Raises BadImage.
     """
-    parts = _listing(source).triplets[name]
     images = [_bytes(role, parts[role]) for role in ROLES]
-    return source.take[:1].encode() + b"".join(len(image).to_bytes(8, "big") + image for image in images)
+    return take[:1].encode() + b"".join(len(image).to_bytes(8, "big") + image for image in images)
 
 
-def size(source: config.TripletsSource, name: str, data: bytes) -> tuple[int, int]:
+def size(source: config.Triplets, name: str, data: bytes) -> tuple[int, int]:
     """Width and height of the image that is taken. Raises BadImage where any of the three cannot be taken.
 
     So the sources of contents and of styles leave out the same triplets, and stay in step.
@@ -70,7 +80,7 @@ def size(source: config.TripletsSource, name: str, data: bytes) -> tuple[int, in
     return images[source.take]
 
 
-def crop(source: config.TripletsSource, name: str, side: int, data: bytes) -> Image.Image:
+def crop(source: config.Triplets, name: str, side: int, data: bytes) -> Image.Image:
     """The center square of the image that is taken, at `side` x `side` pixels."""
     return square_crop(open_rgb(_images(data)[source.take]), side)
 
@@ -86,17 +96,19 @@ def _images(data: bytes) -> dict[str, bytes]:
 
 
 def _size(role: str, data: bytes) -> tuple[int, int]:
-    try:
-        width, height = open_rgb(data).size
-        large_enough(width, height)
-    except BadImage as error:
-        raise BadImage(f"{role}: {error}") from error
-    return width, height
+    if (digest := sha256_bytes(data)) not in _SIZES:
+        try:
+            width, height = open_rgb(data).size
+            large_enough(width, height)
+        except BadImage as error:
+            raise BadImage(f"{role}: {error}") from error
+        _SIZES[digest] = width, height
+    return _SIZES[digest]
 
 
 def _bytes(role: str, part: Part) -> bytes:
     try:
-        return part.read() if isinstance(part, Packed) else _of_file(part)
+        return _of_file(part) if isinstance(part, Path) else part.read()
     except OSError as error:
         raise BadImage(f"{role}: {part} cannot be read ({error.strerror})") from error
     except BadImage as error:
@@ -123,6 +135,11 @@ def _listing(source: config.TripletsSource) -> Listing:
 @lru_cache(maxsize=4)
 def _listed(path: Path, size: int, time: int) -> Listing:
     rows = _tar_rows(path) if path.suffix == ".tar" else _table_rows(path)
+    return sorted_out(rows)
+
+
+def sorted_out(rows: Iterable[tuple[str, dict[str, Part], str]]) -> Listing:
+    """Rows (name, images, fault; "" for none) as triplets, and those that are none or are there already."""
     triplets: dict[str, dict[str, Part]] = {}
     bad = []
     for name, parts, fault in rows:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..config import Source, TripletsSource
+from ..config import Source, Triplets
 from ..core.errors import UserError
 from ..core.files import write_bytes
 from ..core.images import encode_png, load_array
@@ -26,7 +26,7 @@ def bring_targets(table: Path, sources: Mapping[str, Source], images: Path, out:
     brought = []
     for content, style in tables.paired(table, crossed=False):
         source = sources[content.source]
-        assert isinstance(source, TripletsSource)
+        assert isinstance(source, Triplets)
         if content.image != style.image:
             raise UserError(
                 f"{table}: {content.name} is of the triplet {content.image} and {style.name} of {style.image}, for "

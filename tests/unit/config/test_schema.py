@@ -171,7 +171,7 @@ def of_triplets(**changes):
         ({"pairs": {"train": 7, "val": 3}}, r"pairs\.train: 7 pairs asked for, but .* 2 blocks of 3 pairs make only 6"),
         (
             {"blocks": {"train": 2, "val": 1, "contents": {"contents": 3}, "styles": {"styles": 2}}},
-            r"blocks: with teacher\.method images, contents and styles are one source of kind triplets each",
+            r"blocks: with teacher\.method images, contents and styles are one source of kind triplets or hub_",
         ),
         (
             {"blocks": {"train": 2, "val": 1, "contents": {"styles": 3}, "styles": {"contents": 3}}},

@@ -60,11 +60,12 @@ PATHS = {
 WORDS = {
     *(
         f"{kind}Source.{key}"
-        for kind in ("Procedural", "Folder", "Skimage", "Triplets", "Archive", "Hub")
+        for kind in ("Procedural", "Folder", "Skimage", "Triplets", "Archive", "Hub", "HubTriplets")
         for key in config.RIGHTS
     ),
-    *(f"{kind}Source.pattern" for kind in ("Folder", "Archive", "Hub")),
-    *(f"HubSource.{key}" for key in ("repo", "revision", "files", "column")),
+    *(f"{kind}Source.pattern" for kind in ("Folder", "Archive", "Hub", "HubTriplets")),
+    *(f"{kind}Source.{key}" for kind in ("Hub", "HubTriplets") for key in ("repo", "revision", "files")),
+    *("HubSource.column", "Roles.content", "Roles.style", "Roles.target"),
     *(f"{kind}Stylizer.version" for kind in ("Folder", "Onnx", "Python")),
     "PythonStylizer.function",
     *("ArchiveSource.sha256", "ArchiveSource.md5", "DatasetSource.name", "Config.run", "Config.device"),

@@ -9,6 +9,7 @@ import tarfile
 import zipfile
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pyarrow as pa
@@ -71,7 +72,7 @@ def hub(repo: str, files: Mapping[str, bytes]) -> dict[str, bytes]:
     ]
     facts = json.dumps({"id": repo, "sha": COMMIT, "siblings": siblings, "tags": [], "downloads": 0}).encode()
     served = {f"/api/datasets/{repo}/revision/{revision}": facts for revision in ("main", COMMIT)}
-    return served | {f"/datasets/{repo}/resolve/{COMMIT}/{name}": data for name, data in files.items()}
+    return served | {f"/datasets/{repo}/resolve/{COMMIT}/{quote(name)}": data for name, data in files.items()}
 
 
 def model_hub(repo: str, files: Mapping[str, bytes], branch: str = "main") -> dict[str, bytes]:
