@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
 import shlex
@@ -10,14 +11,19 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from archived import hub, image
 from PIL import Image
 from running import preset, run_workflow
+from serving import serving
 
 from styledistill.core.images import load_array, save_png, square_crop
 from styledistill.procedural.draw import draw
 
 COUNT, SIDE = 16, 80
+ROLES = ("content", "style", "target")
 BLOCKS = {"train": 2, "val": 1, "contents": {"contents": 3}, "styles": {"styles": 3}}
 SMALL = {
     "image_size": 64,
@@ -38,8 +44,8 @@ def triplets(folder: Path) -> Path:
     for number in range(COUNT):
         content, style = (np.array(draw(kind, number, SIDE)) for kind in ("scenes", "styles"))
         names = [f"{role}/{number}.png" for role in ("content", "style", "target")]
-        for name, image in zip(names, (content, style, filtered(content, style)), strict=True):
-            save_png(image, folder / name)
+        for name, made in zip(names, (content, style, filtered(content, style)), strict=True):
+            save_png(made, folder / name)
         rows.append(names)
     with (folder / "triplets.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("content", "style", "target"), *rows])
@@ -87,6 +93,44 @@ def test_a_folder_of_triplets_is_distilled_by_configuration_alone(tmp_path):
     assert list((run / "teacher/kept").rglob("*.png")) and not list(tmp_path.glob("resources/pairs/*"))
     card = (run / "shards/README.md").read_text()
     assert "license: cc-by-4.0" in card and "finished triplets" in card and "styleid" not in card.lower()
+
+
+def test_triplets_of_the_hub_are_fetched_by_the_block_and_a_bad_row_is_replaced_in_both_sources(tmp_path, monkeypatch):
+    for name in ("HF_HUB_OFFLINE", "HF_TOKEN", "STYLEDISTILL_MIRROR"):
+        monkeypatch.delenv(name, raising=False)
+    cells = {role: [image(30 * n + k, 80, 80) for k in range(10)] for n, role in enumerate(ROLES)}
+    cells["style"] = [b"no image" if number in (6, 9) else cell for number, cell in enumerate(cells["style"])]
+    buffer = io.BytesIO()
+    pq.write_table(pa.table({role: [{"bytes": cell} for cell in of] for role, of in cells.items()}), buffer)
+    source = {"kind": "hub_triplets", "repo": "own/set", "license": "cc-by-4.0", "spares": 1.0}
+    config = preset(
+        tmp_path / "hub.yaml",
+        run="hub",
+        sources={"contents": {**source, "take": "content"}, "styles": {**source, "take": "style"}},
+        blocks={"train": 1, "val": 1, "contents": {"contents": 2}, "styles": {"styles": 2}},
+        golden={"contents": {"contents": 1}, "styles": {"styles": 1}},
+        teacher={"method": "images"},
+        **{**SMALL, "pairs": {"train": 2, "val": 2}},
+    )
+    run = tmp_path / "results" / "hub"
+    with serving(hub("own/set", {"0.parquet": buffer.getvalue()})) as server:
+        monkeypatch.setenv("HF_ENDPOINT", server.address)
+        wanted = [f"results/hub/teacher/{split}/0000/c01_s01.png" for split in ("train", "val")]
+        done = run_workflow(tmp_path, *wanted, "--cores", "2", "--configfile", str(config))
+    assert done.returncode == 0, done.stderr[-3000:]
+    replaced = []
+    for split in ("train", "val"):
+        rows = {row["name"]: row["image"] for row in csv.DictReader((run / f"blocks/{split}/0000.csv").open())}
+        for n in range(2):
+            assert rows[f"c0{n}"] == rows[f"s0{n}"]
+            number = int(rows[f"c0{n}"].rpartition("/")[2])
+            target = np.asarray(square_crop(Image.open(io.BytesIO(cells["target"][number])), 64))
+            assert np.array_equal(load_array(run / f"teacher/{split}/0000/c0{n}_s0{n}.png"), target)
+        replaced += csv.DictReader((run / f"blocks/{split}/0000.excluded.csv").open())
+    assert replaced and all(row["reason"].startswith("style: cannot be read as an image") for row in replaced)
+    assert {row["source"] for row in replaced} == {"contents", "styles"}
+    facts = json.loads((run / "teacher/val/0000/teacher.json").read_text())
+    assert facts["triplets"] == ["own/set"]
 
 
 @pytest.mark.long

@@ -69,7 +69,11 @@ def bring(source: config.HubTripletsSource, triplets: Iterable[str], label: str)
             part = parts[role]
             assert isinstance(part, Stored)
             wanted.setdefault(archives, set()).add(part.image)
-    counts = [archives.bring(images, label) for archives, images in wanted.items()]
+    several = len(wanted) > 1  # columns; else what comes is of all three roles
+    counts = [
+        archives.bring(images, f"{label}, column {archives.source.column}" if several else label)
+        for archives, images in wanted.items()
+    ]
     return {key: sum(count[key] for count in counts) for key in ("images", "fetched")}
 
 
