@@ -27,6 +27,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import click
@@ -41,7 +42,9 @@ from parts.table import Row, keep, machine, show
 
 from styledistill.config import Distill, Networks
 from styledistill.student import Student
-from styledistill.student.distill import Distillation, _loss_settings
+from styledistill.student.distill import Distillation
+from styledistill.student.loading import MicroBatch
+from styledistill.student.losses import loss_settings
 from styledistill.student.training import StateFile, make_accelerator
 from styledistill.teacher.injection import Injection
 
@@ -211,18 +214,18 @@ def updates(scale: Scale, name: str, loss: str, batch: int) -> Facts:
     settings = Distill(batch=batch, dtype="bfloat16", gram_normalize="chw")
     memory = Peak(scale.device)
     network = Student.create(scale.student, seed=1, name=name).to(scale.device).network
-    terms = _loss_settings(LOSSES[loss], settings, Networks(features="efficientnet_lite0"), scale.device)
+    terms = loss_settings(LOSSES[loss], settings, Networks(features="efficientnet_lite0"), scale.device)
     with tempfile.TemporaryDirectory() as folder:
         accelerator, state = make_accelerator(scale.device, settings.dtype), StateFile(folder, {})
-        none: Any = ()  # no pairs are loaded
+        none: Any = SimpleNamespace(gammas=())  # no pairs are loaded
         training = Distillation(network, none, none, LOSSES[loss], settings, 1, accelerator, state)
         training.prepare(terms)
-        pairs = torch.rand(batch, 3, 3, scale.side, scale.side, device=scale.device)
+        pairs = [MicroBatch(torch.rand(batch, 3, 3, scale.side, scale.side, device=scale.device))]
         for _ in range(3 if scale.updates > 1 else 0):
-            training._advance([pairs], batch)
+            training._advance(pairs, batch)
         start = now(scale.device)
         for _ in range(scale.updates):
-            training._advance([pairs], batch)
+            training._advance(pairs, batch)
         seconds = now(scale.device) - start
     return {"pairs_per_second": batch * scale.updates / seconds, "peak_mb": memory.megabytes()}
 
