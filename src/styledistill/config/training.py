@@ -102,6 +102,12 @@ class Distill(Section):
     flip: bool = Field(
         False, description="mirror a random half of the pairs: content, style and teacher's image together"
     )
+    identity: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="part of the pairs, drawn anew each epoch, whose style image is content and target too",
+    )
 
     def missing(self) -> str | None:
         """What of it is not installed, and what to do, from its key on; None where nothing is."""

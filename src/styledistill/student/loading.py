@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 
 from ..config import Distill
 from ..shards.read import PairDataset
-from .epochs import drawn_gammas, mirrored
+from .epochs import drawn_gammas, mirrored, with_identities
 from .training import pieces, share_of
 
 Cut = list[list[int]]  # a number for each of a batch's pairs, micro batch by micro batch
@@ -41,12 +41,15 @@ class Loading:
         return [pieces(share_of(batch, self.accelerator), size) for batch in batches]
 
     def taught(self, dataset: PairDataset, cuts: list[Cut], epoch: int) -> Iterator[list[MicroBatch]]:
-        """The micro batches of each batch as an epoch teaches them: some pairs mirrored, each at a gamma drawn."""
+        """The micro batches of each batch as an epoch teaches them: some mirrored or identities, each at a gamma."""
         count = len(self.strengths)
         gammas = [[drawn_gammas(part, count, self.seed, epoch) for part in cut] for cut in cuts]
+        share = self.settings.identity
         for cut, drawn, loaded in zip(cuts, gammas, self._loaded(dataset, cuts, gammas), strict=True):
             if self.settings.flip:
                 loaded = [mirrored(p, n, self.seed, epoch) for p, n in zip(loaded, cut, strict=True)]
+            if share:
+                loaded = [with_identities(p, n, share, self.seed, epoch) for p, n in zip(loaded, cut, strict=True)]
             yield self._placed(loaded, drawn)
 
     def plain(self, dataset: PairDataset, cuts: list[Cut], gamma: int = 0) -> Iterator[list[MicroBatch]]:

@@ -27,7 +27,7 @@ from styledistill.shards.write import Pair, write_manifest, write_shard
 from styledistill.student.distances import gram
 from styledistill.student.distill import Distillation, distill
 from styledistill.student.distributed import processes_for
-from styledistill.student.epochs import Plateau, epoch_order, mirrored
+from styledistill.student.epochs import Plateau, epoch_order, mirrored, with_identities
 from styledistill.student.loading import MicroBatch
 from styledistill.student.losses import LossSettings, distillation_terms
 from styledistill.student.model import Student
@@ -579,6 +579,27 @@ def test_mirroring_takes_the_three_images_of_a_pair_together():
     assert 3 < sum(whole) < 13
     # It hangs on the pair, not on its place in a batch.
     assert torch.equal(mirrored(pairs[[5]], [5], 1, 1)[0], turned[5])
+
+
+def test_identities_have_their_style_as_content_and_target():
+    pairs = from_uint8(np.stack([image(number) for number in range(48)])).unflatten(0, (16, 3))
+    shown = with_identities(pairs, list(range(16)), 0.5, 1, 1)
+    identities = [torch.equal(new, old[1].expand_as(old)) for new, old in zip(shown, pairs, strict=True)]
+    same = [torch.equal(new, old) for new, old in zip(shown, pairs, strict=True)]
+    assert all(one != other for one, other in zip(identities, same, strict=True))
+    assert 3 < sum(identities) < 13
+    # It hangs on the pair, not on its place in a batch, nor on which are mirrored.
+    assert torch.equal(with_identities(pairs[[5]], [5], 0.5, 1, 1)[0], shown[5])
+    assert identities != [bool(np.random.default_rng([1, 1, number]).integers(2)) for number in range(16)]
+    assert torch.equal(with_identities(pairs, list(range(16)), 0.0, 1, 1), pairs)
+
+
+def test_identities_of_a_training_change_what_it_learns(data, tmp_path):
+    outcomes = [
+        run(data, tmp_path / str(share), settings=SETTINGS.model_copy(update={"max_epochs": 1, "identity": share}))
+        for share in (0.0, 0.5)
+    ]
+    assert outcomes[0].rows[0]["train_loss"] != outcomes[1].rows[0]["train_loss"]
 
 
 def plateau(losses, patience, stop_after):
