@@ -167,10 +167,11 @@ rule crop_golden:
         )
 
 
-# `ancient`: a changed golden set alone must not rerun training.
+# `ancient`: a changed golden set alone must not rerun training. Here and in `duplicates_golden` the table is a path, and not
+# `rules.select_golden`: in a rule that names another one, Snakemake hashes the whole list of crops for each crop.
 rule duplicates:
     input:
-        golden=ancient(rules.select_golden.output.table),
+        golden=ancient(GOLDEN_TABLE),
         images=ancient(GOLDEN_CROPS[0]),  # one job makes all; their number must not matter here
         blocks=BLOCK_TABLES,
         crops=[crop for pattern in CROPS for crop in in_blocks(pattern)],
@@ -205,7 +206,7 @@ rule duplicates_golden:
     input:
         splits=SPLITS,
         known=DUPLICATES,
-        golden=rules.select_golden.output.table,
+        golden=GOLDEN_TABLE,
         images=GOLDEN_CROPS,
         blocks=BLOCK_TABLES,
         crops=[crop for pattern in CROPS for crop in in_blocks(pattern)],
