@@ -191,6 +191,13 @@ def test_what_all_rules_share_is_short_and_acts_on_nothing():
     assert kinds <= {ast.Import, ast.ImportFrom, ast.FunctionDef, ast.Assign}
 
 
+def test_rules_that_take_files_of_all_blocks_name_no_other_rule():
+    """In a rule that does, Snakemake hashes a whole list once for each of its files: minutes at 100,000 pairs."""
+    for path in sorted((ROOT / "workflow/rules").glob("*.smk")):
+        for name, body in RULE.findall(path.read_text()):
+            assert "in_blocks(" not in body or not re.search(r"\brules\.\w+\.(in|out)put", body), name
+
+
 def test_rules_count_no_folders():
     texts = {path.name: path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk")}
     assert [name for name, text in texts.items() if "parents[" in text] == []
