@@ -35,7 +35,7 @@ LOSSES: dict[str, dict[str, float]] = {
     "lowres and patches": {"lowres": 0.7, "patches": 2.0},
     "strokes of the default": {"pixel": 0.3, "lowres": 0.7, "texture": 0.5, "patches": 2.0, "grain": 0.1},
 }
-LIMITS = {"pixel and gram": 1.6}
+LIMITS = {"pixel and gram": 1.9}
 
 
 def main() -> None:
