@@ -25,16 +25,14 @@ def main(content: Path, out: Path, overwrite: bool, drawing: Drawing) -> None:
     for <content>_<style>.png. The result has the content's size: its own, or with --size N the one at which its shorter
     side is N. A style is scaled likewise; a student draws best near the size that it was trained at.
     """
-    jobs = plan(content, drawing.styles, out, overwrite)
+    left_out: list[str] = []
+    jobs = plan(content, drawing.styles, out, overwrite, left_out)
     student = drawing.student(check(jobs, drawing.options))  # what is wrong with the command has been told by now
     with needs():
         from ..student.stylize_files import stylize_files
-    left_out: list[str] = []
     made = stylize_files(student, jobs, drawing.options, left_out)
     click.echo(f"{out}: {made} image{'s' * (made != 1)}")
-    if made < len(jobs):
+    if left_out:
         names, more = ", ".join(map(on_one_line, left_out[:_NAMED])), len(left_out) - _NAMED
-        raise UserError(
-            f"{len(jobs) - made} of {len(jobs)} images could not be made; the reasons stand above. "
-            f"Left out: {names}{f' and {more} more' if more > 0 else ''}."
-        )
+        what = f"{len(jobs) - made} of {len(jobs)} images could not be made" if made < len(jobs) else "not all are made"
+        raise UserError(f"{what}; the reasons stand above. Left out: {names}{f' and {more} more' if more > 0 else ''}.")

@@ -34,6 +34,7 @@ _FOREIGN = {
     ".hif", ".jxl", ".jxr", ".kra", ".nef", ".nrw", ".orf", ".pdf", ".pef", ".ps", ".psb", ".raf", ".raw", ".rw2",
     ".srw", ".svg", ".svgz", ".wdp", ".wmf", ".xcf",
 }  # fmt: skip
+_DOCUMENTS = {".pdf", ".ps"}  # of these: nobody misses one among results
 
 
 MAX_BYTES = 1 << 28  # a member of an archive that unpacks to more is no image
@@ -271,6 +272,12 @@ def _walk(top: Path, pattern: str) -> Iterator[tuple[str, str]]:
                 yield name, ""
             else:
                 yield name, "neither a file nor a folder"
+
+
+def missed(left_out: Iterable[LeftOut]) -> list[str]:
+    """Names of those that are images to whoever put them there, so that a result is missing without them."""
+    named = {*suffixes(), *_FOREIGN} - _DOCUMENTS
+    return [name for name, _ in left_out if _suffix(name) in named]
 
 
 def told(left_out: Iterable[LeftOut], where: str) -> Iterator[str]:

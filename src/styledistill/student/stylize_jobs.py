@@ -63,21 +63,30 @@ def weighted(style: str) -> tuple[Path, float]:
     return Path(at_home(style)), 1.0
 
 
-def plan(content: Path, styles: Path | Sequence[Path], out: Path, overwrite: bool = False) -> list[Job]:
+def plan(
+    content: Path,
+    styles: Path | Sequence[Path],
+    out: Path,
+    overwrite: bool = False,
+    left_out: list[str] | None = None,
+) -> list[Job]:
     """Every content with every style, content by content; several styles that are given are mixed.
 
     content, styles: an image, or a folder whose images are all taken. out: for one content and style a file (its suffix
-    says the format) or a folder that is there; otherwise a folder, for `<content>_<style>.png`. Raises UserError for
-    what is missing, for two results of one name, for a result that would replace an image it is made from, and, unless
-    `overwrite`, for a folder that holds some of the results already or cannot be written.
+    says the format) or a folder that is there; otherwise a folder, for `<content>_<style>.png`. left_out: takes the
+    names of images in folders that nothing here reads. Raises UserError for what is missing, for two results of one
+    name, for a result that would replace an image it is made from, and, unless `overwrite`, for a folder that holds
+    some of the results already or cannot be written.
     """
+    missed = [] if left_out is None else left_out
     given = [styles] if isinstance(styles, Path) else list(styles)
     if len(given) > 1 and (folder := next((style for style in given if style.is_dir()), None)):
         raise UserError(
             f"{folder}: several styles are mixed, and a folder cannot be. Give images, or this folder alone."
         )
-    contents = _images(content)
-    groups = [(style,) for style in _images(given[0])] if len(given) == 1 else [tuple(_images(s)[0] for s in given)]
+    contents = _images(content, missed)
+    taken = [_images(style, missed) for style in given]
+    groups = [(style,) for style in taken[0]] if len(given) == 1 else [tuple(some[0] for some in taken)]
     several = content.is_dir() or given[0].is_dir()
     if out.is_dir() or (several and not out.exists() and out.suffix.lower() not in FORMATS):
         jobs = [
@@ -141,7 +150,7 @@ def _refuse_sides(path: Path, width: int, height: int) -> None:
         raise UserError(f"{path}: {width} x {height} pixels, and {kind} has at most {_SIDES[kind]:,} a side. Use .png.")
 
 
-def _images(path: Path) -> list[Path]:
+def _images(path: Path, missed: list[str]) -> list[Path]:
     """The image itself, or the files of a folder whose names say that they are images, sorted."""
     if not path.exists():
         raise UserError(f"{path}: no such image or folder.")
@@ -150,10 +159,11 @@ def _images(path: Path) -> list[Path]:
     if not path.is_dir():
         raise UserError(f"{path}: neither a file nor a folder. Give an image or a folder of images.")
     found = image_files.at_top(path)
-    if not found.images:
-        raise UserError(f"{path}: no images in this folder (folders inside it are not searched).")
     for line in image_files.told(found.left_out, str(path)):
         announce(line)
+    if not found.images:
+        raise UserError(f"{path}: no images in this folder (folders inside it are not searched).")
+    missed += [name for name in image_files.missed(found.left_out) if not (path / name).is_dir()]
     return [path / name for name in found.images]
 
 

@@ -232,6 +232,42 @@ def test_a_bad_image_is_named_and_the_others_are_made(bad: str, folders: tuple[P
     assert "4 images" in result.stdout
 
 
+@pytest.mark.parametrize(
+    ("name", "missed"),
+    [("c.heic", True), ("c.SVG", True), ("c.pdf", False), ("notes.txt", False), (".c.png", False)],
+)
+def test_an_image_in_a_folder_that_nothing_here_reads_is_missed_and_a_file_of_another_kind_is_not(
+    name: str, missed: bool, folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    for folder in folders:
+        (folder / name).write_bytes(b"x")
+    result = run(*folders, "-o", tmp_path / "out")
+    assert len(list((tmp_path / "out").iterdir())) == 4
+    assert result.exit_code == int(missed)
+    assert result.stderr.endswith(f"the reasons stand above. Left out: {name}, {name}.\n") == missed
+    assert (f"left out of {folders[0]}: {name}: " in result.stderr) == (not name.startswith("."))
+
+
+def test_a_link_that_leads_nowhere_is_missed_and_a_folder_of_an_images_name_is_not(
+    folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    (folders[1] / "deep.png").mkdir()
+    assert run(*folders, "-o", tmp_path / "one").exit_code == 0
+    (folders[0] / "gone.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    result = run(*folders, "-o", tmp_path / "two")
+    assert result.exit_code == 1 and result.stderr.endswith(" Left out: gone.jpg.\n")
+
+
+def test_of_a_folder_with_no_image_that_can_be_read_the_reasons_are_told(
+    folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    (tmp_path / "phone").mkdir()
+    (tmp_path / "phone" / "c.heic").write_bytes(b"x")
+    result = run(tmp_path / "phone", folders[1], "-o", tmp_path / "out")
+    assert result.exit_code == 1 and "c.heic: .heic is read by other programs only" in result.stderr
+    assert "no images in this folder" in result.stderr.splitlines()[-1]
+
+
 # --- mistakes -----------------------------------------------------------------------------------------------------
 
 
