@@ -78,11 +78,17 @@ _BRANCH = re.compile(r"[\[(A-Z]|^constrained-|^(float|int)$")
 def _of_the_kind_that_was_meant(error: ValidationError) -> list[Any]:
     """A key of several kinds, a number or a list, has faults of each: without "is no list" of a number out of range."""
     faults = error.errors()
-    told = [_keys(fault) for fault in faults if not fault["type"].endswith("_type")]
+    every = [_keys(fault) for fault in faults]
+    told = [keys for keys, fault in zip(every, faults, strict=True) if not fault["type"].endswith("_type")]
+
+    def meant_otherwise(keys: list[str]) -> bool:
+        within = any(other[: len(keys)] == keys and len(other) > len(keys) for other in every)
+        return within or any(other[: len(keys)] == keys for other in told)
+
     return [
         fault
-        for fault in faults
-        if not fault["type"].endswith("_type") or not any(keys[: len(_keys(fault))] == _keys(fault) for keys in told)
+        for keys, fault in zip(every, faults, strict=True)
+        if not fault["type"].endswith("_type") or not meant_otherwise(keys)
     ]
 
 

@@ -140,6 +140,13 @@ def test_all_faults_are_told_at_once_each_in_a_line():
     assert all(line.startswith("configuration: ") for line in lines)
 
 
+@pytest.mark.parametrize("gamma", [[0.4, None], [[0.4], 0.2], [{"start": 0, "end": 1}, 0.2]])
+def test_a_list_with_something_else_among_its_numbers_is_told_once_at_its_place(gamma):
+    with pytest.raises(UserError, match=r"teacher\.gamma\.[01]: Input should be a valid number") as caught:
+        config.validate({**_default(), "teacher": {"weights": "x", "gamma": gamma}})
+    assert "\n" not in str(caught.value)
+
+
 def test_former_names_of_keys_are_still_read():
     new = _default()
     new["sources"]["drawn"] = {"kind": "procedural", "images": "scenes", "count": 9, "license": "mit"}
