@@ -229,7 +229,8 @@ def list_parquet(pieces: Pieces, column: str) -> list[Member]:
     if not leaves:
         known = ", ".join(dict.fromkeys(path.split(".")[0] for path in paths))
         raise UserError(
-            f"{pieces.name}: no column {column!r} with images' bytes; there are {known}. Name one of them there."
+            f"{pieces.name}: no column {column!r} with images' bytes; there are {known}. "
+            "Set `column`, or `roles` of triplets, to one of them."
         )
     groups, first = [], 0
     for number in range(metadata.num_row_groups):
