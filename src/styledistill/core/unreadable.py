@@ -15,7 +15,6 @@ _MAGIC = {
     b"II*\0": "TIFF",
     b"MM\0*": "TIFF",
     b"GIF8": "GIF",
-    b"RIFF": "WebP",
 }
 _HEIC = {b"heic", b"heim", b"heis", b"heix", b"hevc", b"hevm", b"hevs", b"hevx", b"mif1", b"msf1"}  # brands of ISO BMFF
 
@@ -24,7 +23,10 @@ def of_no_reader(head: bytes) -> str:
     """Of a file that no reader knows by its first HEAD bytes."""
     if not head:
         return f"{_CANNOT} (an empty file); copy or download it again"
-    if known := next((form for magic, form in _MAGIC.items() if head.startswith(magic)), None):
+    known = next((form for magic, form in _MAGIC.items() if head.startswith(magic)), None)
+    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":  # sounds and films are RIFF too
+        known = "WebP"
+    if known:
         return f"{_CANNOT} (a {known} of a kind that is not known here, or cut off); {_MEND}"
     if head[4:8] == b"ftyp" and head[8:12] in _HEIC:
         return f"{_CANNOT} (HEIC, which other programs read); {_SAVE}"

@@ -44,6 +44,8 @@ FILES: dict[str, tuple[bytes, str, str]] = {
     "cut.jpg": (encoded("JPEG")[:2000], "truncated", CUT),
     "head.png": (SIGNATURE + bytes(9), "a PNG of a kind that is not known here, or cut off", CUT),
     "odd.tif": (b"II*\0" + struct.pack("<I", 8) + bytes(20), "a TIFF of a kind that is not known here", CUT),
+    "odd.webp": (b"RIFF" + bytes(4) + b"WEBP" + bytes(40), "a WebP of a kind that is not known here, or cut off", CUT),
+    "sound.png": (b"RIFF" + bytes(4) + b"WAVE" + bytes(40), "of no known format", "save it as PNG or JPEG"),
     "words.jpg": (b"words, words, words", "of no known format", "save it as PNG or JPEG"),
     "page.jpg": (b"\n<!DOCTYPE html><html>not found</html>", "a web page, or SVG", "download the image itself"),
     "iphone.jpg": (b"\0\0\0\x18ftypheic" + bytes(40), "HEIC, which other programs read", "save it as PNG or JPEG"),
