@@ -160,9 +160,8 @@ class Student(nn.Module, Stylizing):
         weights = {name: value.numpy() for name, value in self.network.state_dict().items()}
         draw = micro_strips(weights, asdict(self.network.config))
         codes = mixture([memory.codes for memory in memories], portions).numpy()
-        height, width = contents.shape[2:]
-        on_grid = reflected(contents, self.network.grid).numpy()
-        drawn = [draw(on_grid[n : n + 1], codes[n : n + 1])[:, :, :height, :width] for n in range(len(contents))]
+        images = contents.numpy()
+        drawn = [draw(images[n : n + 1], codes[n : n + 1]) for n in range(len(contents))]
         return torch.from_numpy(np.concatenate(drawn))
 
     def _memory(self, style: Any, style_size: int | None) -> Memory:

@@ -105,13 +105,13 @@ class OnnxStudent(Stylizing):
         made = np.empty_like(contents)
         height, width = contents.shape[2:]
         for number in range(len(contents)):  # one at a time: a batch wins nothing on a CPU
-            content = self._on_grid(contents[number : number + 1])
+            content = contents[number : number + 1]
             rows = slice(number, number + 1) if kept > 1 else slice(None)
             style = {name: value[rows] for name, value in memory.items()}
             if self._strips and height * width > WHOLE_PIXELS:
                 drawn = self._strips(content, style["codes"])
             else:
-                (drawn,) = self._sessions.run("stylize", contents=content, **style)
+                (drawn,) = self._sessions.run("stylize", contents=self._on_grid(content), **style)
             made[number] = drawn[0, :, :height, :width]
         return finite(made, "student: what it draws is")
 

@@ -13,9 +13,11 @@ a seam, since each one gets as many rows of its neighbors as the filters reach.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
+from .micro_graphs import GRID
 from .style_statistics import EPSILON
 
 Run = Callable[..., Sequence[np.ndarray]]  # a graph's name and its inputs to its outputs
@@ -24,14 +26,26 @@ _POSITIONS = 1 << 14  # of a map in one strip: few enough for the processor's ca
 _ROWS = 8  # at least: four rows of the neighbors are computed for every strip, and of wide images strips would be thin
 
 
+class _Content(NamedTuple):
+    """A content (1, 3, H, W), and which of its rows and columns stand at each place of the grid.
+
+    Continued in memory it would be there twice: of a photograph of 24 megapixels that is 290 MB more.
+    """
+
+    pixels: np.ndarray
+    rows: np.ndarray
+    columns: np.ndarray
+
+
 def draw(
     run: Run, weights: Mapping[str, np.ndarray], blocks: Sequence[str], content: np.ndarray, code: np.ndarray
 ) -> np.ndarray:
     """The image (1, 3, H, W) of a content (1, 3, H, W), both in [0, 1], in the style of a code (1, code).
 
     run: of `micro_graphs`. weights: for each block those of its question to the code (`<block>.ask`). blocks: their
-    names, coarsest first. H and W are multiples of 8.
+    names, coarsest first. An image whose sides do not fit the grid is continued by reflection.
     """
+    at = _Content(content, *(_mirrored(side) for side in content.shape[2:]))
     reach = weights[f"{blocks[0]}.filter.weight"].shape[-1] // 2
     numbers = {name: number for number, name in enumerate(blocks)}
 
@@ -44,34 +58,47 @@ def draw(
 
             _overwrite(x, reach, apply)
 
-    at4, x = _down(run, content)
+    at4, x = _down(run, at)
     styled(x, 8)
     at4 = _up(run, "up4", x, at4)
     styled(at4, 4)
-    x = _up2(run, at4, content)
+    x = _up2(run, at4, at)
     del at4  # 12 bytes a pixel, and the largest map is yet to be drawn
     styled(x, 2)
     image = np.empty_like(content)
     for top, bottom in _strips(x):
-        (image[:, :, 2 * top : 2 * bottom],) = run("out", x=_bordered(x, top, bottom, 1))
+        (rows,) = run("out", x=_bordered(x, top, bottom, 1))
+        part = image[:, :, 2 * top : 2 * bottom]  # where the last strips lie off the image: fewer rows, or none
+        part[:] = rows[:, :, : part.shape[2], : part.shape[3]]
     return image
+
+
+def _mirrored(length: int) -> np.ndarray:
+    """Pixels 0, 1, .., n-1, n-2, .., 0, 1, .. up to the grid's next place (`model.reflected`)."""
+    period = max(1, 2 * (length - 1))
+    place = np.arange(length + -length % GRID) % period
+    return np.minimum(place, period - place)
 
 
 # --- the stages ---------------------------------------------------------------------------------------------------
 
 
-def _at2(run: Run, content: np.ndarray, top: int, bottom: int) -> np.ndarray:
+def _at2(run: Run, content: _Content, top: int, bottom: int) -> np.ndarray:
     """Rows of the map at stride 2. Its border is one of pixels' pairs."""
-    height, width = content.shape[2] // 2, content.shape[3] // 2
-    pairs = content.reshape(1, 3, height, 2, width, 2)
-    rows = pairs[:, :, np.arange(top - 1, bottom + 1).clip(0, height - 1)]
-    rows = rows[:, :, :, :, np.arange(-1, width + 1).clip(0, width - 1)]
-    return run("at2", x=rows.reshape(1, 3, 2 * (bottom - top + 2), 2 * (width + 2)))[0]
+    rows = _pairs(content.rows, top - 1, bottom + 1)
+    columns = _pairs(content.columns, -1, len(content.columns) // 2 + 1)
+    return run("at2", x=content.pixels.take(rows, 2).take(columns, 3))[0]
 
 
-def _down(run: Run, content: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _pairs(places: np.ndarray, first: int, last: int) -> np.ndarray:
+    """What stands at the pairs of places from `first` to before `last`; beyond the ends these repeat."""
+    pairs = places.reshape(-1, 2)
+    return pairs[np.arange(first, last).clip(0, len(pairs) - 1)].ravel()
+
+
+def _down(run: Run, content: _Content) -> tuple[np.ndarray, np.ndarray]:
     """The maps at strides 4 and 8."""
-    height, width = content.shape[2] // 4, content.shape[3] // 4
+    height, width = len(content.rows) // 4, len(content.columns) // 4
     maps: list[np.ndarray] = []
     for top, bottom in _strips_of(height, width, 2):
         first, last = max(top - 1, 0), min(bottom + 1, height)
@@ -96,7 +123,7 @@ def _up(run: Run, name: str, x: np.ndarray, skip: np.ndarray) -> np.ndarray:
     return skip
 
 
-def _up2(run: Run, x: np.ndarray, content: np.ndarray) -> np.ndarray:
+def _up2(run: Run, x: np.ndarray, content: _Content) -> np.ndarray:
     """The map at stride 2; what was there on the way down is computed again, for it is as large as the map itself."""
     made: np.ndarray | None = None
     for top, bottom in _strips(x):

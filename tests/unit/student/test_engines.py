@@ -150,7 +150,7 @@ def test_styles_are_bounded() -> None:
 # --- strips -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("size", [(208, 272), (77, 131), (640, 24)])
+@pytest.mark.parametrize("size", [(208, 272), (77, 131), (66, 131), (640, 24)])
 @pytest.mark.parametrize("positions", [1, 700, 4000])
 def test_strips_draw_what_one_piece_draws(
     size: tuple[int, int], positions: int, students: tuple[Student, OnnxStudent], monkeypatch: pytest.MonkeyPatch
@@ -182,6 +182,23 @@ def test_strips_hold_the_largest_map_without_those_that_led_to_it(
     finally:
         tracemalloc.stop()
     assert held < 46.5
+
+
+def test_strips_of_an_image_off_the_grid_hold_no_second_copy_of_it(
+    students: tuple[Student, OnnxStudent], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(strips, "_POSITIONS", 1 << 10)
+    monkeypatch.setattr(onnx_student, "WHOLE_PIXELS", 0)
+    contents, memory = [image("large", 761 + more, 249 + more) for more in (0, 7)], students[1].encode_style(STYLE)
+    held = []
+    for content in (contents[0], *contents):  # the first opens what stays
+        tracemalloc.start()
+        try:
+            assert students[1].stylize(content, memory).shape == content.shape
+            held.append(tracemalloc.get_traced_memory()[1] / content[0, 0].size)
+        finally:
+            tracemalloc.stop()
+    assert held[1] < held[2] + 6, "a copy has 12 bytes a pixel"
 
 
 def test_an_unbordered_strip_would_show(students: tuple[Student, OnnxStudent], monkeypatch: pytest.MonkeyPatch) -> None:
