@@ -283,6 +283,13 @@ def test_the_configuration_on_the_page_is_the_run_s(html, trial_config):
     assert configuration.validate(yaml.safe_load(text)) == trial_config
 
 
+def test_students_of_several_gammas_are_said_to_draw_at_the_strength_of_the_first(trial, trial_config):
+    several = trial_config.teacher.model_copy(update={"gamma": [0.4, 0.2]})
+    facts = dict(page.page_context(trial, trial_config.model_copy(update={"teacher": several}))["facts"])
+    assert facts["students' strength"] == "0.9 (gamma 0.4)"
+    assert "students' strength" not in dict(page.page_context(trial, trial_config)["facts"])
+
+
 def test_foreign_text_cannot_become_markup(html):
     assert "a&lt;/script&gt;.jpg" in html and "too &lt;small&gt;" in html
     assert "a</script>" not in html

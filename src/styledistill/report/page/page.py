@@ -19,6 +19,7 @@ from ...core.provenance import duration, read_records, stage_costs, versions
 from ...splits import inversions
 from ...splits import names as called
 from ...splits.windows import SPLITS
+from ...student.strengths import strengths_of
 from ..figures import charts, sheets
 from ..figures.ablation import ablation_figure, ratio
 from ..figures.distances import DISTANCES, Judged, distance_measure, extremes, golden_distances
@@ -264,12 +265,14 @@ def _facts(results: Path, config: Config) -> list[tuple[str, str]]:
     pairs = {split: results / "shards" / f"{split}.json" for split in ("train", "val")}
     counts = {split: read_json(path)["pairs"] for split, path in pairs.items() if path.exists()}
     golden = total(config.golden.contents), total(config.golden.styles)
+    first, *further = config.teacher.gammas[:1] + config.teacher.further_gammas
     return [
         *((f"{'training' if split == 'train' else 'validation'} pairs", f"{n:,}") for split, n in counts.items()),
         ("golden pairs", f"{golden[0]} × {golden[1]}"),
         ("pixels", f"{config.image_size} × {config.image_size}"),
         *((("teacher steps", str(config.teacher.steps)),) if config.teacher.on_a_model else ()),
         ("student", config.student.title),
+        *((("students' strength", f"{strengths_of([first, *further])[0]:g} (gamma {first:g})"),) if further else ()),
         ("seed", str(config.seed)),
     ]
 
