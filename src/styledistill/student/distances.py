@@ -25,15 +25,15 @@ def gram(features: Tensor, normalization: Literal["hw", "chw"] = "chw", per_imag
     count, channels, height, width = features.shape
     rows = features.flatten(2) if per_image else features.reshape(1, count * channels, height * width)
     size = height * width * (channels if normalization == "chw" else 1) * (1 if per_image else count)
-    # Never in half precision, whatever the training's dtype: a float16 sum over 512 x 512 places is infinite.
-    with torch.autocast(features.device.type, enabled=False):
-        matrices = _products(rows)[0] / size
+    matrices = _products(rows)[0] / size
     return matrices if per_image else matrices[0]
 
 
 def _products(rows: Tensor) -> tuple[Tensor, Tensor]:
     """Scalar products (B, C, C) of all rows (B, C, N) with each other, and the rows' sums (B, C); float32 at least."""
-    return _Products.apply(rows.to(torch.promote_types(rows.dtype, torch.float32)))
+    # Never in half precision, whatever the training's dtype: a float16 sum over 512 x 512 places is infinite.
+    with torch.autocast(rows.device.type, enabled=False):
+        return _Products.apply(rows.to(torch.promote_types(rows.dtype, torch.float32)))
 
 
 class _Products(torch.autograd.Function):
@@ -100,9 +100,8 @@ def _texture_of(a: Tensor, b: Tensor) -> Tensor:
 def _moments(features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Channel means and deviations (B, C), from the Gram's diagonal, and Gram matrices (B, C, C) of features."""
     places = features.shape[2] * features.shape[3]
-    with torch.autocast(features.device.type, enabled=False):
-        products, sums = _products(features.flatten(2))
-        matrix, mean = products / places, sums / places
+    products, sums = _products(features.flatten(2))
+    matrix, mean = products / places, sums / places
     variance = matrix.diagonal(dim1=1, dim2=2) - mean.square()
     return mean, torch.sqrt(variance.clamp(min=0) + 1e-6), matrix
 

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from ..perceptual import denormalize, normalize
 from .controls import mixture
 from .modulation import Styled, StyleEncoder
+from .network import Network
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class StyleCodes(NamedTuple):
     codes: Tensor
 
 
-class Micro(nn.Module):
+class Micro(Network):
     """Images to stylized images, each by the code of a style."""
 
     grid: ClassVar[int] = 8
@@ -76,16 +77,6 @@ class Micro(nn.Module):
     def heaviest(self) -> list[nn.Module]:
         """The parts whose activations take most of a training's memory."""
         return [*self.styled8, *self.styled4, *self.styled2]
-
-    def forward(self, content: Tensor, style: Tensor, strength: Tensor | None = None) -> Tensor:
-        """content (B, 3, H, W) and style (B, 3, H', W') to the stylized image (B, 3, H, W).
-
-        strength: (B,) in [0, 1], of each style against the content's own; 1 without.
-        """
-        memory = self.encode_style(style)
-        if strength is None:
-            return self.decode(content, memory)
-        return self.mixed(content, [self.encode_style(content), memory], [1 - strength, strength])
 
     def encode_style(self, style: Tensor) -> StyleCodes:
         """Style images (B, 3, H', W') to their codes; these serve any number of contents."""

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from ..perceptual import denormalize
 from .controls import mixture
 from .modulation import Styled, StyleEncoder
+from .network import Network
 
 
 @dataclass(frozen=True)
@@ -387,7 +388,7 @@ def _convolve_late(x: Tensor, enlarge: nn.Module, convolution: nn.Conv2d) -> Ten
 # --- the network ------------------------------------------------------------------------------------------------
 
 
-class STTR(nn.Module):
+class STTR(Network):
     """Content and style images to a stylized image, all in ImageNet-normalized space (not squashed)."""
 
     grid: ClassVar[int] = 32  # the style backbone's stride
@@ -417,16 +418,6 @@ class STTR(nn.Module):
     def heaviest(self) -> list[nn.Module]:
         """The parts whose activations take most of a training's memory."""
         return [*self.transformer.decoder.layers, self.tail]
-
-    def forward(self, content: Tensor, style: Tensor, strength: Tensor | None = None) -> Tensor:
-        """content (B, 3, H, W) and style (B, 3, H', W') to the stylized image (B, 3, H, W).
-
-        strength: (B,) in [0, 1], of each style against the content's own; 1 without.
-        """
-        memory = self.encode_style(style)
-        if strength is None:
-            return self.decode(content, memory)
-        return self.mixed(content, [self.encode_style(content), memory], [1 - strength, strength])
 
     def encode_style(self, style: Tensor) -> StyleMemory:
         """Style images (B, 3, H', W') to their memory of H'/32 * W'/32 tokens; it serves any number of contents."""

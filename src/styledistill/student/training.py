@@ -35,7 +35,7 @@ NETWORK_MODULES = [
     *(f"styledistill.{name}" for name in ("core.colors", "perceptual.__init__", "perceptual.efficientnet")),
     *(
         f"styledistill.student.{name}"
-        for name in ("cpu_training", "modulation", "micro", "sttr", "distances", "losses", "training")
+        for name in ("cpu_training", "modulation", "network", "micro", "sttr", "distances", "losses", "training")
     ),
 ]
 SAVE_SECONDS = 120.0
