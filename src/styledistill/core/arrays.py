@@ -28,6 +28,13 @@ def levels(image: np.ndarray) -> np.ndarray:
     return made
 
 
+def mirrored(length: int, multiple: int) -> np.ndarray:
+    """Places 0, 1, .., n-1, n-2, .., 0, 1, .. of a side of n, up to the next multiple: it continued by reflection."""
+    period = max(1, 2 * (length - 1))
+    place = np.arange(length + -length % multiple) % period
+    return np.minimum(place, period - place)
+
+
 def finite(array: np.ndarray, what: str) -> np.ndarray:
     """The array itself. Raises UserError that names `what` where a number of it is not finite."""
     if not np.isfinite(array).all():

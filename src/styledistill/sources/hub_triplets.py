@@ -19,7 +19,7 @@ from ..core.image_files import LeftOut
 from .archive import Archives
 from .archive_store import Stored
 from .samples import split_key
-from .triplets import ROLES, Listing, Part, joined, sorted_out
+from .triplets import ROLES, Listing, Part, joined, lacking, sorted_out
 
 _ROW = re.compile(r".*\.parquet/\d+", re.S)
 _ARCHIVE = re.compile(r".*\.(zip|tar|tgz|tar\.gz|tar\.bz2|tar\.xz)", re.S | re.I)
@@ -138,8 +138,7 @@ def _grouped(images: Iterable[str], called: dict[str, str]) -> Iterator[Row]:
         elif place := _place(image, roles):
             folders[place[0]][place[1]] = image
     for key, parts in samples.items():
-        lacking = [role for role in ROLES if role not in parts]
-        yield key, parts, f"no {lacking[0]}" if lacking else ""
+        yield key, parts, lacking(parts)
     shared = {role: _by_name(folders[role]) for role in ROLES[:2]}
     for place, target in folders["target"].items():
         yield _of_target(place, target, shared)

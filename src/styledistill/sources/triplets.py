@@ -138,6 +138,11 @@ def _listed(path: Path, size: int, time: int) -> Listing:
     return sorted_out(rows)
 
 
+def lacking(parts: Mapping[str, object]) -> str:
+    """What is wrong with a triplet of these images by role: the first that is not there, or nothing."""
+    return next((f"no {role}" for role in ROLES if role not in parts), "")
+
+
 def sorted_out(rows: Iterable[tuple[str, dict[str, Part], str]]) -> Listing:
     """Rows (name, images, fault; "" for none) as triplets, and those that are none or are there already."""
     triplets: dict[str, dict[str, Part]] = {}
@@ -176,6 +181,5 @@ def _tar_rows(path: Path) -> Iterator[tuple[str, dict[str, Part], str]]:
     for key, members in samples(path).items():
         roles = {split_key(member.name)[1].partition(".")[0]: member for member in members}
         parts: dict[str, Part] = {role: roles[role] for role in ROLES if role in roles}
-        lacking = [role for role in ROLES if role not in roles]
         if parts:
-            yield str(PurePosixPath(key)), parts, f"no {lacking[0]}" if lacking else ""
+            yield str(PurePosixPath(key)), parts, lacking(parts)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from ..core.arrays import finite, resized
+from ..core.arrays import finite, mirrored, resized
 from ..core.errors import UserError
 from ..core.files import read_json
 from ..core.threads import granted_threads
@@ -122,10 +122,10 @@ class OnnxStudent(Stylizing):
 
     def _on_grid(self, images: np.ndarray) -> np.ndarray:
         """Images continued by reflection to what micro takes; graphs in files do this themselves."""
-        below, beside = (-side % micro_graphs.GRID for side in images.shape[2:])
-        if self._strips is None or not (below or beside):
+        rows, columns = (mirrored(side, micro_graphs.GRID) for side in images.shape[2:])
+        if self._strips is None or (len(rows), len(columns)) == images.shape[2:]:
             return images
-        return np.pad(images, ((0, 0), (0, 0), (0, below), (0, beside)), "reflect")
+        return images.take(rows, 2).take(columns, 3)
 
     def as_array(self, images: np.ndarray) -> np.ndarray:
         """The images themselves, which are arrays."""

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..core.arrays import mirrored
 from .micro_graphs import GRID
 from .style_statistics import EPSILON
 
@@ -45,7 +46,7 @@ def draw(
     run: of `micro_graphs`. weights: for each block those of its question to the code (`<block>.ask`). blocks: their
     names, coarsest first. An image whose sides do not fit the grid is continued by reflection.
     """
-    at = _Content(content, *(_mirrored(side) for side in content.shape[2:]))
+    at = _Content(content, *(mirrored(side, GRID) for side in content.shape[2:]))
     reach = weights[f"{blocks[0]}.filter.weight"].shape[-1] // 2
     numbers = {name: number for number, name in enumerate(blocks)}
 
@@ -71,13 +72,6 @@ def draw(
         part = image[:, :, 2 * top : 2 * bottom]  # where the last strips lie off the image: fewer rows, or none
         part[:] = rows[:, :, : part.shape[2], : part.shape[3]]
     return image
-
-
-def _mirrored(length: int) -> np.ndarray:
-    """Pixels 0, 1, .., n-1, n-2, .., 0, 1, .. up to the grid's next place (`model.reflected`)."""
-    period = max(1, 2 * (length - 1))
-    place = np.arange(length + -length % GRID) % period
-    return np.minimum(place, period - place)
 
 
 # --- the stages ---------------------------------------------------------------------------------------------------
