@@ -3,9 +3,8 @@
     python tests/bench/teacher.py [--full] [--out PATH]
 
 Prints a table, keeps it as JSON, and exits with 1 when a limit is missed. Under 5 minutes on two cores. Costs are given
-for 50 steps: on a CPU they are taken at 3 steps (--full: at all 50), and what grows with the steps is scaled. Where
-there is a GPU, a whole block of Stable Diffusion 1.4's plan is measured on it at 50 steps; elsewhere only forwards of
-it (--full: one pair at 2 steps too).
+for 50 steps: they are taken at 3 steps (--full: at all 50), and what grows with the steps is scaled. Of Stable
+Diffusion 1.4's plan only forwards are measured (--full: one pair at 2 steps too); gpu.py measures blocks on a GPU.
 
 What is compared takes turns, and a ratio is the median of those of the turns: other work on the machine slows both.
 """
@@ -53,7 +52,6 @@ from parts.table import Row, keep, machine, show
 from styledistill.teacher import ddim
 
 CONTENTS, STYLES = 12, 8
-PAPER_PAIRS = 8700
 CACHE, RECOMPUTE, FAIR, PLAIN = "engine, cache", "engine, recompute", "engine, cache, batch 1", "plain, one by one"
 
 
@@ -91,7 +89,7 @@ def main(full: bool, out: Path) -> None:
     torch.manual_seed(0)
     tiny_effort = Effort(PUBLISHED_STEPS, 2, 1) if full else Effort(3, 2, 2)
     rows, details = of_tiny_teacher(tiny_teacher(), CONTENTS, STYLES, tiny_effort)
-    of_sd14 = on_gpu() if torch.cuda.is_available() else on_cpu(Effort(2, 1, 1) if full else None)
+    of_sd14 = of_sd_14(Effort(2, 1, 1) if full else None)
     rows, details = rows + of_sd14[0], {**details, **of_sd14[1]}
     print("  ".join(f"{value}" for value in machine().values()))
     show(rows)
@@ -123,7 +121,7 @@ def of_tiny_teacher(tiny: Subject, contents: int, styles: int, effort: Effort) -
     return rows, {"tiny teacher": {"turns": asdict(turns), **asdict(compared)}}
 
 
-def on_cpu(effort: Effort | None) -> tuple[list[Row], dict[str, Any]]:
+def of_sd_14(effort: Effort | None) -> tuple[list[Row], dict[str, Any]]:
     """Forwards of Stable Diffusion 1.4's plan in float32; with an effort, a pair of it too."""
     subject = sd14(torch.device("cpu"), torch.float32)
     with told("SD 1.4: injected forwards"):
@@ -136,25 +134,7 @@ def on_cpu(effort: Effort | None) -> tuple[list[Row], dict[str, Any]]:
             compared = compare(subject, Block(1, 1, subject.side), turns, 1, effort)
         rows += compared_rows("SD 1.4, one pair", compared, None)
         details |= asdict(compared)
-    return [*rows, Row("8,700 pairs at 512 on one H200, hours", None, 1)], {"SD 1.4": details}
-
-
-def on_gpu() -> tuple[list[Row], dict[str, Any]]:
-    """A block of Stable Diffusion 1.4's plan as the paper's preset makes it: float16, forwards of 48 images."""
-    subject = sd14(torch.device("cuda"), torch.float16)
-    block = Block(CONTENTS, STYLES, subject.side)
-    with told("SD 1.4: injected forwards"):
-        turns = injected_and_bare(subject, 48, STYLES, 15)
-    with told("SD 1.4: blocks"):
-        compared = compare(subject, block, turns, 48, Effort(PUBLISHED_STEPS, 1, 1))
-    hours = compared.costs[CACHE].seconds * PAPER_PAIRS / 3600
-    is_h200 = "H200" in torch.cuda.get_device_name()
-    rows = [
-        *sd14_rows(turns, held_features(subject, block, 2)),
-        *compared_rows("SD 1.4", compared, None),
-        Row("8,700 pairs at 512 on one H200, hours", hours if is_h200 else None, 1),
-    ]
-    return rows, {"SD 1.4": {"turns": asdict(turns), **asdict(compared)}}
+    return rows, {"SD 1.4": details}
 
 
 # --- the rows ---------------------------------------------------------------------------------------------------
