@@ -37,9 +37,9 @@ from styledistill.share.write_site import drawn_contents, drawn_styles, write_si
 from styledistill.student.onnx_student import OnnxStudent
 
 TURNS = 10
-# Of the browser over onnxruntime, by threads. Three is the goal, and it takes about that (docs/benchmarks.md), since
-# WebAssembly has vectors of 4 numbers and no fused multiplication and addition.
-LIMITS = {"one thread": 3.3, "all cores": 3.3}
+# Of the browser over onnxruntime, by threads. WebAssembly has vectors of 4 numbers and no fused multiplication and
+# addition; beside other work the ratio passes the limit (docs/benchmarks.md).
+LIMITS = {"one thread": 3.0, "all cores": 3.0}
 MICRO = ROOT / "weights" / "micro"
 RUNTIME = ROOT / "resources/downloads" / ONNXRUNTIME_WEB.file
 NAME = "512 x 512, browser over onnxruntime, {}"
