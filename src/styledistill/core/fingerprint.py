@@ -43,16 +43,20 @@ def _tree(path: Path) -> ast.Module:
 
 @cache
 def _module_hash(path: Path) -> str:
+    return hashlib.sha256("".join(f"{piece}\n" for piece in _pieces(_tree(path))).encode()).hexdigest()
+
+
+def _pieces(tree: ast.AST) -> list[str]:
+    """Type names and non-empty fields of a syntax tree, docstrings left out.
+
+    Every plan walks all trees; adding to one list takes less than half of what generators in each other take.
+    """
     pieces: list[str] = []
-    _add_pieces(_tree(path), pieces.append)
-    return hashlib.sha256("".join(f"{piece}\n" for piece in pieces).encode()).hexdigest()
+    _add_pieces(tree, pieces.append)
+    return pieces
 
 
 def _add_pieces(node: object, add: Callable[[str], None]) -> None:
-    """Type names and non-empty fields of a syntax tree, docstrings left out.
-
-    By calls and not by a generator within each other: every plan walks all trees, and this takes a third of the time.
-    """
     if isinstance(node, ast.AST):
         add(type(node).__name__)
         for field in node._fields:

@@ -17,7 +17,7 @@ CODE = 'def f(x: int = 3) -> int:\n    """Say it."""\n    return x + 1\n'
 
 
 def _pieces(code: str) -> list[str]:
-    return list(fingerprint._pieces(ast.parse(code)))
+    return fingerprint._pieces(ast.parse(code))
 
 
 @pytest.mark.parametrize(
@@ -47,6 +47,31 @@ def test_a_script_reaches_what_it_imports_lazily_and_through_others():
         "styledistill/core/images.py",
     } <= reached
     assert "styledistill/report/page/page.py" not in reached
+
+
+NESTED = """
+async def f():
+    class A:
+        if 1: import m1
+        else: import m2
+    for x in y: import m3
+    else: import m4
+    async with z:
+        while 1: import m5
+    try: import m6
+    except E: import m7
+    else: import m8
+    finally: import m9
+    try: pass
+    except* E: import m10
+    match x:
+        case 1: import m11
+"""
+
+
+def test_imports_are_found_wherever_a_statement_can_stand():
+    names = {alias.name for node in fingerprint._statements(ast.parse(NESTED)) for alias in getattr(node, "names", ())}
+    assert names == {f"m{number}" for number in range(1, 12)}
 
 
 def test_data_steps_do_not_reach_the_networks():
