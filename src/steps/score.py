@@ -3,13 +3,13 @@
 from itertools import chain
 from pathlib import Path
 
-from styledistill.run.cli import Folder, Writable
+from styledistill.run.cli import Folder
 
 import click
 from scoring import Scoring, naming_all_bad, scoring, scoring_options
 
 from styledistill.metrics import score
-from styledistill.splits.pairs import validation_pairs
+from styledistill.splits.pairs import Pair, validation_pairs
 
 
 @click.command()
@@ -17,15 +17,16 @@ from styledistill.splits.pairs import validation_pairs
 @click.option("--results", type=Folder, required=True, help="Folder of the run (results/<run>).")
 @scoring_options
 @click.option("--golden-alone", is_flag=True, help="The models have no images of the validation pairs.")
-@click.option("--styles", type=Writable, required=True, help="Activations of styles (npz): read, or made if absent.")
 def main(
     models: tuple[str, ...],
     results: Path,
     wanted: Scoring,
     golden_alone: bool,
-    styles: Path,
 ) -> None:
-    """Write metrics/<model>.csv (one row per pair) and .json (FID, ArtFID and weights per set) of each of MODELS."""
+    """Write metrics/<model>.csv (one row per pair) and .json (FID, ArtFID and weights per set) of each of MODELS.
+
+    Where there is FID, metrics/styles.npz holds the styles' activations: read, or made if absent.
+    """
     folder, images, batch = results / "metrics", results / "images", wanted.settings.batch
     with scoring(folder / f"{models[0]}.run.json", "score", {"models": models}, wanted) as instruments:
         sets = {"golden": wanted.golden_pairs(images)}
@@ -40,9 +41,7 @@ def main(
         )
         taken = sorted({file for pair in every for file in (pair.content_file, pair.style_file)})
         with naming_all_bad(results, chain(taken, drawn)):
-            if not styles.exists():
-                score.write_activations(styles, score.style_activations(every, instruments, batch), images)
-            kept = score.read_activations(styles, images)
+            kept = _style_activations(folder / "styles.npz", every, images, instruments, batch)
             for model in models:
                 scores = {
                     pairs[0].set: score.score_set(
@@ -51,6 +50,16 @@ def main(
                     for name, pairs in sets.items()
                 }
                 score.write_scores(model, scores, instruments, folder / f"{model}.csv", folder / f"{model}.json")
+
+
+def _style_activations(
+    path: Path, pairs: list[Pair], images: Path, instruments: score.Instruments, batch: int
+) -> score.Activations:
+    if instruments.inception is None:
+        return {}
+    if not path.exists():
+        score.write_activations(path, score.style_activations(pairs, instruments, batch), images)
+    return score.read_activations(path, images)
 
 
 if __name__ == "__main__":

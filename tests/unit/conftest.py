@@ -1,5 +1,6 @@
 """A small finished run, with everything that the report reads."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,24 @@ _SHARES = {"mse": {"share_pixel": 1.0}, "gram50": {"share_pixel": 0.02, "share_g
 @pytest.fixture(scope="session")
 def trial_config() -> configuration.Config:
     return configuration.validate(_CONFIG)
+
+
+@pytest.fixture
+def trial_without(trial: Path, trial_config, tmp_path: Path) -> tuple[Path, configuration.Config]:
+    """A copy of it without LPIPS, FID and ablation, as `metrics: {lpips: none, fid: none}` leaves them out."""
+    root = shutil.copytree(trial, tmp_path / "trial")
+    for path in [*(root / "metrics").glob("*.csv"), root / "tables" / "metrics.csv"]:
+        table = pd.read_csv(path)
+        table["st_lpips"], table["teacher_st_lpips"] = 0.4, table["teacher_mse"] * 2
+        gone = [name for name in table if name.startswith(("lpips", "fid", "artfid", "alexnet", "inception"))]
+        table = table.drop(columns=gone)
+        if "seeded" in table:
+            table["seeded"] = "vgg19"
+        write_text(path, csv(table))
+    differences = pd.read_csv(root / "tables" / "differences.csv")
+    write_text(root / "tables" / "differences.csv", csv(differences[differences["measure"] != "lpips"]))
+    changed = {"ablation": {}, "metrics": {"lpips": "none", "fid": "none"}, "networks": {"vgg19": "seeded"}}
+    return root, configuration.validate(trial_config.model_dump() | changed)
 
 
 @pytest.fixture(scope="session")

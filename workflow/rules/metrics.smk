@@ -2,7 +2,10 @@
 
 import shlex
 
-STYLE_ACTIVATIONS = f"{RESULTS}/metrics/styles.npz"
+# Of the styles, for FID: one job computes them for all models.
+STYLE_ACTIVATIONS = (
+    [] if CFG.metrics.fid == "none" else [f"{RESULTS}/metrics/styles.npz"]
+)
 # Options by which render.py loads a model.
 OPTIONS = {
     "teacher": f"--teacher {shlex.quote(as_json(CFG.teacher.at_first_gamma))} --store {STORE} --finished {TEACHER}/val",
@@ -96,7 +99,7 @@ rule render_controls:
         )
 
 
-# Models that no loss changes are scored by one job. It also computes the styles' activations for FID, once for all.
+# Models that no loss changes are scored by one job, which also computes the styles' activations.
 rule score_fixed:
     input:
         images=GOLDEN_CROPS,
@@ -136,7 +139,7 @@ rule score_fixed:
         step(
             "score",
             "{params.models} --results {params.results} {params.golden} --settings {params.metrics:q}"
-            " --networks {params.networks:q} --device {params.device} --styles {output.styles}",
+            " --networks {params.networks:q} --device {params.device}",
         )
 
 
@@ -183,7 +186,7 @@ rule score:
         step(
             "score",
             "{wildcards.model} --results {params.results} {params.golden} --settings {params.metrics:q}"
-            " --networks {params.networks:q} --device {params.device} {params.sets} --styles {input.styles}",
+            " --networks {params.networks:q} --device {params.device} {params.sets}",
         )
 
 

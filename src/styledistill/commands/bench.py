@@ -24,8 +24,10 @@ from ..run.cli import SEED, Folder, Writable, needs, user_errors
 @click.option("-o", "--out", type=Writable, required=True, help="JSON to write; --schema says what it holds.")
 @click.option("--pairs", type=Writable, help="CSV to write besides: one row per pair, as `score --out` writes it.")
 @click.option("--images", type=Folder, help="Folder to keep the stylized images in; it must be new.")
-@click.option("--lpips", type=click.Choice(["alexnet", "vgg16"]), default="alexnet", show_default=True)
-@click.option("--fid", type=click.Choice(["inception", "art_inception"]), default="inception", show_default=True)
+@click.option("--lpips", type=click.Choice(["alexnet", "vgg16", "none"]), default="alexnet", show_default=True)
+@click.option(
+    "--fid", type=click.Choice(["inception", "art_inception", "none"]), default="inception", show_default=True
+)
 @click.option("--seeded", is_flag=True, help="Random networks, but for ST-LPIPS: no download, no scores that compare.")
 @click.option("--batch", type=click.IntRange(1), default=16, show_default=True, help="Images per forward.")
 @click.option("--seed", type=SEED, default=1, show_default=True, help="Seed of the intervals.")
@@ -80,7 +82,8 @@ def main(
             made = nullcontext(found.source)
         else:
             made = drawn(found.source, where, contents, styles, size, images)
-        networks = Networks(**dict.fromkeys(("vgg19", lpips, fid), "seeded" if seeded else "download"))
+        used = {"vgg19", lpips, fid} - {"none"}
+        networks = Networks(**dict.fromkeys(used, "seeded" if seeded else "download"))
         instruments = load_instruments(Metrics(lpips=lpips, fid=fid), networks, where)
         with made as folder:
             scores, left_out = score_folders(folder, contents, styles, goal, size, instruments, batch)

@@ -14,8 +14,10 @@ from ..run.cli import Folder, Writable, needs, user_errors
 @click.option("--teacher", type=Folder, help="Images of the same names by another model, to measure distances to it.")
 @click.option("--size", type=click.IntRange(32, 10_000), help="Compare center squares of so many pixels.")
 @click.option("--out", type=Writable, help="CSV to write: one row per image.")
-@click.option("--lpips", type=click.Choice(["alexnet", "vgg16"]), default="alexnet", show_default=True)
-@click.option("--fid", type=click.Choice(["inception", "art_inception"]), default="inception", show_default=True)
+@click.option("--lpips", type=click.Choice(["alexnet", "vgg16", "none"]), default="alexnet", show_default=True)
+@click.option(
+    "--fid", type=click.Choice(["inception", "art_inception", "none"]), default="inception", show_default=True
+)
 @click.option("--seeded", is_flag=True, help="Random networks, but for ST-LPIPS: no download, no scores that compare.")
 @click.option("--batch", type=click.IntRange(1), default=16, show_default=True, help="Images per forward.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
@@ -45,7 +47,8 @@ def main(
         from ..metrics.score_folders import described, score_folders
     with user_errors():
         use_threads()
-        networks = Networks(**dict.fromkeys(("vgg19", lpips, fid), "seeded" if seeded else "download"))
+        used = {"vgg19", lpips, fid} - {"none"}
+        networks = Networks(**dict.fromkeys(used, "seeded" if seeded else "download"))
         instruments = load_instruments(Metrics(lpips=lpips, fid=fid), networks, pick_device(device))
         scores, left_out = score_folders(stylized, content, style, teacher, size, instruments, batch)
         click.echo(described(scores))

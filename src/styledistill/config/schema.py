@@ -141,9 +141,12 @@ NETWORKS = tuple(name for name in Networks.model_fields if name not in ("feature
 class Metrics(Section):
     """Scores of all models."""
 
-    lpips: Literal["alexnet", "vgg16"] = Field("alexnet", description="network of LPIPS")
-    fid: Literal["inception", "art_inception"] = Field(
-        "inception", description="network of FID, KID and ArtFID: pytorch-fid's Inception, or ArtFID's own"
+    lpips: Literal["alexnet", "vgg16", "none"] = Field(
+        "alexnet", description="network of LPIPS; none: no LPIPS and no ArtFID"
+    )
+    fid: Literal["inception", "art_inception", "none"] = Field(
+        "inception",
+        description="network of FID, KID and ArtFID: pytorch-fid's Inception, or ArtFID's own; none: none of them",
     )
     fid_minimum: Positive = Field(200, description="with fewer pairs, FID and ArtFID are grayed and never bold")
     batch: Positive = Field(16, description="images per forward pass")
@@ -274,6 +277,16 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
+    def _variants_have_lpips_and_fid(self) -> Config:
+        lacking = [key for key in ("lpips", "fid") if getattr(self.metrics, key) == "none"]
+        if self.ablation and lacking:
+            raise ValueError(
+                f"ablation: its figure shows LPIPS against FID, and metrics.{lacking[0]} is none; name a network "
+                "there, or leave ablation out"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _parts_fit(self) -> Config:
         for section, roles in (("blocks", self.blocks), ("golden", self.golden)):
             for role in ("contents", "styles"):
@@ -312,7 +325,8 @@ class Config(Section):
     @property
     def scoring_networks(self) -> tuple[str, ...]:
         """The fixed networks that scores look through: of structure and Gram distance, LPIPS, ST-LPIPS and FID."""
-        return (self.networks.features, self.metrics.lpips, "shift_tolerant_alexnet", self.metrics.fid)
+        every = (self.networks.features, self.metrics.lpips, "shift_tolerant_alexnet", self.metrics.fid)
+        return tuple(name for name in every if name != "none")
 
     @property
     def variants(self) -> dict[str, Teacher]:

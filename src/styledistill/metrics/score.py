@@ -47,6 +47,7 @@ MEASURES = (
     "saturation",
     "brightness",
 )
+LPIPS = ("lpips", "teacher_lpips")  # those of them that LPIPS's network gives
 KID = ("kid", "kid_low", "kid_high")  # of a set
 COLUMNS = ("set", "pair", "content", "style", *MEASURES, "networks")
 
@@ -58,29 +59,48 @@ Activations = dict[Path, np.ndarray]  # of each style image
 class Instruments:
     """The fixed networks that measure, on one device, and how rows name their weights."""
 
-    lpips: nn.Module
+    lpips: nn.Module | None  # None: no LPIPS, and so no ArtFID
     st_lpips: ShiftTolerantLpips
     features: nn.Module  # of structure and Gram distance
-    inception: nn.Module
+    inception: nn.Module | None  # None: no FID, KID and ArtFID
     labels: dict[str, str]  # by network: of LPIPS, of ST-LPIPS, of structure and Gram, of FID, in this order
     seeded: list[str]  # those with random weights, whose numbers do not compare with published ones
     device: torch.device
 
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """Those of MEASURES that these networks give, in the same order."""
+        return tuple(name for name in MEASURES if self.lpips is not None or name not in LPIPS)
+
+    @property
+    def of_pairs(self) -> str:
+        """How a row names the weights that measured it: all but FID's, which sees whole sets."""
+        labels = list(self.labels.items())
+        return "; ".join(f"{name} {weights}" for name, weights in (labels[:-1] if self.inception else labels))
+
 
 def load_instruments(metrics: Metrics, networks: Networks, device: torch.device) -> Instruments:
-    """The metric networks of the configuration, in float32 proper. Raises UserError when weights are missing."""
-    with large_imports():
-        import lpips  # noqa: F401  # and torchvision with it, which every network below takes
+    """The metric networks of the configuration, in float32 proper. Raises UserError when weights are missing.
+
+    What a network `none` stands for is neither imported nor loaded.
+    """
     torch.backends.cudnn.allow_tf32 = False  # its default is 10 bits of mantissa, with which a GPU measures otherwise
     seed = networks.seed
     used = (metrics.lpips, SHIFT_TOLERANT, networks.features, metrics.fid)
-    sources = {name: getattr(networks, name) for name in used}
-    inception = {"inception": perceptual.inception, "art_inception": perceptual.art_inception}[metrics.fid]
+    sources = {name: getattr(networks, name) for name in used if name != "none"}
+    lpips, inception = None, None
+    with large_imports():  # of torchvision, lpips and pytorch_fid, by the networks that take them
+        if metrics.lpips != "none":
+            lpips = perceptual.lpips(sources[metrics.lpips], seed, metrics.lpips).to(device)
+        if metrics.fid != "none":
+            build = {"inception": perceptual.inception, "art_inception": perceptual.art_inception}[metrics.fid]
+            inception = build(sources[metrics.fid], seed).to(device)
+        features = perceptual.features(networks).to(device)
     return Instruments(
-        lpips=perceptual.lpips(sources[metrics.lpips], seed, metrics.lpips).to(device),
+        lpips=lpips,
         st_lpips=st_lpips(sources[SHIFT_TOLERANT], seed).to(device),
-        features=perceptual.features(networks).to(device),
-        inception=inception(sources[metrics.fid], seed).to(device),
+        features=features,
+        inception=inception,
         labels={name: perceptual.label(name, source, seed) for name, source in sources.items()},
         seeded=[name for name, source in sources.items() if source == "seeded"],
         device=device,
@@ -108,13 +128,13 @@ def score_set(
 
     teacher: its images of the same pairs; without them the distances to it are not a number. styles: as
     `style_activations` makes them, once for all models. batch: images per forward. FID compares the stylized images
-    with the style images, each repeated as often as it was used (the published protocol); None below two pairs.
-    Raises UserError for images that cannot be read.
+    with the style images, each repeated as often as it was used (the published protocol); None below two pairs. Rows
+    and summary have no measures of networks that `instruments` lacks. Raises UserError for images that cannot be read.
     """
     rows: dict[str, Row] = {}
     seen: dict[str, np.ndarray] = {}
     grams = _StyleGrams(instruments, pairs, batch)
-    inception = _SetActivations(instruments.inception)
+    inception = None if instruments.inception is None else _SetActivations(instruments.inception)
     meter = Meter(unit="pair", total=len(pairs), label=pairs[0].set)
     for content_file, chunks in _by_content(pairs, batch):
         content = load_images([content_file]).to(instruments.device)
@@ -132,19 +152,29 @@ def score_set(
                 **_alone(output),
             }
             rows |= _rows(chunk, columns, instruments)
-            seen |= {pair.name: one for pair, one in zip(chunk, inception.of(output), strict=True)}
+            if inception:
+                seen |= {pair.name: one for pair, one in zip(chunk, inception.of(output), strict=True)}
             meter.advance(len(chunk))
     meter.close()
     ordered = [rows[pair.name] for pair in pairs]
-    of_outputs = np.stack([seen[pair.name] for pair in pairs])
-    of_styles = np.stack([styles[pair.style_file] for pair in pairs])
-    return Scores(ordered, _summary(ordered, of_outputs, of_styles))
+    summary: dict[str, float | int | None] = {"pairs": len(ordered)}
+    if instruments.lpips is not None:
+        summary["lpips"] = float(np.mean([row["lpips"] for row in ordered]))
+    if inception:
+        of_outputs = np.stack([seen[pair.name] for pair in pairs])
+        of_styles = np.stack([styles[pair.style_file] for pair in pairs])
+        summary |= _of_inception(ordered, of_outputs, of_styles)
+    if {"lpips", "fid"} <= summary.keys():
+        summary["artfid"] = artfid(summary["lpips"], summary["fid"])
+    return Scores(ordered, summary)
 
 
 def style_activations(pairs: Iterable[Pair], instruments: Instruments, batch: int) -> Activations:
-    """Inception activations of every style image of `pairs`, each computed once."""
-    files = sorted({pair.style_file for pair in pairs})
+    """Inception activations of every style image of `pairs`, each computed once; none without Inception."""
     found: Activations = {}
+    if instruments.inception is None:
+        return found
+    files = sorted({pair.style_file for pair in pairs})
     for start in range(0, len(files), batch):
         some = files[start : start + batch]
         seen = activations(load_images(some).to(instruments.device), instruments.inception)
@@ -205,19 +235,14 @@ class _StyleGrams:
         }
 
 
-def _summary(rows: list[Row], outputs: np.ndarray, styles: np.ndarray) -> dict[str, float | int | None]:
-    """The measures of a whole set, from activations of the outputs and of the style of each."""
+def _of_inception(rows: list[Row], outputs: np.ndarray, styles: np.ndarray) -> dict[str, float | None]:
+    """FID and KID of a whole set, from activations of the outputs and of the style of each."""
     (outputs_early, outputs_pool3), (styles_early, styles_pool3) = (
         np.split(side, [FIRST_BLOCK], axis=1) for side in (outputs, styles)
     )
-    fid = frechet_distance(outputs_pool3, styles_pool3)
-    lpips = float(np.mean([row["lpips"] for row in rows]))
     contents, used = ([row[name] for row in rows] for name in ("content", "style"))
     return {
-        "pairs": len(rows),
-        "lpips": lpips,
-        "fid": fid,
-        "artfid": artfid(lpips, fid),
+        "fid": frechet_distance(outputs_pool3, styles_pool3),
         "fid_64": frechet_distance(outputs_early, styles_early),
         **dict(zip(KID, kid(outputs_pool3, styles_pool3, contents, used), strict=True)),
     }
@@ -238,22 +263,23 @@ def _to_content(
     output: Tensor, content: Tensor, features: Tensor, structure: Tensor, instruments: Instruments
 ) -> dict[str, Tensor]:
     distance = cfsd(features, structure)
-    return {
-        "lpips": instruments.lpips(output, content.expand_as(output)),
-        "cfsd": distance,
-        "cfsd_mean": distance / structure[0, 0].numel(),
-    }
+    found = {"cfsd": distance, "cfsd_mean": distance / structure[0, 0].numel()}
+    if instruments.lpips is not None:
+        found["lpips"] = instruments.lpips(output, content.expand_as(output))
+    return found
 
 
 def _to_teacher(output: Tensor, goal: Tensor, instruments: Instruments) -> dict[str, Tensor]:
     error = image_measures.mse(output, goal)
-    return {
+    found = {
         "teacher_mse": error,
         "teacher_psnr": image_measures.psnr(error),
         "teacher_ssim": image_measures.ssim(output, goal),
-        "teacher_lpips": instruments.lpips(output, goal),
         "teacher_artifacts": image_measures.artifact_energy(output, goal),
     }
+    if instruments.lpips is not None:
+        found["teacher_lpips"] = instruments.lpips(output, goal)
+    return found
 
 
 def _st_lpips(
@@ -284,22 +310,21 @@ def _rows(pairs: list[Pair], columns: dict[str, Tensor], instruments: Instrument
         for pair, value in zip(pairs, column, strict=True):
             if not math.isfinite(value) and (name != "teacher_psnr" or value != math.inf):  # of equal images
                 raise UserError(f"{pair.name}: its {name} is not finite. Are the weights of the networks whole?")
-    networks = "; ".join(f"{name} {weights}" for name, weights in list(instruments.labels.items())[:3])
     return {
         pair.name: {
             "set": pair.set,
             "pair": pair.name,
             "content": pair.content,
             "style": pair.style,
-            **{name: values[name][i] if name in values else math.nan for name in MEASURES},
-            "networks": networks,
+            **{name: values[name][i] if name in values else math.nan for name in instruments.measures},
+            "networks": instruments.of_pairs,
         }
         for i, pair in enumerate(pairs)
     }
 
 
 def write_scores(model: str, sets: dict[str, Scores], instruments: Instruments, table: Path, summary: Path) -> None:
-    """Write the rows of all sets as CSV (COLUMNS) and the facts of each set as JSON."""
+    """Write the rows of all sets as CSV (see `write_rows`) and the facts of each set as JSON."""
     write_rows([row for scores in sets.values() for row in scores.rows], table)
     facts = {
         "model": model,
@@ -310,8 +335,9 @@ def write_scores(model: str, sets: dict[str, Scores], instruments: Instruments, 
     write_json(summary, facts)
 
 
-def write_rows(rows: Iterable[Row], table: Path, columns: Sequence[str] = COLUMNS) -> None:
-    """Write rows as CSV: seven significant digits, what is not a number left empty."""
+def write_rows(rows: Sequence[Row], table: Path, columns: Sequence[str] = COLUMNS) -> None:
+    """Write rows as CSV: those of `columns` that they have, seven significant digits, what is not a number empty."""
+    columns = [name for name in columns if name in rows[0]]
     write_csv(table, columns, ([_text(row[name]) for name in columns] for row in rows))
 
 

@@ -165,7 +165,7 @@ class OneSize:
 
 
 def described(scores: Scores) -> str:
-    """A set's means and its FID, for a terminal."""
+    """A set's means, and its FID where there is one, for a terminal."""
     rows = pd.DataFrame(scores.rows).select_dtypes("number").mean().dropna()
     facts = pd.Series({name: value for name, value in scores.summary.items() if value is not None})
-    return pd.concat([facts, rows.drop("lpips")]).map("{:.5g}".format).to_string()
+    return pd.concat([facts, rows.drop("lpips", errors="ignore")]).map("{:.5g}".format).to_string()

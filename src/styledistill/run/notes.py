@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..config import METHODS, NETWORKS, Config, Distill, Networks, Pretrain, Teacher
+from ..config import METHODS, NETWORKS, Config, Distill, Metrics, Networks, Pretrain, Teacher
 from ..config.terms import networks_of
 from ..downloads import npm
 
@@ -63,6 +63,8 @@ def _idle(config: Config) -> Iterator[str]:
     yield from _idle_teacher(config)
     yield from _idle_distill(config)
     yield from _idle_networks(config)
+    if config.metrics.fid == "none" and config.metrics.fid_minimum != Metrics.model_fields["fid_minimum"].default:
+        yield "metrics.fid_minimum: changes nothing in this run, for metrics.fid is none"
 
 
 def _idle_teacher(config: Config) -> Iterator[str]:

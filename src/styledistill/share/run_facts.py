@@ -103,7 +103,7 @@ def _rows(path: Path, student: str) -> pd.DataFrame | None:
         return None
     with readable(path):
         table = pd.read_csv(path)
-    if "model" not in table or (path.stem == "metrics" and "fid_grayed" not in table):
+    if "model" not in table or (path.stem == "metrics" and "fid" in table and "fid_grayed" not in table):
         raise UserError(f"{path}: written by another version. Run the workflow again: it makes the table anew.")
     models = list(dict.fromkeys([student, *COMPARED]))
     found = table[table["model"].isin(models)]

@@ -87,6 +87,19 @@ def test_the_file_states_what_was_measured_with_what_and_how_sure(folders):
     assert schema.exit_code == 0 and json.loads(schema.output) == Result.model_json_schema()
 
 
+def test_measures_of_networks_that_are_none_are_left_out(folders):
+    assert run("recolor", *PLACES, "-o", "a.json")[0] == 0
+    code, said = run("recolor", *PLACES, "-o", "b.json", "--pairs=b.csv", "--lpips=none", "--fid=none")
+    assert code == 0, said
+    whole, found = (Result.model_validate_json((folders / f"{name}.json").read_text()) for name in "ab")
+    gone = {"lpips", "fid", "fid_64", "kid", "artfid"}
+    assert found.measures == {name: one for name, one in whole.measures.items() if name not in gone}
+    assert found.seeded == ["vgg19"] and set(found.networks) == {"vgg19", "shift_tolerant_alexnet"}
+    head = (folders / "b.csv").read_text().splitlines()[0].split(",")
+    assert "st_lpips" in head and not {"lpips", "teacher_lpips"} & set(head)
+    assert not any(line.split()[0] in gone for line in said.splitlines() if line.split())
+
+
 def test_a_run_s_golden_set(folders):
     golden = folders / "results/r/images/golden"
     for name in ("c0", "c1", "s0", "s1"):

@@ -448,6 +448,52 @@ def test_rows_and_summary_name_the_networks_and_that_they_are_seeded(tmp_path, s
     assert facts["sets"]["golden"]["fid"] > 0
 
 
+LEFT_OUT = {
+    ("none", "none"): ({"lpips", "teacher_lpips"}, {"lpips", "fid", "fid_64", "artfid", "kid", "kid_low", "kid_high"}),
+    ("none", "inception"): ({"lpips", "teacher_lpips"}, {"lpips", "artfid"}),
+    ("alexnet", "none"): (set(), {"fid", "fid_64", "artfid", "kid", "kid_low", "kid_high"}),
+}
+
+
+@pytest.mark.parametrize(("lpips", "fid"), LEFT_OUT)
+def test_without_a_network_its_measures_are_left_out_and_the_others_stay(tmp_path, run, styles, scores, lpips, fid):
+    import json
+
+    import pandas as pd
+
+    without = load_instruments(Metrics(lpips=lpips, fid=fid), SEEDED, torch.device("cpu"))
+    assert (without.lpips is None, without.inception is None) == (lpips == "none", fid == "none")
+    assert set(without.labels) == {"vgg19", "shift_tolerant_alexnet", lpips, fid} - {"none"}
+    seen = style_activations(golden_pairs(run / "images", 2, 2), without, 16)
+    assert seen.keys() == (set() if fid == "none" else styles.keys())
+    found, whole = scored(run, without, seen, "content"), scores["content"]
+    of_pairs, of_set = LEFT_OUT[lpips, fid]
+    assert set(whole.rows[0]) - set(found.rows[0]) == of_pairs and set(whole.summary) - set(found.summary) == of_set
+    # To the last bit.
+    for mine, theirs in zip(found.rows, whole.rows, strict=True):
+        assert mine | {"networks": ""} == {name: theirs[name] for name in mine} | {"networks": ""}
+    assert found.summary == {name: whole.summary[name] for name in found.summary}
+    write_scores("content", {"golden": found}, without, tmp_path / "t.csv", tmp_path / "t.json")
+    rows, facts = pd.read_csv(tmp_path / "t.csv"), json.loads((tmp_path / "t.json").read_text())
+    assert tuple(rows.columns) == tuple(name for name in COLUMNS if name not in of_pairs)
+    named = ["shift_tolerant_alexnet bapps alex_shift_tolerant", "vgg19 seeded-1 (random)"]
+    assert set(rows["networks"]) == {"; ".join(["alexnet seeded-1 (random)"] * (lpips != "none") + named)}
+    assert facts["sets"]["golden"].keys() == found.summary.keys()
+    assert facts["seeded"] == [name for name in (lpips, "vgg19", fid) if name != "none"]
+
+
+def test_without_lpips_and_fid_their_packages_are_not_imported():
+    code = (
+        "import sys, torch; from styledistill.config import Metrics, Networks;"
+        "from styledistill.metrics.score import load_instruments;"
+        "load_instruments(Metrics(lpips='none', fid='none'), Networks(features='efficientnet_lite0'),"
+        " torch.device('cpu'));"
+        "print(sorted({'lpips', 'pytorch_fid', 'torchvision'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=SRC, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_a_missing_image_is_named(run, instruments, styles):
     from styledistill.core.errors import UserError
 

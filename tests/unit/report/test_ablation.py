@@ -20,7 +20,7 @@ from styledistill.teacher.logit_deviation import attention_deviation, logit_devi
 
 def with_variants(variants):
     smoke = Path(__file__).parents[3] / "workflow" / "presets" / "smoke.yaml"
-    return configuration.validate(yaml.safe_load(smoke.read_text()) | {"ablation": variants})
+    return configuration.validate(yaml.safe_load(smoke.read_text()) | {"metrics": {}, "ablation": variants})
 
 
 def test_a_variant_changes_what_it_says_and_default_is_the_teacher():
@@ -38,6 +38,16 @@ def test_a_variant_may_have_a_schedule_but_not_the_name_default():
         with_variants({"default": {}})
     with pytest.raises(UserError, match=r"ablation\.x\.steps: unknown key"):
         with_variants({"x": {"steps": 3}})
+
+
+@pytest.mark.parametrize("metrics", [{"lpips": "none"}, {"fid": "none"}, {"lpips": "none", "fid": "none"}])
+def test_its_figure_needs_lpips_and_fid(metrics):
+    values = with_variants({}).model_dump() | {"metrics": metrics}
+    assert configuration.validate(values).variants == {}
+    said = rf"ablation: its figure shows LPIPS against FID, and metrics\.{next(iter(metrics))} is none"
+    with pytest.raises(UserError, match=said) as refused:
+        configuration.validate(values | {"ablation": {"flat": {"gamma": 0.0}}})
+    assert len(str(refused.value).splitlines()) == 1
 
 
 def test_deviation_of_logits_is_that_of_the_whole_map():

@@ -249,6 +249,22 @@ def test_the_best_student_is_bold_and_no_control_is(seen, trial):
     assert bold == [best]
 
 
+def test_a_page_without_lpips_and_fid_speaks_of_neither(trial_without):
+    run, config = trial_without
+    context = page.page_context(run, config)
+    assert context["measure"] == "ST-LPIPS to the teacher"
+    (caution,) = (one.text for one in context["cautions"] if one.section == "metrics")
+    assert caution.startswith("The fixed networks vgg19 have seeded random weights")
+    html = page.render(context)
+    keys = [re.findall(r'data-key="(\w+)"', part) for part in html.split('<table class="data" id="')[1:]]
+    assert "st_lpips" in keys[0] and not {"lpips", "fid", "artfid", "kid"} & {key for some in keys for key in some}
+    # But for the configuration, scripts, and images in base64.
+    said = re.sub(r"<pre.*?</pre>|<script.*?</script>|base64,[\w+/=\s]+", "", html, flags=re.S)
+    assert not re.search(r"(?<!ST-)LPIPS|FID|KID|alexnet|inception\b", said)
+    scores = json.loads(context["data"])["scores"]
+    assert scores["mse"]["c1_s1"].keys() == {"st_lpips", "teacher_st_lpips", "teacher_mse"}
+
+
 def test_warnings_name_what_they_warn_of(trial_config, trial):
     said = page.page_context(trial, trial_config)["cautions"]
     assert [one.section for one in said] == ["metrics", "metrics", "differences", "losses"]

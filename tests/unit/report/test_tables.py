@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from styledistill.core.errors import UserError
-from styledistill.core.files import write_json
+from styledistill.core.files import read_json, write_json
 from styledistill.report.tables import formats
 from styledistill.report.tables.bootstrap import Resampling
 from styledistill.report.tables.metrics import _PER_PAIR as PER_PAIR
@@ -167,6 +167,38 @@ def test_seeded_networks_are_said_and_set_apart_from_published_figures(tmp_path)
 
 def test_trained_networks_are_not_called_seeded(scores):
     assert "eeded" not in markdown(gather(scores, 200, seed=1), 200)
+
+
+def without(folder, model, *left_out):
+    """A model's scores without the networks left out, and so without their measures."""
+    path = write_model(folder, model)
+    measures = {"alexnet": ("lpips", "teacher_lpips", "artfid"), "inception": tuple(SCALES)}
+    gone = {name for network in left_out for name in measures[network]}
+    frame = pd.read_csv(path)
+    frame.drop(columns=[name for name in frame if name in gone]).to_csv(path, index=False)
+    summary = read_json(path.with_suffix(".json"))
+    sets = {name: {key: v for key, v in facts.items() if key not in gone} for name, facts in summary["sets"].items()}
+    networks = {name: weights for name, weights in REAL.items() if name not in left_out}
+    write_json(path.with_suffix(".json"), summary | {"sets": sets, "networks": networks})
+    return path
+
+
+def test_what_was_not_measured_has_no_column_and_the_rest_stays(tmp_path, scores):
+    whole = gather(scores, 200, seed=1)
+    table = gather([without(tmp_path, model, "alexnet", "inception") for model in LEVELS], 200, seed=1)
+    gone = {name for name in whole if name.startswith(("lpips", "teacher_lpips", "fid", "artfid", "kid"))}
+    assert len(gone) == 2 * 3 + len(SCALES) + 3
+    assert set(whole) - set(table) == gone | {"alexnet", "inception"}
+    pd.testing.assert_frame_equal(table, whole[list(table)])
+    text = markdown(table, 200)
+    assert "ST-LPIPS" in text and not any(word in text for word in (" LPIPS", "FID", "KID", "grayed", "nan", "–"))
+    assert "KID" in markdown(whole, 200)
+
+
+def test_without_lpips_there_is_fid_and_no_artfid(tmp_path):
+    text = markdown(gather([without(tmp_path, model, "alexnet") for model in LEVELS], 200, seed=1), 200)
+    assert "ArtFID" not in text and "KID: pt_inception-1" in text
+    assert " FID is grayed: golden has 40 pairs" in text.replace("\n", " ")
 
 
 def test_models_scored_with_other_networks_do_not_share_a_table(tmp_path, scores):

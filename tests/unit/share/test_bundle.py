@@ -10,6 +10,7 @@ import signal
 import time
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import jinja2
 import pytest
@@ -87,6 +88,13 @@ def test_the_card_says_what_the_run_knows(run: Path) -> None:
     assert "| `photos` | cc-by-4.0 |" in text and "Not of the model card" not in text
     assert "--model owner/name" in text and 'Student.from_pretrained("owner/name")' in text
     assert sha256_file(run / "students/mse/student.safetensors") in text
+
+
+def test_the_card_of_a_run_without_lpips_and_fid_speaks_of_neither(run: Path, trial_without: tuple[Path, Any]) -> None:
+    shutil.copy(trial_without[0] / "tables/metrics.csv", run / "tables/metrics.csv")
+    text = (written(run) / "README.md").read_text("utf-8")
+    assert "| ST-LPIPS ↓ | 0.400 | 0.400 | 0.400 | 0.400 |" in text
+    assert "| LPIPS" not in text and "FID" not in text and "grayed" not in text
 
 
 def test_no_fact_of_this_machine_is_published(run: Path) -> None:

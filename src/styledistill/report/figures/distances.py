@@ -21,7 +21,7 @@ _NETWORKS = {"teacher_lpips": {"alexnet", "vgg16"}, "teacher_st_lpips": {"shift_
 
 
 def distance_measure(metrics: pd.DataFrame) -> str:
-    """The column that figures go by: LPIPS to the teacher; ST-LPIPS where LPIPS's network is seeded; else MSE.
+    """The column that figures go by: LPIPS to the teacher; ST-LPIPS where LPIPS's network is seeded or none; else MSE.
 
     metrics: rows of tables/metrics.csv. Raises UserError when none of these columns is there.
     """

@@ -82,7 +82,7 @@ def measured(rows: Sequence[dict[str, Any]], summary: dict[str, Any], seed: int)
     resampling = Resampling(table, seed)
     found = {}
     for measure in MEASURES:
-        if measure.per_pair:
+        if measure.per_pair and measure.name in table:
             values = table[measure.name].to_numpy(float)
             if np.isnan(values).all():  # a distance to a teacher that was not given
                 continue

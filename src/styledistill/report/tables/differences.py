@@ -69,7 +69,8 @@ def paired_scores(scores: Sequence[Path], seed: int) -> dict[str, PairedScores]:
 def differences(sets: dict[str, PairedScores]) -> pd.DataFrame:
     """One row per set, model to compare with, model and measure: difference, low, high, and whether it is `told`.
 
-    A difference can be told where its interval leaves out 0 and the set has images enough for an interval.
+    A difference can be told where its interval leaves out 0 and the set has images enough for an interval. A measure
+    that was not taken has no rows.
     """
     rows = []
     for name, scores in sets.items():
@@ -77,6 +78,8 @@ def differences(sets: dict[str, PairedScores]) -> pd.DataFrame:
         for other, measures in AGAINST.items():
             for model in scores.frames:
                 for measure in measures if model != other else ():
+                    if measure not in scores.frames[model]:
+                        continue
                     difference, low, high = scores.difference(model, other, measure)
                     row = {"model": model, "set": name, "minus": other, "measure": measure}
                     told = enough and (low > 0 or high < 0)

@@ -72,7 +72,8 @@ def gather(scores: Sequence[Path], fid_minimum: int, seed: int) -> pd.DataFrame:
     """One row per (set, model), sets in turn, models in the order of `scores`; first column `model`.
 
     scores: metrics/<model>.csv, each with its .json beside it. Per-pair measures become `<name>` (mean), `<name>_low`
-    and `<name>_high` (95 % interval, see `Resampling`). `<name>_grayed`: see `small_sets`. `laplacian_ratio`
+    and `<name>_high` (95 % interval, see `Resampling`). `<name>_grayed`: see `small_sets`. Measures that were not
+    taken, of networks `none`, have no columns. `laplacian_ratio`
     divides by the teacher's mean on the set. A model without images of a set has no row there. Raises UserError when
     models were scored with different networks.
     """
@@ -101,15 +102,17 @@ def _same_networks(scores: Sequence[Path], summaries: Sequence[dict]) -> None:
 def _row(summary: dict, frame: pd.DataFrame, resampling: Resampling, fid_minimum: int) -> dict:
     name = frame["set"].iloc[0]
     facts = summary["sets"][name]
-    values = frame[_PER_PAIR].to_numpy(float)
+    taken = [measure for measure in _PER_PAIR if measure in frame]
+    values = frame[taken].to_numpy(float)
     low, high = resampling.interval(values)
     means = values.mean(0)
     counts = {"pairs": facts["pairs"], "contents": frame["content"].nunique(), "styles": frame["style"].nunique()}
     row = {"model": summary["model"], "set": name, **counts}
-    for i, measure in enumerate(_PER_PAIR):
+    for i, measure in enumerate(taken):
         row |= {measure: means[i], f"{measure}_low": low[i], f"{measure}_high": high[i]}
-    row |= {key: math.nan if facts[key] is None else facts[key] for key in _OF_INCEPTION}
-    row |= small_sets.grayed(**counts, fid_minimum=fid_minimum)
+    row |= {key: math.nan if facts[key] is None else facts[key] for key in _OF_INCEPTION if key in facts}
+    grayed = small_sets.grayed(**counts, fid_minimum=fid_minimum)
+    row |= {key: few for key, few in grayed.items() if key.removesuffix("_grayed") in facts}
     return row | summary["networks"] | {"seeded": " ".join(summary["seeded"])}
 
 

@@ -29,10 +29,11 @@ def cautions(table: pd.DataFrame, fid_minimum: int) -> list[str]:
 
     table: rows of tables/metrics.csv, of any sets; columns that it lacks are not spoken of.
     """
+    of_fid = "FID and ArtFID are" if "artfid" in table else "FID is"
     said = {
         "fid_grayed": (
             lambda row: f"{row['pairs']:.0f} pairs",
-            f"FID and ArtFID are grayed: {{}}, below the {fid_minimum} that 2,048 dimensions need. "
+            f"{of_fid} grayed: {{}}, below the {fid_minimum} that 2,048 dimensions need. "
             "Gram and color distances stand for style there.",
         ),
         "fid_64_grayed": (
