@@ -66,7 +66,7 @@ def _check_rows(run: Path) -> None:
     assert float(costs["graphs"]["parameters"]) == pytest.approx(float(costs["mse"]["parameters"]), rel=0.02)
     # The folder holds the images of mse, and the graphs are its own.
     golden = {row["model"]: row for row in tables["metrics"] if row["set"] == "golden"}
-    for measure in ("lpips", "teacher_mse", "gram_distance", "fid"):
+    for measure in ("st_lpips", "teacher_mse", "gram_distance", "teacher_st_lpips"):
         assert golden["given"][measure] == golden["mse"][measure]
         assert float(golden["graphs"][measure]) == pytest.approx(float(golden["mse"][measure]), rel=1e-2)
     evidence = (run / "tables/claims.md").read_text()

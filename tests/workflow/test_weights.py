@@ -13,7 +13,7 @@ from serving import serving
 
 def _preset(folder: Path, **networks: str) -> str:
     path = folder / "config.yaml"
-    path.write_text(yaml.safe_dump({**yaml.safe_load(SMOKE.read_text()), "networks": networks}))
+    path.write_text(yaml.safe_dump({**yaml.safe_load(SMOKE.read_text()), "metrics": {}, "networks": networks}))
     return str(path)
 
 
@@ -57,7 +57,8 @@ def test_weights_come_without_the_images_and_another_file_stops_the_run_in_one_l
 
 def _ablation(folder: Path, **changes) -> str:
     """A configuration with variants of the teacher, whose student starts from a file that comes by hand."""
-    values = yaml.safe_load(SMOKE.read_text())
+    values = yaml.safe_load(SMOKE.read_text()) | {"metrics": {}}
+    values["networks"] |= {"alexnet": "seeded", "inception": "seeded"}
     student = {"architecture": "sttr", "size": "full", "start": "resources/weights/checkpoint0005.pth"}
     path = folder / "config.yaml"
     path.write_text(yaml.safe_dump({**values, "student": student, "ablation": {"cold": {"gamma": 0.5}}, **changes}))

@@ -87,6 +87,8 @@ SAID: dict[str, dict[str, dict[str, object]]] = {
     "networks.vgg16": {"networks": {"vgg16": "seeded"}},
     "networks.art_inception": {"networks": {"art_inception": "seeded"}},
     "networks.inception": {"metrics": {"fid": "art_inception"}, "networks": {"inception": "seeded"}},
+    "networks.alexnet": {"networks": {"alexnet": "seeded"}},
+    "metrics.fid_minimum": {"metrics": {"fid_minimum": 3}},
     "teacher.temperature": {"teacher": {"injection": False, "temperature": 2.0}},
     "teacher.command": {"teacher": {"command": "paint {content} {style} {output}"}},
     "teacher.gamma": {"teacher": {"method": "inst", "gamma": 0.3}},

@@ -451,8 +451,12 @@ def test_the_embedded_default_needs_nothing():
 
 
 def test_a_run_needs_what_its_networks_and_its_start_say():
-    chosen = asks(networks={"vgg19": "download", "alexnet": "seeded", "inception": "download"})
+    networks = {"vgg19": "download", "alexnet": "seeded", "inception": "download"}
+    chosen = asks(networks=networks, metrics={})
     assert requirements.for_run(chosen) == requirements.for_scores(chosen) == ["inception", "vgg19"]
+    assert requirements.for_scores(asks(networks=networks, metrics={"fid": "none"})) == ["vgg19"]
+    # The presets that run offline need none.
+    assert requirements.for_run(asks()) == []
     assert requirements.for_run(asks(student={"size": "full", "start": "imagenet"})) == ["resnet50"]
     tiny, full = (asks(student={"size": size, "start": "pretrain"}, networks={}) for size in ("tiny", "full"))
     assert (requirements.for_start(tiny), requirements.for_start(full)) == (["vgg19"], ["vgg19", "resnet50"])
