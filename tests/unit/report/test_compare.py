@@ -115,6 +115,17 @@ def test_differences_are_pair_by_pair_whatever_the_order_of_rows():
     assert row["high"] - row["low"] < 0.02
 
 
+def test_measures_that_were_not_taken_have_no_difference_and_the_others_stay():
+    whole = {"teacher": frame({}), "mse": frame({"cfsd": 0.05}, seed=2), "pretrained": frame({}, seed=3)}
+    without = {model: rows.drop(columns=["lpips", "teacher_lpips"]) for model, rows in whole.items()}
+    one, other = (differences({"val": PairedScores(frames, seed=1)}) for frames in (whole, without))
+    rest = one[~one["measure"].isin(["lpips", "teacher_lpips"])].reset_index(drop=True)
+    assert len(rest) < len(one)
+    pd.testing.assert_frame_equal(other, rest)
+    text = markdown(differences_document(other))
+    assert "ST-LPIPS to teacher" in text and "| LPIPS" not in text and "nan" not in text
+
+
 def test_differences_that_leave_out_0_are_bold():
     table = differences({"val": scores(AS_CLAIMED, noise=1e-6)})
     text = markdown(differences_document(table))
