@@ -139,6 +139,14 @@ def test_the_table_says_what_each_variant_is(table):
     assert r"\textcolor{gray}{(20.0)}" in formats.latex(document)
 
 
+def test_trained_networks_are_not_called_seeded_by_a_table_read_again(table, tmp_path):
+    (tmp_path / "ablation.csv").write_text(formats.csv(table))
+    again = ablation.read_table(tmp_path / "ablation.csv")
+    assert "seeded" not in ablation.note(table, 200) + ablation.note(again, 200)
+    (tmp_path / "ablation.csv").write_text(formats.csv(table.assign(seeded="alexnet")))
+    assert "seeded" in ablation.note(ablation.read_table(tmp_path / "ablation.csv"), 200)
+
+
 def test_the_curve_holds_gammas_alone_and_the_ratio_is_of_own_over_injected(table):
     rows = [
         {"timestep": t, "layer": layer, "kind": kind, "deviation": value}

@@ -65,6 +65,7 @@ def note(table: pd.DataFrame, fid_minimum: int) -> str:
     said = f"{table['pairs'].iloc[0]} golden pairs; 95 % bootstrap intervals over contents and styles in brackets."
     said += " Bold: best."
     said += "".join(f" {text}" for text in cautions(table, fid_minimum))
-    if table["seeded"].iloc[0]:
+    seeded = table["seeded"].iloc[0]  # not a number where it was read from a file that names none
+    if isinstance(seeded, str) and seeded:
         said += " Networks with seeded random weights: these numbers compare with each other only."
     return said
