@@ -16,6 +16,10 @@ os.environ.update(
     STYLEDISTILL_ENVS=str(PROJECT / "envs"),
     STYLEDISTILL_START=str(START),
 )
+# glibc gives back memory that a step of a network has freed, and the next step takes it again, zeroed page by page. Jobs
+# that keep it save up to a tenth of their processor time (docs/benchmarks.md).
+os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(2**30))
+os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(2**32))
 watchdog.bind_jobs(Path(RESULTS))
 # Paths that jobs in containers must see, asked on each machine: a cluster's nodes parse this file too.
 if in_containers():
