@@ -1,4 +1,4 @@
-"""What CONTRIBUTING.md promises of a new source kind and of a new loss term, on a copy to which one is added."""
+"""What docs/architecture.md promises of a new source kind and of a new loss term, on a copy to which one is added."""
 
 from __future__ import annotations
 
