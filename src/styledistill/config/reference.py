@@ -17,10 +17,10 @@ HEAD = """\
 
 A configuration is one YAML file. Without `--configfile` the run reads [`config.yaml`](../config.yaml); a file given
 with `--configfile` replaces it whole. `--config key=value` changes single keys, and those within a section in braces:
-`--config run=mine 'pairs={train: 90}'`. Unknown keys, keys that appear twice and values out of range stop the run before its
-first job, with one line that names the key.
+`--config run=mine 'pairs={train: 90}'`. Unknown keys, keys that appear twice and values out of range stop the run
+before its first job, with one line that names the key.
 
-A default in the tables below holds where a file lacks the key. `config.yaml` says most keys, often other values than these.
+A default in the tables below holds where a file lacks the key. `config.yaml` gives most keys, often with other values.
 
 Complete examples with comments: [`config.yaml`](../config.yaml) and [`workflow/presets/`](../workflow/presets).
 Names of sources, losses and variants are yours: lower-case letters, digits and underscores, a letter first.
