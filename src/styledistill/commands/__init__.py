@@ -21,6 +21,10 @@ class Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command `main` of a module; where a package that it needs is not installed, one that says so."""
         if cmd_name not in self.list_commands(ctx):
+            from ._former import place
+
+            if given := place(cmd_name):
+                ctx.fail(f"{cmd_name} is no program for people: it runs as `python {given}` (CHANGELOG.md)")
             return None
         try:
             return import_module(f"{__name__}.{cmd_name}").main

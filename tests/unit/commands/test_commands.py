@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import styledistill.commands
+from styledistill.commands._former import RENAMED
 
 ROOT = Path(__file__).parents[3]
 NAMES = styledistill.commands.main.list_commands(None)
@@ -73,8 +74,19 @@ def test_where_nothing_is_installed_the_folder_of_the_code_is_the_command(folder
 
 
 def test_an_unknown_subcommand_is_told():
-    done = help_of("teach")
-    assert done.returncode == 2 and "No such command 'teach'" in done.stderr
+    done = help_of("paint")
+    assert done.returncode == 2 and "No such command 'paint'" in done.stderr
+
+
+@pytest.mark.parametrize("name", [*RENAMED, "train_tiny_teacher", "teach"])
+def test_a_script_that_has_moved_says_where_it_is(name: str):
+    """It stood in src/ before, and runs by the words of that line."""
+    told = help_of(name)
+    assert told.returncode == 2
+    words = re.search(rf"{name} is no program for people: it runs as `python (.+)` ", told.stderr)[1].split()
+    environment = {"PYTHONPATH": str(ROOT / "src"), "PATH": "/usr/bin"}
+    done = subprocess.run([sys.executable, *words, "--help"], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0 and "Usage: " in done.stdout, done.stderr
 
 
 def test_words_for_snakemake_are_handed_on_as_they_are(tmp_path: Path):
