@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 import click
 
 from ..run.cli import SEED, Folder, Writable, needs, user_errors
+from ._scoring import chosen_instruments, network_options
 
 
 @click.command()
@@ -24,11 +25,7 @@ from ..run.cli import SEED, Folder, Writable, needs, user_errors
 @click.option("-o", "--out", type=Writable, required=True, help="JSON to write; --schema says what it holds.")
 @click.option("--pairs", type=Writable, help="CSV to write besides: one row per pair, as `score --out` writes it.")
 @click.option("--images", type=Folder, help="Folder to keep the stylized images in; it must be new.")
-@click.option("--lpips", type=click.Choice(["alexnet", "vgg16", "none"]), default="alexnet", show_default=True)
-@click.option(
-    "--fid", type=click.Choice(["inception", "art_inception", "none"]), default="inception", show_default=True
-)
-@click.option("--seeded", is_flag=True, help="Random networks, but for ST-LPIPS: no download, no scores that compare.")
+@network_options
 @click.option("--batch", type=click.IntRange(1), default=16, show_default=True, help="Images per forward.")
 @click.option("--seed", type=SEED, default=1, show_default=True, help="Seed of the intervals.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
@@ -60,14 +57,13 @@ def main(
     content, style and recolor. StyleID's protocol is --fid art_inception --size 512 on its 20 contents and 40 styles.
     """
     with needs():
-        from ..config import Metrics, Networks
         from ..core.contents import contents_hash
         from ..core.errors import UserError
         from ..core.files import write_json
         from ..core.provenance import package_versions
         from ..core.runtime import pick_device, seed_everything, use_threads
         from ..metrics.own_set import drawn, entrant, refuse_other_pairs
-        from ..metrics.score import load_instruments, write_rows
+        from ..metrics.score import write_rows
         from ..metrics.score_folders import by_stem, described, score_folders
         from ..report.tables import bench
     with user_errors(), _folders(content, style, results, teacher) as (contents, styles, goal):
@@ -82,9 +78,7 @@ def main(
             made = nullcontext(found.source)
         else:
             made = drawn(found.source, where, contents, styles, size, images)
-        used = {"vgg19", lpips, fid} - {"none"}
-        networks = Networks(**dict.fromkeys(used, "seeded" if seeded else "download"))
-        instruments = load_instruments(Metrics(lpips=lpips, fid=fid), networks, where)
+        instruments = chosen_instruments(lpips, fid, seeded, where)
         with made as folder:
             scores, left_out = score_folders(folder, contents, styles, goal, size, instruments, batch)
             if left_out:

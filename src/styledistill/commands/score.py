@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from ..run.cli import Folder, Writable, needs, user_errors
+from ._scoring import chosen_instruments, network_options
 
 
 @click.command()
@@ -14,11 +15,7 @@ from ..run.cli import Folder, Writable, needs, user_errors
 @click.option("--teacher", type=Folder, help="Images of the same names by another model, to measure distances to it.")
 @click.option("--size", type=click.IntRange(32, 10_000), help="Compare center squares of so many pixels.")
 @click.option("--out", type=Writable, help="CSV to write: one row per image.")
-@click.option("--lpips", type=click.Choice(["alexnet", "vgg16", "none"]), default="alexnet", show_default=True)
-@click.option(
-    "--fid", type=click.Choice(["inception", "art_inception", "none"]), default="inception", show_default=True
-)
-@click.option("--seeded", is_flag=True, help="Random networks, but for ST-LPIPS: no download, no scores that compare.")
+@network_options
 @click.option("--batch", type=click.IntRange(1), default=16, show_default=True, help="Images per forward.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 def main(
@@ -40,16 +37,13 @@ def main(
     cannot be read are left out and named at the end, and the exit code is 1.
     """
     with needs():
-        from ..config import Metrics, Networks
         from ..core.errors import UserError
         from ..core.runtime import pick_device, use_threads
-        from ..metrics.score import load_instruments, write_rows
+        from ..metrics.score import write_rows
         from ..metrics.score_folders import described, score_folders
     with user_errors():
         use_threads()
-        used = {"vgg19", lpips, fid} - {"none"}
-        networks = Networks(**dict.fromkeys(used, "seeded" if seeded else "download"))
-        instruments = load_instruments(Metrics(lpips=lpips, fid=fid), networks, pick_device(device))
+        instruments = chosen_instruments(lpips, fid, seeded, pick_device(device))
         scores, left_out = score_folders(stylized, content, style, teacher, size, instruments, batch)
         click.echo(described(scores))
         click.echo("networks: " + "; ".join(f"{name} {weights}" for name, weights in instruments.labels.items()))
