@@ -14,10 +14,12 @@ import pretrain
 import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
+from pydantic import ValidationError
 
 import score
 import stylize
 from styledistill import commands, config
+from styledistill.config.training import Student
 from styledistill.core.errors import UserError
 from styledistill.embedded import train_students, train_tiny_teacher
 from styledistill.run.notes import notes, of_former_layout
@@ -145,6 +147,30 @@ def test_a_start_without_a_student_is_told_before_the_run(home: Path) -> None:
     start = SMOKE.model_copy(update={"student": SMOKE.student.model_copy(update={"start": "empty"})})
     (line,) = missing_weights(start)
     assert line.startswith("student.start: no student in empty (student.safetensors is not there).")
+
+
+@pytest.mark.parametrize(
+    ("folder", "said"),
+    [
+        ("nowhere", "student.pretrained: no folder nowhere. Set it to a student's folder, or leave it out."),
+        ("empty", "student.pretrained: no student in empty (student.safetensors is not there)."),
+        ("other", "student.architecture: other holds sttr, not micro. Set it to sttr."),
+    ],
+)
+def test_a_wrong_student_before_distillation_is_told_before_the_run(folder: str, said: str, home: Path) -> None:
+    Path("empty").mkdir()
+    Path("other").mkdir()
+    for name in ("config.json", "student.safetensors"):
+        Path("other", name).write_text('{"architecture": "sttr"}')
+    changed = SMOKE.student.model_copy(update={"architecture": "micro", "start": "pretrain", "pretrained": folder})
+    (line,) = missing_weights(SMOKE.model_copy(update={"student": changed}))
+    assert line.startswith(said)
+
+
+@pytest.mark.parametrize("start", ["pretrain", "imagenet", "sttr.pth"])
+def test_a_start_that_no_teacher_has_taught_has_no_other_before_it(start: str) -> None:
+    with pytest.raises(ValidationError, match=rf"pretrained: beside .* only; start is {start}"):
+        Student(start=start, pretrained="weights/micro")
 
 
 def test_a_network_that_nothing_looks_through_says_so() -> None:

@@ -53,6 +53,10 @@ CHANGES: dict[str, tuple[Callable[[dict], dict], set[str]]] = {
     "nothing": (lambda values: {}, set()),
     "weights of a loss": (section("losses", gram50={"pixel": 0.4, "gram": 0.6}), students("gram50") | TABLES),
     "a new loss": (section("losses", new={"pixel_l1": 1.0}), students("new") | TABLES),
+    "a start that is distilled itself": (
+        section("student", pretrained="weights/micro"),
+        {"render start", "score_fixed", "benchmark"} | TABLES,
+    ),
     "a loss removed": (lambda values: {"losses": {"mse": {"pixel": 1.0}}}, {"benchmark"} | TABLES),
     "gamma": (section("teacher", gamma=0.5), TAUGHT | {"benchmark"}),
     "temperature": (section("teacher", temperature=1.2), TAUGHT | {"benchmark"}),

@@ -46,6 +46,13 @@ def content_of(stylizer):
     return lambda wildcards: stylizer.mark()
 
 
+def mark_of(student):
+    """The weights of a student's folder as a parameter; nothing where the folder is not there yet."""
+    return lambda wildcards: (
+        places.weights_mark(str(student)) if student.is_dir() else ""
+    )
+
+
 def images_of(names):
     """The settings of sources as a parameter, as far as their images depend on them."""
     return settings(
@@ -129,27 +136,28 @@ SHARD = f"{RESULTS}/shards/{{split}}/{{block}}.tar"
 MANIFEST = f"{RESULTS}/shards/{{split}}.json"
 MANIFESTS = collect(MANIFEST, split=BLOCKS)
 
-# The start of distillation: an existing folder, or one that this workflow makes.
+# The start of distillation: an existing folder, or one that this workflow makes. `pretrained` is it or a folder beside it.
 START = places.found(CFG.student.start)
-READY = START.is_dir()
+PRETRAINED = places.found(CFG.student.pretrained or CFG.student.start)
+FOLDERS = {"pretrained": PRETRAINED, CFG.begins_with: START}
+READY = CFG.starts if CFG.student.pretrained or START.is_dir() else []
 STUDENTS = {
-    model: f"{RESULTS}/students/{model}" for model in ("pretrained", *CFG.losses)
+    model: f"{RESULTS}/students/{model}" for model in (*CFG.starts, *CFG.losses)
 }
 # Names of these folders in shell lines. A start may lie anywhere under any name: rules know it by its bytes.
-IN_SHELL = STUDENTS | ({"pretrained": '"$STYLEDISTILL_START"'} if READY else {})
+BY_VARIABLE = {"pretrained": "PRETRAINED", CFG.begins_with: "START"}
+IN_SHELL = STUDENTS | {name: f'"$STYLEDISTILL_{BY_VARIABLE[name]}"' for name in READY}
 # Weight files that a model's images depend on; those of the teacher and of a start are not files of the run.
 MADE_BY = {
     "teacher": TEACHER_STAMP,
     **{model: f"{folder}/student.safetensors" for model, folder in STUDENTS.items()},
-    **({"pretrained": []} if READY else {}),
+    **dict.fromkeys(READY, []),
     **dict.fromkeys(CFG.stylizers, []),
 }
 # Reruns recognize such weights by these marks, whatever their place and time.
 MARKS = {
     "teacher": lambda wildcards: CFG.teacher.mark(),
-    "pretrained": lambda wildcards: (
-        places.weights_mark(CFG.student.start) if READY else ""
-    ),
+    **{model: mark_of(FOLDERS[model]) for model in CFG.starts},
     **{name: content_of(stylizer) for name, stylizer in CFG.stylizers.items()},
 }
 

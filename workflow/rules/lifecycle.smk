@@ -15,6 +15,7 @@ os.environ.update(
     STYLEDISTILL_SRC=str(PROJECT / "src"),
     STYLEDISTILL_ENVS=str(PROJECT / "envs"),
     STYLEDISTILL_START=str(START),
+    STYLEDISTILL_PRETRAINED=str(PRETRAINED),
 )
 # glibc gives back memory that a step of a network has freed, and the next step takes it again, zeroed page by page. Jobs
 # that keep it save up to a tenth of their processor time (docs/benchmarks.md).

@@ -104,14 +104,12 @@ rule score_fixed:
     input:
         images=GOLDEN_CROPS,
         manifest=MANIFESTS[1],
-        stylized=collect(GOLDEN_STYLIZED, model=configuration.FIXED_MODELS),
-        validation=collect(VALIDATION, model=configuration.FIXED_MODELS),
+        stylized=collect(GOLDEN_STYLIZED, model=CFG.fixed_models),
+        validation=collect(VALIDATION, model=CFG.fixed_models),
         weights=collect(STAMP, weight=requirements.for_scores(CFG)),
     output:
-        tables=collect(SCORES, model=configuration.FIXED_MODELS),
-        summaries=collect(
-            f"{RESULTS}/metrics/{{model}}.json", model=configuration.FIXED_MODELS
-        ),
+        tables=collect(SCORES, model=CFG.fixed_models),
+        summaries=collect(f"{RESULTS}/metrics/{{model}}.json", model=CFG.fixed_models),
         styles=STYLE_ACTIVATIONS,
     log:
         f"{LOGS}/score_fixed.log",
@@ -131,7 +129,7 @@ rule score_fixed:
         golden=GOLDEN_COUNTS,
         device=CFG.device,
         results=folder(RESULTS),
-        models=" ".join(configuration.FIXED_MODELS),
+        models=" ".join(CFG.fixed_models),
         code=fingerprint_script("score"),
     message:
         "Score the teacher, the student before distillation and the baselines"
@@ -222,7 +220,7 @@ rule benchmark:
         teacher=settings(CFG.teacher.at_first_gamma),
         models=" ".join(f"--model {name}={folder}" for name, folder in IN_SHELL.items()),
         teacher_mark=MARKS["teacher"],
-        start_mark=MARKS["pretrained"],
+        start_marks=lambda wildcards: [MARKS[name](wildcards) for name in CFG.starts],
         outside=settings(DRAWING),
         outside_marks=lambda wildcards: [MARKS[name](wildcards) for name in DRAWING],
         size=CFG.benchmark.size or CFG.image_size,

@@ -155,7 +155,7 @@ rule figures:
         runtime=30,
     params:
         golden=GOLDEN_COUNTS,
-        models=",".join(["teacher", "pretrained", *CFG.compared]),
+        models=",".join(["teacher", *CFG.starts, *CFG.compared]),
         losses=",".join(CFG.losses),
         validated=",".join(CFG.validated),
         results=folder(RESULTS),

@@ -98,7 +98,7 @@ rule distill:
         train=MANIFESTS[0],
         val=MANIFESTS[1],
         shards=in_blocks(SHARD),
-        start=MADE_BY["pretrained"],
+        start=MADE_BY[CFG.begins_with],
         weights=lambda wildcards: collect(
             STAMP, weight=requirements.for_loss(CFG, CFG.losses[wildcards.loss])
         ),
@@ -129,8 +129,8 @@ rule distill:
         seed=CFG.seed,
         device=CFG.device,
         state=TRAINING,
-        start=IN_SHELL["pretrained"],
-        start_mark=MARKS["pretrained"],
+        start=IN_SHELL[CFG.begins_with],
+        start_mark=MARKS[CFG.begins_with],
         out=subpath(output[0], parent=True),
         code=fingerprint_script("distill"),
     message:
@@ -147,7 +147,7 @@ rule distill:
 # Students differ only in their weights, and tracing takes long: one job traces for all.
 rule trace_onnx:
     input:
-        MADE_BY["pretrained"],
+        MADE_BY[CFG.begins_with],
     output:
         [f"{RESULTS}/graphs/{graph}.onnx" for graph in GRAPHS],
     log:
@@ -162,8 +162,8 @@ rule trace_onnx:
         mem_mb=3000,
         runtime=60,
     params:
-        student=IN_SHELL["pretrained"],
-        student_mark=MARKS["pretrained"],
+        student=IN_SHELL[CFG.begins_with],
+        student_mark=MARKS[CFG.begins_with],
         out=subpath(output[0], parent=True),
         code=fingerprint_script("trace_onnx"),
     message:

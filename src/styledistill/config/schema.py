@@ -19,9 +19,9 @@ from .teachers import METHODS, OtherTeacher, Teacher, Variant
 from .terms import TERMS
 from .training import Distill, Pretrain, Student
 
-# Models that every run has beside its losses, so no loss may bear their names.
+# Models beside a run's losses and stylizers, so none of these may bear their names. `start` only where it is distilled.
 CONTROLS = ("content", "style", "recolor")
-FIXED_MODELS = ("teacher", "pretrained", *CONTROLS)
+FIXED_MODELS = ("teacher", "pretrained", "start", *CONTROLS)
 # A loss: the weight of each of its terms.
 Loss = dict[Literal[tuple(TERMS)], Annotated[float, Field(gt=0, allow_inf_nan=False)]]  # type: ignore[valid-type]
 
@@ -353,9 +353,24 @@ class Config(Section):
         return {"teacher": f"teacher ({METHODS[self.teacher.method].title})"} | others
 
     @property
+    def begins_with(self) -> str:
+        """The model that every distillation starts from: `pretrained`, or `start` where that is distilled itself."""
+        return "start" if self.student.pretrained else "pretrained"
+
+    @property
+    def starts(self) -> list[str]:
+        """The student before any distillation and, where that is another, the one that this run starts from."""
+        return list(dict.fromkeys(["pretrained", self.begins_with]))
+
+    @property
+    def fixed_models(self) -> list[str]:
+        """The models that no loss and no stylizer of this run changes."""
+        return ["teacher", *self.starts, *CONTROLS]
+
+    @property
     def models(self) -> list[str]:
         """All models in the order of tables and figures."""
-        return ["content", "style", "recolor", "teacher", "pretrained", *self.compared]
+        return [*CONTROLS, "teacher", *self.starts, *self.compared]
 
     @property
     def compared(self) -> list[str]:

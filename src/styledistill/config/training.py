@@ -23,6 +23,11 @@ class Student(Section):
         description="weights before distillation: a folder with student.safetensors, the authors' .pth file, "
         "'pretrain' (this workflow's own pretraining) or 'imagenet' (backbone only, of sttr)"
     )
+    pretrained: Place | None = Field(
+        None,
+        description="where `start` has learnt from a teacher itself: the folder of the student before that. It is the "
+        "row `pretrained` then, and `start` is a row of its own",
+    )
 
     @property
     def title(self) -> str:
@@ -33,6 +38,8 @@ class Student(Section):
     def _start_fits(self) -> Student:
         if self.architecture != "sttr" and (self.start == "imagenet" or self.start.endswith((".pth", ".pt"))):
             raise ValueError(f"start: {self.start} is a start of sttr; give {self.architecture} a folder or 'pretrain'")
+        if self.pretrained and (self.start in ("pretrain", "imagenet") or self.start.endswith((".pth", ".pt"))):
+            raise ValueError(f"pretrained: beside a start that is a student's folder only; start is {self.start}")
         return self
 
 

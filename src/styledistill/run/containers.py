@@ -66,7 +66,7 @@ def _paths(config: Config) -> Iterator[Path]:
         teacher = found(config.teacher.model)
         yield from (teacher, teacher.parent / teacher.stem)  # beside a file, its configuration in a folder of its name
     yield from map(Path, config.teacher.command_files)
-    yield found(config.student.start)
+    yield from (found(folder) for folder in (config.student.start, config.student.pretrained) if folder)
     yield from (Path(getattr(config.networks, name)) for name in NETWORKS)
 
 

@@ -95,14 +95,26 @@ def missing_weights(config: Config) -> Iterator[str]:
             f"student.start: nothing at {start}.{known} Or set it to a folder with student.safetensors, the authors' "
             f".pth file, 'pretrain' or 'imagenet'."
         )
-    elif found(start).is_dir() and not (found(start) / "student.safetensors").is_file():
-        yield f"student.start: no student in {start} (student.safetensors is not there). Set it to a student's folder."
-    elif (held := _architecture(found(start))) not in (None, config.student.architecture):
-        yield f"student.architecture: {start} holds {held}, not {config.student.architecture}. Set it to {held}."
+    else:
+        yield from _wrong_student("start", start, config)
+    pretrained = config.student.pretrained
+    if pretrained and not found(pretrained).is_dir():
+        yield f"student.pretrained: no folder {pretrained}. Set it to a student's folder, or leave it out."
+    elif pretrained:
+        yield from _wrong_student("pretrained", pretrained, config)
     for network in NETWORKS:
         choice, trained = getattr(config.networks, network), Networks.trained(network)
         if choice not in ("seeded", trained) and not Path(choice).is_file():
             yield f"networks.{network}: no file {choice}. Set it to 'seeded', '{trained}' or a file."
+
+
+def _wrong_student(key: str, given: str, config: Config) -> Iterator[str]:
+    """What is wrong with a student's folder that is there."""
+    folder, wanted = found(given), config.student.architecture
+    if folder.is_dir() and not (folder / "student.safetensors").is_file():
+        yield f"student.{key}: no student in {given} (student.safetensors is not there). Set it to a student's folder."
+    elif (held := _architecture(folder)) not in (None, wanted):
+        yield f"student.architecture: {given} holds {held}, not {wanted}. Set it to {held}."
 
 
 def _architecture(start: Path) -> str | None:

@@ -54,6 +54,7 @@ PATHS = {
     "OnnxStylizer.path": lambda path: _outside(kind="onnx", path=str(path)),
     "Teacher.weights": lambda path: {"teacher": {"weights": str(path)}},
     "Student.start": lambda path: {"student": {"start": str(path)}},
+    "Student.pretrained": lambda path: {"student": {"start": "nowhere", "pretrained": str(path)}},
     **{f"Networks.{name}": lambda path, name=name: {"networks": {name: str(path)}} for name in config.NETWORKS},
 }
 # Other words that a configuration may hold.

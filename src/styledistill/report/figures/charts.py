@@ -31,7 +31,12 @@ COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 INK = "#222222"
 # Models that every run has are gray, so that a loss has one color in every figure.
-_FIXED_LOOKS = {"teacher": (INK, "*"), "pretrained": ("#7f7f7f", "X"), "recolor": ("#9a9a9a", "h")}
+_FIXED_LOOKS = {
+    "teacher": (INK, "*"),
+    "pretrained": ("#7f7f7f", "X"),
+    "start": ("#5f5f5f", "d"),
+    "recolor": ("#9a9a9a", "h"),
+}
 _PLAIN = FuncFormatter(lambda value, _: f"{value:g}")
 # How all charts look; what is drawn inside `matplotlib.rc_context(STYLE)` has the page's ink.
 STYLE = {

@@ -62,6 +62,7 @@ _CONTROLS_SAY = {
     "style": "the style image, unchanged",
     "recolor": "content with the style's mean and deviation per color channel",
     "pretrained": "the student before distillation",
+    "start": "the student that distillation starts from: distilled from the same teacher before, on other pairs",
 }
 _BENCHMARK_TITLES = {
     "model": "Model",
@@ -101,7 +102,7 @@ def page_context(results: Path, config: Config) -> dict[str, Any]:
     )
     histories = {loss: pd.read_csv(results / "students" / loss / "history.csv") for loss in config.losses}
     golden, measure = metrics[metrics["set"] == "golden"], distance_measure(metrics)
-    distances = golden_distances(results, ["recolor", "pretrained", *config.compared], measure)
+    distances = golden_distances(results, ["recolor", *config.starts, *config.compared], measure)
     return {
         "config": config,
         "method": METHODS[config.teacher.method],
