@@ -12,7 +12,7 @@ from styledistill.embedded import tiny_teacher
 WEIGHTS = Path(__file__).parents[3] / "weights"
 
 
-@pytest.mark.parametrize("name", ["tiny_teacher", "tiny_student", "micro"])
+@pytest.mark.parametrize("name", ["tiny_teacher", "tiny_student", "micro", "micro_distilled"])
 def test_the_weights_are_those_of_the_recipe(name):
     recipe = read_json(WEIGHTS / name / "recipe.json")
     assert recipe["sha256"], "a recipe without hashes proves nothing"
