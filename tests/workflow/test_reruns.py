@@ -55,7 +55,7 @@ CHANGES: dict[str, tuple[Callable[[dict], dict], set[str]]] = {
     "a new loss": (section("losses", new={"pixel_l1": 1.0}), students("new") | TABLES),
     "a start that is distilled itself": (
         section("student", pretrained="weights/micro"),
-        {"render start", "score_fixed", "benchmark"} | TABLES,
+        shown("pretrained") | {"render start", "benchmark"} | TABLES,  # pretrained comes from another folder now
     ),
     "a loss removed": (lambda values: {"losses": {"mse": {"pixel": 1.0}}}, {"benchmark"} | TABLES),
     "gamma": (section("teacher", gamma=0.5), TAUGHT | {"benchmark"}),
