@@ -36,9 +36,10 @@ class Student(Section):
 
     @model_validator(mode="after")
     def _start_fits(self) -> Student:
-        if self.architecture != "sttr" and (self.start == "imagenet" or self.start.endswith((".pth", ".pt"))):
+        of_sttr = self.start == "imagenet" or self.start.endswith((".pth", ".pt"))
+        if self.architecture != "sttr" and of_sttr:
             raise ValueError(f"start: {self.start} is a start of sttr; give {self.architecture} a folder or 'pretrain'")
-        if self.pretrained and (self.start in ("pretrain", "imagenet") or self.start.endswith((".pth", ".pt"))):
+        if self.pretrained and (of_sttr or self.start == "pretrain"):
             raise ValueError(f"pretrained: beside a start that is a student's folder only; start is {self.start}")
         return self
 
