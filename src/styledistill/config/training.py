@@ -82,6 +82,11 @@ class Distill(Section):
     weight_decay: float = Field(1e-4, ge=0, description="AdamW's weight decay")
     clip: float = Field(0.1, gt=0, description="gradients are clipped to this norm")
     max_epochs: Positive = Field(100, description="training ends after this many epochs at the latest")
+    schedule: Literal["plateau", "cosine"] = Field(
+        "plateau",
+        description="how the learning rate falls. plateau: by `factor` where the validation loss stands still; "
+        "cosine: in every step, to 0 at the end of `max_epochs`",
+    )
     patience: int = Field(
         2, ge=0, description="epochs without a new best validation loss before the learning rate is reduced"
     )
@@ -116,6 +121,13 @@ class Distill(Section):
         lt=1,
         description="part of the pairs, drawn anew each epoch, whose style image is content and target too",
     )
+
+    @model_validator(mode="after")
+    def _fits_schedule(self) -> Distill:
+        for name in ("patience", "factor", "threshold", "stop_after"):
+            if self.schedule == "cosine" and getattr(self, name) != Distill.model_fields[name].default:
+                raise ValueError(f"{name}: the schedule cosine does not read it; remove it, or set schedule: plateau")
+        return self
 
     def missing(self) -> str | None:
         """What of it is not installed, and what to do, from its key on; None where nothing is."""

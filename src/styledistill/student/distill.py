@@ -49,6 +49,7 @@ from .training import (
     make_accelerator,
     parameter_groups,
     pieces,
+    rate_factor,
     recompute_in_backward,
     update,
     watch_signals,
@@ -161,13 +162,14 @@ class Distillation:
         if how.dtype == "float32":
             remember_styles(self.network)
         groups = parameter_groups(self.network, how.learning_rate, how.learning_rate_backbone)
+        self.rates = [group["lr"] for group in groups]
         self.optimizer = torch.optim.AdamW(groups, weight_decay=how.weight_decay)
         scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(
             self.optimizer,
             factor=how.factor,
             patience=how.patience,
             threshold=how.threshold,
-            min_lr=[FLOOR * group["lr"] for group in groups],
+            min_lr=[FLOOR * rate for rate in self.rates],
         )
         self.plateau = Plateau(scheduler, how.stop_after)
         if saved := self.state.load():
@@ -211,6 +213,8 @@ class Distillation:
         started = time.monotonic()
         self.trained += sum(map(len, batches[self.step :]))
         for batch, micro_batches in zip(batches[self.step :], loaded, strict=True):
+            if self.settings.schedule == "cosine":
+                self._set_rates(len(batches))
             self._advance(micro_batches, len(batch))
             self.step += 1
             if self.accelerator.is_main_process:
@@ -221,6 +225,13 @@ class Distillation:
         if self.accelerator.is_main_process:
             meter.close()
         self.seconds += time.monotonic() - started
+
+    def _set_rates(self, steps: int) -> None:
+        """Set the rates of this step, of `steps` in an epoch: a function of the position, so that no state is kept."""
+        done = (self.epoch - 1) * steps + self.step
+        factor = rate_factor(done, self.settings.max_epochs * steps)
+        for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
+            group["lr"] = factor * rate
 
     def _advance(self, micro_batches: list[MicroBatch], count: int) -> None:
         """One step of the optimizer on a batch of `count` pairs."""
@@ -312,7 +323,8 @@ class Distillation:
         self._tell(self.rows[-1:])
         if self.tracker:
             self.tracker.images(self.epoch, self._shown())
-        self.plateau.step(val_loss)
+        if self.settings.schedule == "plateau":
+            self.plateau.step(val_loss)
         self.epoch, self.step, self.sums = self.epoch + 1, 0, {}
 
     def _tell(self, rows: list[Row]) -> None:

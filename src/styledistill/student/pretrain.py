@@ -37,6 +37,7 @@ from .training import (
     leave,
     make_accelerator,
     parameter_groups,
+    rate_factor,
     share_of,
     update,
     watch_signals,
@@ -46,7 +47,6 @@ TERMS = ("content", "style", "identity")
 SUMMED = (*TERMS, "gradient_norm")
 MODULES = [*NETWORK_MODULES, "styledistill.student.pretrain"]
 RATES = ("rate", "rate_backbone")
-WARMUP = 0.02  # part of all steps
 SETTLING = 0.2  # part of all steps, the last ones, with the batch statistics estimated before
 ROW_STEPS = 20  # steps that one row of the history averages
 
@@ -87,14 +87,6 @@ def as_known(targets: Tensor, recolored: int) -> Known:
     contents[:recolored] = recolor(targets, targets.roll(-1, 0))[:recolored]
     styles[:recolored] = targets[:recolored].flip(2, 3)
     return Known(contents, styles, targets)
-
-
-def rate_factor(step: int, steps: int) -> float:
-    """Linear warm-up over the first fiftieth of the steps, then half a cosine down to zero."""
-    warm = max(1, round(WARMUP * steps))
-    if step < warm:
-        return (step + 1) / warm
-    return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
 
 
 def pretrain(

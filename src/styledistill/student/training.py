@@ -39,6 +39,7 @@ NETWORK_MODULES = [
     ),
 ]
 SAVE_SECONDS = 120.0
+WARMUP = 0.02  # part of all steps
 OBEYED = (signal.SIGTERM, signal.SIGUSR1)
 _PRECISIONS = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
 _WAIT = timedelta(hours=1)  # for the main process, which downloads and hashes before the others do
@@ -68,6 +69,14 @@ def parameter_groups(network: nn.Module, rate: float, rate_backbone: float) -> l
     backbone = [parameter for name, parameter in named if name.startswith("backbone_")]
     others = [parameter for name, parameter in named if not name.startswith("backbone_")]
     return [{"params": others, "lr": rate}, {"params": backbone, "lr": rate_backbone}]
+
+
+def rate_factor(step: int, steps: int) -> float:
+    """Factor of the learning rate in step 0 to `steps` - 1: up in the first fiftieth, then down by half a cosine."""
+    warm = max(1, round(WARMUP * steps))
+    if step < warm:
+        return (step + 1) / warm
+    return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
 
 
 def share_of(indices: Sequence[int], accelerator: Accelerator) -> list[int]:

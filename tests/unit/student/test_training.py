@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 from safetensors.torch import load_file
 
 from styledistill.config import Distill, Networks, Pretrain
@@ -31,7 +32,7 @@ from styledistill.student.epochs import Plateau, epoch_order, mirrored, with_ide
 from styledistill.student.loading import MicroBatch
 from styledistill.student.losses import LossSettings, distillation_terms
 from styledistill.student.model import Student
-from styledistill.student.pretrain import Pools, Pretraining, rate_factor
+from styledistill.student.pretrain import Pools, Pretraining
 from styledistill.student.sttr import SIZES, STTR, STTRConfig, freeze_batch_norm, thaw_batch_norm
 from styledistill.student.training import (
     Interrupted,
@@ -39,6 +40,7 @@ from styledistill.student.training import (
     make_accelerator,
     parameter_groups,
     pieces,
+    rate_factor,
     share_of,
     write_history,
 )
@@ -160,24 +162,25 @@ def finish(process):
     assert process.returncode == 0, errors
 
 
-def killable(data, root, processes):
-    settings = SETTINGS.model_copy(update={"max_epochs": EPOCHS[processes], "stop_after": EPOCHS[processes]})
+def killable(data, root, processes, schedule):
+    changes = {"stop_after": EPOCHS[processes]} if schedule == "plateau" else {"schedule": schedule}
+    settings = SETTINGS.model_copy(update={"max_epochs": EPOCHS[processes], **changes})
     arguments = (data, settings.model_dump_json(), SEEDED.model_dump_json(), root, processes)
     return start(("-c", KILLABLE), *arguments)
 
 
 @pytest.fixture(scope="module")
 def undisturbed(data, tmp_path_factory):
-    """The last state of a training that was left alone, by the number of its processes."""
+    """The last state of a training that was left alone, by the number of its processes and its schedule."""
     states = {}
 
-    def state(processes):
-        if processes not in states:
+    def state(*training):
+        if training not in states:
             root = tmp_path_factory.mktemp("undisturbed")
-            finish(killable(data, root, processes))
+            finish(killable(data, root, *training))
             (saved,) = root.glob("*/state.pt")
-            states[processes] = torch.load(saved, weights_only=True)
-        return states[processes]
+            states[training] = torch.load(saved, weights_only=True)
+        return states[training]
 
     return state
 
@@ -199,21 +202,22 @@ def belong_to(root, rank=b""):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("number", "processes", "times"),
+    ("number", "processes", "times", "schedule"),
     [
-        (signal.SIGKILL, 1, 3),
-        (signal.SIGTERM, 1, 1),
-        (signal.SIGUSR1, 1, 1),
-        pytest.param(signal.SIGKILL, 2, 1, marks=pytest.mark.long),
-        pytest.param(signal.SIGTERM, 2, 1, marks=pytest.mark.long),
+        (signal.SIGKILL, 1, 3, "plateau"),
+        (signal.SIGTERM, 1, 1, "plateau"),
+        (signal.SIGUSR1, 1, 1, "plateau"),
+        (signal.SIGKILL, 1, 2, "cosine"),
+        pytest.param(signal.SIGKILL, 2, 1, "plateau", marks=pytest.mark.long),
+        pytest.param(signal.SIGTERM, 2, 1, "plateau", marks=pytest.mark.long),
     ],
 )
 def test_a_stopped_training_ends_with_the_weights_of_one_that_was_not(
-    data, tmp_path, undisturbed, number, processes, times
+    data, tmp_path, undisturbed, number, processes, times, schedule
 ):
     for _ in range(times):
         before = age(tmp_path)
-        process = killable(data, tmp_path, processes)
+        process = killable(data, tmp_path, processes, schedule)
         while age(tmp_path) == before and process.poll() is None:
             time.sleep(0.01)
         time.sleep(random.uniform(0, 0.2))
@@ -230,9 +234,9 @@ def test_a_stopped_training_ends_with_the_weights_of_one_that_was_not(
     while belong_to(tmp_path):
         assert time.monotonic() < deadline, "a process outlived the one that started it"
         time.sleep(0.05)
-    finish(killable(data, tmp_path, processes))
+    finish(killable(data, tmp_path, processes, schedule))
     assert list(tmp_path.glob("*/state.pt")) == [saved], "the second try must find the first one's state"
-    resumed, whole = torch.load(saved, weights_only=True), undisturbed(processes)
+    resumed, whole = torch.load(saved, weights_only=True), undisturbed(processes, schedule)
     assert resumed["rows"] == whole["rows"]
     assert resumed["epoch"] == EPOCHS[processes] + 1
     assert equal(resumed["model"], whole["model"])
@@ -242,7 +246,7 @@ def test_a_stopped_training_ends_with_the_weights_of_one_that_was_not(
 
 @pytest.mark.slow
 def test_all_processes_leave_when_one_is_asked_to(data, tmp_path):
-    process = killable(data, tmp_path, 2)
+    process = killable(data, tmp_path, 2, "plateau")
     while not age(tmp_path) and process.poll() is None:
         time.sleep(0.01)
     (second,) = belong_to(tmp_path, b"1")
@@ -622,11 +626,27 @@ def test_training_stops_after_a_reduction_that_brought_no_new_best():
     assert plateau([1 / n for n in range(1, 20)], patience=2, stop_after=4) == (None, 1.0)
 
 
-def test_pretraining_warms_up_and_cools_down():
+def test_the_rate_warms_up_and_cools_down():
     factors = [rate_factor(step, 100) for step in range(100)]
     assert factors[:2] == [0.5, 1.0]
     assert factors[1:] == sorted(factors[1:], reverse=True)
     assert factors[-1] < 0.001
+
+
+def test_a_cosine_lowers_both_rates_in_every_step_and_has_no_early_end(data, tmp_path):
+    changes = {"schedule": "cosine", "learning_rate_backbone": 1e-4, "max_epochs": 6}
+    rows = run(data, tmp_path, settings=SETTINGS.model_copy(update=changes)).rows
+    lasts = [rate_factor(3 * epoch - 1, 18) for epoch in range(1, 7)]  # three batches of up to four of the ten pairs
+    assert [row["rate"] for row in rows] == pytest.approx([1e-3 * factor for factor in lasts])
+    assert [row["rate_backbone"] for row in rows] == pytest.approx([1e-4 * factor for factor in lasts])
+    assert lasts == sorted(lasts, reverse=True)
+    assert lasts[-1] < 0.01
+
+
+def test_a_cosine_reads_no_rule_of_the_plateau():
+    assert Distill(schedule="cosine", patience=2).schedule == "cosine"  # the default, as in a stored configuration
+    with pytest.raises(ValidationError, match="patience: the schedule cosine does not read it"):
+        Distill(schedule="cosine", patience=3)
 
 
 def test_the_backbones_have_their_own_rate_and_the_authors_parameters_train():
