@@ -22,6 +22,11 @@ def test_reductions_of_the_rate_are_found_where_they_happen():
     assert charts.rate_reductions(history()) == [(4, 5e-5), (7, 2.5e-5)]
 
 
+def test_a_rate_that_falls_in_each_epoch_is_no_row_of_reductions():
+    falling = history().assign(rate=[1e-4 * (8 - epoch) for epoch in range(8)])
+    assert charts.rate_reductions(falling) == []
+
+
 def test_loss_curves_have_a_panel_per_loss_with_its_numbers():
     figure = charts.loss_curves({"mse": history(), "gram50": history() * 2})
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["mse", "gram50"]

@@ -131,11 +131,13 @@ def _loss_panel(axes, name: str, history: pd.DataFrame, color: str) -> None:
 
 
 def rate_reductions(history: pd.DataFrame) -> list[tuple[float, float]]:
-    """(first epoch with the new rate, the new rate) for every reduction of the learning rate."""
+    """(first epoch with the new rate, the new rate) for every reduction of the learning rate.
+
+    None where it falls in each epoch, as a cosine does: a line at each would say nothing.
+    """
     rates, epochs = (history[column].to_numpy(dtype=float) for column in ("rate", "epoch"))
-    return [
-        (float(epochs[at]), float(rates[at])) for at in range(1, len(rates)) if rates[at] < rates[at - 1] * (1 - 1e-9)
-    ]
+    falls = [at for at in range(1, len(rates)) if rates[at] < rates[at - 1] * (1 - 1e-9)]
+    return [(float(epochs[at]), float(rates[at])) for at in falls] if len(falls) < len(rates) - 1 else []
 
 
 def quality_cost(
