@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 TEMPLATE = Path(__file__).with_name("model_card.md.j2")
 LIBRARY = "styledistill"
-_SETS = {"golden": "Golden pairs, seen by no training", "val": "Validation pairs, which steered the learning rate"}
+_SETS = {"golden": "Golden pairs, seen by no training", "val": "Validation pairs, which chose the epoch"}
 _COSTS = {
     "parameters": "Parameters",
     "megabytes": "Weights, MB",

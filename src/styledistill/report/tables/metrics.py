@@ -162,7 +162,7 @@ def notes(table: pd.DataFrame) -> list[str]:
     said = [
         f"Means over pairs with 95 % bootstrap intervals in brackets ({RESAMPLES} resamples of the contents and of the "
         "styles, since pairs share both). Bold: the best of a set; the teacher and the controls do not "
-        "compete. The validation pairs steered the learning rate, nothing else."
+        "compete. The validation pairs chose the epoch that was kept."
     ]
     if "kid_low" in table:
         said[0] += " KID is of the whole set; its interval leaves out one content and one style at a time (jackknife)."
