@@ -33,7 +33,7 @@ LOSSES: dict[str, dict[str, float]] = {
     "pixel and gram": {"pixel": 0.5, "gram": 0.5},
     "lowres and texture": {"lowres": 0.7, "texture": 0.5},
     "lowres and patches": {"lowres": 0.7, "patches": 2.0},
-    "strokes of the default": {"pixel": 0.3, "lowres": 0.7, "texture": 0.5, "patches": 2.0, "grain": 0.1},
+    "strokes of the default": {"lowres": 1.0, "texture": 1.0, "patches": 4.0, "grain": 0.6},
 }
 LIMITS = {"pixel and gram": 1.9}
 
