@@ -32,11 +32,12 @@ from ..core.progress import Meter
 from ..core.tensors import to_uint8
 from ..perceptual import denormalize, label, normalize
 from ..shards.read import PairDataset
-from .epochs import Plateau, epoch_order
+from .epochs import epoch_order
 from .loading import Loading, MicroBatch
 from .losses import LossSettings, distillation_terms, loss_settings, matched_constant
 from .model import WEIGHTS_FILE, Student
 from .modulation import remember_styles
+from .schedules import schedule_of
 from .strengths import strengths_of
 from .tracker import Tracker
 from .training import (
@@ -49,7 +50,6 @@ from .training import (
     make_accelerator,
     parameter_groups,
     pieces,
-    rate_factor,
     recompute_in_backward,
     update,
     watch_signals,
@@ -62,7 +62,6 @@ MODULES = [
 ]
 MATCHING_PAIRS = 64  # pairs that the Gram term's constant is measured on
 SHOWN = 4  # validation pairs that a tracker shows
-FLOOR = 0.01  # part of the first rate below which it does not fall
 UNDECIDING = {"workers", "gradient_checkpointing", "tracker"}  # settings that change no number of the result
 
 
@@ -162,16 +161,9 @@ class Distillation:
         if how.dtype == "float32":
             remember_styles(self.network)
         groups = parameter_groups(self.network, how.learning_rate, how.learning_rate_backbone)
-        self.rates = [group["lr"] for group in groups]
         self.optimizer = torch.optim.AdamW(groups, weight_decay=how.weight_decay)
-        scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(
-            self.optimizer,
-            factor=how.factor,
-            patience=how.patience,
-            threshold=how.threshold,
-            min_lr=[FLOOR * rate for rate in self.rates],
-        )
-        self.plateau = Plateau(scheduler, how.stop_after)
+        self.epoch_steps = math.ceil(len(self.train) / how.batch)
+        self.schedule = schedule_of(how, self.optimizer, self.epoch_steps)
         if saved := self.state.load():
             self._restore(saved)
         elif "gram" in self.weights and how.gram_normalize == "matched":
@@ -185,10 +177,10 @@ class Distillation:
             self.prepared.forward_sync_buffers = False
 
     def run(self) -> None:
-        """Train until the plateau rule or `max_epochs` ends it. Leaves with the state saved at SIGTERM or SIGUSR1."""
+        """Train until the schedule or `max_epochs` ends it. Leaves with the state saved at SIGTERM or SIGUSR1."""
         self._tell(self.rows)
         with watch_signals() as signals:
-            while self.epoch <= self.settings.max_epochs and not self.plateau.stopped:
+            while self.epoch <= self.settings.max_epochs and not self.schedule.stopped:
                 self._train_epoch(signals)
                 self._end_epoch()
                 self._save(signals.agreed(self.accelerator))
@@ -213,8 +205,7 @@ class Distillation:
         started = time.monotonic()
         self.trained += sum(map(len, batches[self.step :]))
         for batch, micro_batches in zip(batches[self.step :], loaded, strict=True):
-            if self.settings.schedule == "cosine":
-                self._set_rates(len(batches))
+            self.schedule.before_step((self.epoch - 1) * self.epoch_steps + self.step)
             self._advance(micro_batches, len(batch))
             self.step += 1
             if self.accelerator.is_main_process:
@@ -225,13 +216,6 @@ class Distillation:
         if self.accelerator.is_main_process:
             meter.close()
         self.seconds += time.monotonic() - started
-
-    def _set_rates(self, steps: int) -> None:
-        """Set the rates of this step, of `steps` in an epoch: a function of the position, so that no state is kept."""
-        done = (self.epoch - 1) * steps + self.step
-        factor = rate_factor(done, self.settings.max_epochs * steps)
-        for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
-            group["lr"] = factor * rate
 
     def _advance(self, micro_batches: list[MicroBatch], count: int) -> None:
         """One step of the optimizer on a batch of `count` pairs."""
@@ -323,8 +307,7 @@ class Distillation:
         self._tell(self.rows[-1:])
         if self.tracker:
             self.tracker.images(self.epoch, self._shown())
-        if self.settings.schedule == "plateau":
-            self.plateau.step(val_loss)
+        self.schedule.after_epoch(val_loss)
         self.epoch, self.step, self.sums = self.epoch + 1, 0, {}
 
     def _tell(self, rows: list[Row]) -> None:
@@ -367,8 +350,7 @@ class Distillation:
         return {
             "model": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "scheduler": self.plateau.scheduler.state_dict(),
-            "fruitless": self.plateau.fruitless,
+            "schedule": self.schedule.state(),
             "scaler": self.accelerator.scaler.state_dict() if self.accelerator.scaler else None,
             **{name: getattr(self, name) for name in POSITION},
         }
@@ -376,8 +358,7 @@ class Distillation:
     def _restore(self, saved: dict[str, Any]) -> None:
         self.network.load_state_dict(saved["model"])
         self.optimizer.load_state_dict(saved["optimizer"])
-        self.plateau.scheduler.load_state_dict(saved["scheduler"])
-        self.plateau.fruitless = saved["fruitless"]
+        self.schedule.restore(saved["schedule"])
         if self.accelerator.scaler:
             self.accelerator.scaler.load_state_dict(saved["scaler"])
         for name in POSITION:

@@ -1,8 +1,6 @@
-"""An epoch of a distillation: the order of its pairs, how each is shown, at which gamma, and whether one follows."""
+"""An epoch of a distillation: the order of its pairs, how each is shown, and at which gamma."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -34,31 +32,3 @@ def drawn_gammas(numbers: list[int], count: int, seed: int, epoch: int) -> list[
     if count < 2:
         return [0] * len(numbers)
     return [int(np.random.default_rng([seed, epoch, number, 1]).integers(count)) for number in numbers]
-
-
-@dataclass
-class Plateau:
-    """When the rate falls and when the training ends, from the validation losses; wraps torch's ReduceLROnPlateau.
-
-    The training ends `stop_after` epochs after a reduction that no new best has followed; a new best clears it.
-    """
-
-    scheduler: torch.optim.lr_scheduler.ReduceLROnPlateau
-    stop_after: int
-    fruitless: int | None = None  # epochs since the first reduction that no new best has followed
-
-    def step(self, val_loss: float) -> None:
-        """Take an epoch's validation loss."""
-        best = self.scheduler.best
-        self.scheduler.step(val_loss)
-        if self.scheduler.best < best:
-            self.fruitless = None
-        elif self.fruitless is not None:
-            self.fruitless += 1
-        elif self.scheduler.num_bad_epochs == 0:  # torch has just reduced, or would have but for the floor
-            self.fruitless = 0
-
-    @property
-    def stopped(self) -> bool:
-        """Whether to stop."""
-        return self.fruitless is not None and self.fruitless >= self.stop_after

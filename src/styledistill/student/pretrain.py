@@ -29,6 +29,7 @@ from ..core.tensors import from_uint8, recolor
 from ..perceptual import denormalize, features, label, normalize
 from .losses import sttr_criterion
 from .model import WEIGHTS_FILE, Student, load_imagenet
+from .schedules import Cosine
 from .sttr import STTR, freeze_batch_norm, thaw_batch_norm
 from .training import (
     NETWORK_MODULES,
@@ -37,7 +38,6 @@ from .training import (
     leave,
     make_accelerator,
     parameter_groups,
-    rate_factor,
     share_of,
     update,
     watch_signals,
@@ -156,7 +156,7 @@ class Pretraining:
         how = self.settings
         groups = parameter_groups(self.network, how.learning_rate, how.learning_rate_backbone)
         self.optimizer = torch.optim.AdamW(groups, weight_decay=how.weight_decay)
-        self.scheduler = torch.optim.lr_scheduler.LambdaLR(self.optimizer, lambda step: rate_factor(step, how.steps))
+        self.schedule = Cosine(self.optimizer, how.steps)
         if saved := self.state.load():
             self._restore(saved)
         self.prepared, self.optimizer = self.accelerator.prepare(self.network, self.optimizer)
@@ -182,8 +182,8 @@ class Pretraining:
         # At last with the statistics that inference uses, so that the rest of the network gets to know them.
         self.network.train(self.step < (1 - SETTLING) * self.settings.steps)
         terms: dict[str, Tensor] = {}
+        self.schedule.before_step(self.step)
         norm = update(self.accelerator, self.prepared, self.optimizer, [lambda: self._loss(terms)], self.settings.clip)
-        self.scheduler.step()
         self.step += 1
         return {name: float(value.detach()) for name, value in terms.items()}, norm
 
@@ -231,7 +231,6 @@ class Pretraining:
         return {
             "model": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "scheduler": self.scheduler.state_dict(),
             "step": self.step,
             "rows": self.rows,
             "sums": self.sums,
@@ -240,5 +239,4 @@ class Pretraining:
     def _restore(self, saved: dict[str, Any]) -> None:
         self.network.load_state_dict(saved["model"])
         self.optimizer.load_state_dict(saved["optimizer"])
-        self.scheduler.load_state_dict(saved["scheduler"])
         self.step, self.rows, self.sums = saved["step"], saved["rows"], saved["sums"]

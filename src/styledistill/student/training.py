@@ -33,13 +33,10 @@ from ..core.progress import announce
 # What computes a student, its losses and its steps: a part of the key of every unfinished training.
 NETWORK_MODULES = [
     *(f"styledistill.{name}" for name in ("core.colors", "perceptual.__init__", "perceptual.efficientnet")),
-    *(
-        f"styledistill.student.{name}"
-        for name in ("cpu_training", "modulation", "network", "micro", "sttr", "distances", "losses", "training")
-    ),
+    *(f"styledistill.student.{name}" for name in ("cpu_training", "modulation", "network", "micro", "sttr")),
+    *(f"styledistill.student.{name}" for name in ("distances", "losses", "schedules", "training")),
 ]
 SAVE_SECONDS = 120.0
-WARMUP = 0.02  # part of all steps
 OBEYED = (signal.SIGTERM, signal.SIGUSR1)
 _PRECISIONS = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
 _WAIT = timedelta(hours=1)  # for the main process, which downloads and hashes before the others do
@@ -69,14 +66,6 @@ def parameter_groups(network: nn.Module, rate: float, rate_backbone: float) -> l
     backbone = [parameter for name, parameter in named if name.startswith("backbone_")]
     others = [parameter for name, parameter in named if not name.startswith("backbone_")]
     return [{"params": others, "lr": rate}, {"params": backbone, "lr": rate_backbone}]
-
-
-def rate_factor(step: int, steps: int) -> float:
-    """Factor of the learning rate in step 0 to `steps` - 1: up in the first fiftieth, then down by half a cosine."""
-    warm = max(1, round(WARMUP * steps))
-    if step < warm:
-        return (step + 1) / warm
-    return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
 
 
 def share_of(indices: Sequence[int], accelerator: Accelerator) -> list[int]:

@@ -28,11 +28,12 @@ from styledistill.shards.write import Pair, write_manifest, write_shard
 from styledistill.student.distances import gram
 from styledistill.student.distill import Distillation, distill
 from styledistill.student.distributed import processes_for
-from styledistill.student.epochs import Plateau, epoch_order, mirrored, with_identities
+from styledistill.student.epochs import epoch_order, mirrored, with_identities
 from styledistill.student.loading import MicroBatch
 from styledistill.student.losses import LossSettings, distillation_terms
 from styledistill.student.model import Student
 from styledistill.student.pretrain import Pools, Pretraining
+from styledistill.student.schedules import Plateau, rate_factor
 from styledistill.student.sttr import SIZES, STTR, STTRConfig, freeze_batch_norm, thaw_batch_norm
 from styledistill.student.training import (
     Interrupted,
@@ -40,7 +41,6 @@ from styledistill.student.training import (
     make_accelerator,
     parameter_groups,
     pieces,
-    rate_factor,
     share_of,
     write_history,
 )
@@ -608,11 +608,10 @@ def test_identities_of_a_training_change_what_it_learns(data, tmp_path):
 
 def plateau(losses, patience, stop_after):
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
-    scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=patience, min_lr=0.01)
-    rule = Plateau(scheduler, stop_after)
+    rule = Plateau(optimizer, Distill(factor=0.5, patience=patience, stop_after=stop_after))
     stops = []
     for loss in losses:
-        rule.step(loss)
+        rule.after_epoch(loss)
         stops.append(rule.stopped)
     return stops.index(True) + 1 if True in stops else None, optimizer.param_groups[0]["lr"]
 
