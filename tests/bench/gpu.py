@@ -27,7 +27,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import click
@@ -209,6 +208,12 @@ def student(scale: Scale, name: str) -> Facts:
     return facts
 
 
+class NoPairs(tuple):
+    """Stands for the pairs of a training that is handed its batches."""
+
+    gammas: tuple[float, ...] = ()
+
+
 def updates(scale: Scale, name: str, loss: str, batch: int) -> Facts:
     """Pairs a second of distillation's own update, on pairs that lie on the device, and the peak of memory."""
     settings = Distill(batch=batch, dtype="bfloat16", gram_normalize="chw")
@@ -217,7 +222,7 @@ def updates(scale: Scale, name: str, loss: str, batch: int) -> Facts:
     terms = loss_settings(LOSSES[loss], settings, Networks(features="efficientnet_lite0"), scale.device)
     with tempfile.TemporaryDirectory() as folder:
         accelerator, state = make_accelerator(scale.device, settings.dtype), StateFile(folder, {})
-        none: Any = SimpleNamespace(gammas=())  # no pairs are loaded
+        none: Any = NoPairs()
         training = Distillation(network, none, none, LOSSES[loss], settings, 1, accelerator, state)
         training.prepare(terms)
         pairs = [MicroBatch(torch.rand(batch, 3, 3, scale.side, scale.side, device=scale.device))]
