@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from ..config import Distill, Networks
 from ..config.terms import TERMS as NETWORK_OF
 from ..config.terms import networks_of
-from ..core.colors import color_distance
+from ..core.colors import color_distance, luma
 from ..perceptual import feature_maps, lpips, normalize
 from ..perceptual import features as load_features
 from .distances import (
@@ -205,8 +205,12 @@ def tone(batch: Comparison) -> Tensor:
 
 @term("grain")
 def grain(batch: Comparison) -> Tensor:
-    """Distance of the energy in the finest detail to the teacher's image."""
-    return grain_distance(batch.output, batch.target).mean()
+    """Distance of the energy in the finest detail to the teacher's image, in the channels and in lightness.
+
+    In the channels alone, colored specks would stand for strokes of light and dark.
+    """
+    light, light_of_target = luma(batch.output)[:, None], luma(batch.target)[:, None]
+    return (grain_distance(batch.output, batch.target) + grain_distance(light, light_of_target)).mean() / 2
 
 
 @term("colors")

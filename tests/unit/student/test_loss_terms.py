@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -79,6 +81,24 @@ def test_grain_is_the_energy_of_haars_details() -> None:
     torch.testing.assert_close(bands, torch.tensor([0.0, 0.0, 0.04]), atol=1e-6, rtol=0)
     assert distances.grain_distance(checkerboard, calm) > 5
     assert distances.grain_distance(checkerboard, -checkerboard) < 1e-6
+
+
+def test_grain_tells_colored_specks_from_light_and_dark() -> None:
+    checkerboard = 0.1 * (-1.0) ** (torch.arange(16)[:, None] + torch.arange(16))
+    dark = 0.5 + checkerboard.expand(1, 3, 16, 16)
+    # Of the same energy in the channels, and none in lightness: 0.299 x red + 0.114 x blue = 0.
+    red, blue = 1.0, -0.299 / 0.114
+    scale = (3 / (red**2 + blue**2)) ** 0.5
+    specks = 0.5 + checkerboard * scale * torch.tensor([red, 0.0, blue])[None, :, None, None]
+    settings = losses.LossSettings(torch.nn.Identity())
+
+    def grain(output: Tensor) -> float:
+        return float(losses.distillation_terms(output, dark, dark, dark, ["grain"], settings)["grain"])
+
+    assert float(distances.grain_distance(specks, dark)) < 1e-6
+    assert grain(dark) < 1e-6
+    # The diagonal band of lightness: (4 x 0.1 / 2) ** 2 = 0.04 is gone, of three bands.
+    assert grain(specks) == pytest.approx((math.log((0.04 + 1e-5) / 1e-5) / 2) ** 2 / 3 / 2, rel=1e-3)
 
 
 def test_tone_is_one_minus_the_correlation_of_lightness() -> None:
