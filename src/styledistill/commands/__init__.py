@@ -8,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from ..run.cli import needs
+from ..core.errors import UserError
+from ..run.cli import needs, user_errors
 
 
 class Lazy(click.Group):
@@ -21,10 +22,11 @@ class Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command `main` of a module; where a package that it needs is not installed, one that says so."""
         if cmd_name not in self.list_commands(ctx):
-            from ._former import place
+            from ._former import answer
 
-            if given := place(cmd_name):
-                ctx.fail(f"{cmd_name} is no program for people: it runs as `python {given}` (CHANGELOG.md)")
+            with user_errors():
+                if said := answer(cmd_name):
+                    raise UserError(said)
             return None
         try:
             return import_module(f"{__name__}.{cmd_name}").main

@@ -14,6 +14,19 @@ RENAMED = {
     "score_models": "score",
 }
 _TINY_TEACHER = "train_tiny_teacher"
+# Stood among the scripts as what they share.
+_SHARED = {"command": "styledistill.run.cli"}
+# Stand in src/steps/ and are called by nobody.
+_NO_PROGRAMS = {"scoring", "styledistill"}
+
+
+def answer(name: str) -> str | None:
+    """What is said to somebody who calls src/<name>.py; None where there was no such script."""
+    if name in _SHARED:
+        return f"{name} is no program: what scripts share is the module {_SHARED[name]} now. Import that (CHANGELOG.md)"
+    if given := place(name):
+        return f"{name} is no program for people: run `python {given}` (CHANGELOG.md)"
+    return None
 
 
 def place(name: str) -> str | None:
@@ -21,4 +34,4 @@ def place(name: str) -> str | None:
     if name == _TINY_TEACHER:
         return f"-m styledistill.embedded.{_TINY_TEACHER}"
     step = f"src/steps/{RENAMED.get(name, name)}.py"
-    return step if (PROJECT / step).is_file() else None
+    return step if name not in _NO_PROGRAMS and (PROJECT / step).is_file() else None

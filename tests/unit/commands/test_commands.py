@@ -78,12 +78,61 @@ def test_an_unknown_subcommand_is_told():
     assert done.returncode == 2 and "No such command 'paint'" in done.stderr
 
 
+# All src/*.py of commit 89df96e that are no subcommands.
+SCRIPTS = [
+    "ablation",
+    "benchmark",
+    "card",
+    "command",
+    "compare",
+    "convert",
+    "crop",
+    "deviation",
+    "distill",
+    "duplicates",
+    "export",
+    "fetch",
+    "figures",
+    "golden",
+    "graphs",
+    "index",
+    "manifest",
+    "pack",
+    "pretrain",
+    "render",
+    "render_controls",
+    "report",
+    "score_models",
+    "score_variants",
+    "splits",
+    "table",
+    "teach",
+    "teacher_weights",
+    "train_tiny_teacher",
+]
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_every_script_that_has_moved_is_answered_in_one_line(name: str, capsys: pytest.CaptureFixture):
+    with pytest.raises(SystemExit) as ended:
+        styledistill.commands.main([name], "python src")
+    assert ended.value.code == 1
+    assert re.fullmatch(rf"error: {name} is no program.*: .+ \(CHANGELOG\.md\)\n", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("name", ["scoring", "styledistill", "nothing"])
+def test_what_was_no_program_has_no_answer(name: str, capsys: pytest.CaptureFixture):
+    with pytest.raises(SystemExit):
+        styledistill.commands.main([name], "python src")
+    assert f"No such command '{name}'" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", [*RENAMED, "train_tiny_teacher", "teach"])
-def test_a_script_that_has_moved_says_where_it_is(name: str):
-    """It stood in src/ before, and runs by the words of that line."""
+def test_a_script_that_has_moved_runs_where_it_is(name: str):
+    """By the words of the line that is told."""
     told = help_of(name)
-    assert told.returncode == 2
-    words = re.search(rf"{name} is no program for people: it runs as `python (.+)` ", told.stderr)[1].split()
+    assert told.returncode == 1
+    words = re.search(rf"{name} is no program for people: run `python (.+)` ", told.stderr)[1].split()
     environment = {"PYTHONPATH": str(ROOT / "src"), "PATH": "/usr/bin"}
     done = subprocess.run([sys.executable, *words, "--help"], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0 and "Usage: " in done.stdout, done.stderr
