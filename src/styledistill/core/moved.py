@@ -11,10 +11,12 @@ MOVED = {
     "styledistill.stylizers": "styledistill.metrics.stylizers",
     "styledistill.efficientnet": "styledistill.perceptual.efficientnet",
     "styledistill.cli": "styledistill.run.cli",
+    "styledistill.demo": "styledistill.share",
     "styledistill.evaluation": "styledistill.splits.pairs",
     "styledistill.fingerprint": "styledistill.core.fingerprint",
     "styledistill.loss_terms": "styledistill.config.terms",
     "styledistill.occupied": "styledistill.run.lock",
+    "styledistill.publish": "styledistill.share",
     "styledistill.repair": "styledistill.run.repair",
     "styledistill.verification": "styledistill.run.verify",
     "styledistill.core.lifeline": "styledistill.run.watchdog",
@@ -30,6 +32,7 @@ MOVED = {
     "styledistill.metrics.alone": "styledistill.metrics.benchmark",
     "styledistill.metrics.cost": "styledistill.metrics.benchmark_model",
     "styledistill.metrics.folders": "styledistill.metrics.score_folders",
+    "styledistill.metrics.lpips": "styledistill.perceptual",
     "styledistill.metrics.picture": "styledistill.metrics.image_measures",
     "styledistill.plan": "styledistill.splits, styledistill.run and styledistill.report.tables.protocol",
     "styledistill.report.ablation": "styledistill.report.tables.ablation and styledistill.report.figures.ablation",
@@ -47,14 +50,35 @@ MOVED = {
     "styledistill.report.sheets": "styledistill.report.figures.sheets",
     "styledistill.report.summary": "styledistill.run.summary",
     "styledistill.sources.archives": "styledistill.sources.archive",
+    "styledistill.sources.buildings": "styledistill.procedural.scenes.buildings",
+    "styledistill.sources.canvas": "styledistill.procedural.scenes.canvas",
+    "styledistill.sources.closeups": "styledistill.procedural.scenes.closeups",
     "styledistill.sources.drawings": "styledistill.procedural.draw",
+    "styledistill.sources.drawn": "styledistill.procedural.styles.strokes",
+    "styledistill.sources.easel": "styledistill.procedural.styles.easel",
     "styledistill.sources.faces": "styledistill.procedural.faces.face",
+    "styledistill.sources.features": "styledistill.procedural.faces.features",
+    "styledistill.sources.fields": "styledistill.procedural.styles.fields",
+    "styledistill.sources.figures": "styledistill.procedural.scenes.people",
+    "styledistill.sources.formed": "styledistill.procedural.styles.patterns",
+    "styledistill.sources.hair": "styledistill.procedural.faces.hair",
+    "styledistill.sources.heads": "styledistill.procedural.faces.heads",
+    "styledistill.sources.indoors": "styledistill.procedural.scenes.indoors",
+    "styledistill.sources.land": "styledistill.procedural.scenes.land",
+    "styledistill.sources.light": "styledistill.procedural.scenes.light",
     "styledistill.sources.members": "styledistill.sources.archive_formats",
+    "styledistill.sources.outdoors": "styledistill.procedural.scenes.outdoors",
+    "styledistill.sources.paints": "styledistill.procedural.scenes.paints",
+    "styledistill.sources.palettes": "styledistill.procedural.styles.palettes",
     "styledistill.sources.photographs": "styledistill.sources.skimage",
+    "styledistill.sources.plants": "styledistill.procedural.scenes.plants",
     "styledistill.sources.pool": "styledistill.embedded.pool",
     "styledistill.sources.scenes": "styledistill.procedural.scenes.scene",
+    "styledistill.sources.shapes": "styledistill.procedural.scenes.shapes",
     "styledistill.sources.store": "styledistill.sources.archive_store",
+    "styledistill.sources.street": "styledistill.procedural.scenes.street",
     "styledistill.sources.styles": "styledistill.procedural.styles.style",
+    "styledistill.sources.tabletop": "styledistill.procedural.scenes.tabletop",
     "styledistill.student.apply": "styledistill.student.stylize_files",
     "styledistill.student.export": "styledistill.student.onnx_export",
     "styledistill.student.launch": "styledistill.student.distributed",
@@ -66,10 +90,20 @@ MOVED = {
     "styledistill.teacher.store": "styledistill.teacher.pair_cache",
     "styledistill.teacher.tiny": "styledistill.embedded.tiny_teacher",
 }
+# What stood in modules that are packages now. Only of a package does Python ask a finder for a name that it lacks.
+DEFINED = {
+    "styledistill.report.page": {
+        "styledistill.report.page.page": "SECTIONS Glance glance page_context render write_page",
+    },
+    "styledistill.report.tables": {
+        "styledistill.report.tables.formats": "latex markdown",
+        "styledistill.report.tables.metrics": "MEASURES NETWORKS Measure best_row gather notes",
+    },
+}
 
 
 class Signpost:
-    """Raises ModuleNotFoundError with the new name for a module that has moved; finds nothing."""
+    """Raises ModuleNotFoundError with the new place of what has moved; finds nothing."""
 
     @staticmethod
     def find_spec(name: str, path: object = None, target: object = None) -> None:
@@ -77,6 +111,10 @@ class Signpost:
         if name in MOVED:
             # Without the error's own `name`: with it, `from package import module` would take it for a missing name.
             raise ModuleNotFoundError(f"{name} has moved: it is {MOVED[name]} now (CHANGELOG.md)")
+        package, _, defined = name.rpartition(".")
+        for module, names in DEFINED.get(package, {}).items():
+            if defined in names.split():
+                raise ModuleNotFoundError(f"{name} has moved: it is in {module} now (CHANGELOG.md)")
 
 
 def put_up() -> None:
