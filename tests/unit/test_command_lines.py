@@ -194,4 +194,6 @@ def test_results_of_the_former_layout_say_what_runs_again(tmp_path: Path) -> Non
     for header, lines in (("image,width,height,sha256", 0), ("picture,width,height,sha256", 1)):
         (tmp_path / "index").mkdir(exist_ok=True)
         (tmp_path / "index/scenes.csv").write_text(f"{header}\n")
-        assert len(of_former_layout(tmp_path)) == lines
+        told = of_former_layout(tmp_path)
+        assert len(told) == lines
+        assert all("those of the embedded teacher are made again" in line for line in told)

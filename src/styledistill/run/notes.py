@@ -38,7 +38,8 @@ def of_former_layout(results: Path) -> list[str]:
         if former:
             return [
                 f"{results}: made before files and columns were renamed (CHANGELOG.md): every job runs once more. "
-                "Teacher images are taken from resources/pairs."
+                "Images of a teacher with weights of your own are taken from resources/pairs, those of the embedded "
+                "teacher are made again."
             ]
     return []
 
