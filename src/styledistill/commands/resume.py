@@ -3,9 +3,11 @@
 import os
 import subprocess
 import sys
+from importlib import import_module
 
 import click
 
+from ..run.cli import needs
 from ..run.lock import RESUMING
 
 
@@ -13,6 +15,8 @@ from ..run.lock import RESUMING
 @click.argument("snakemake", nargs=-1, type=click.UNPROCESSED)
 def main(snakemake: tuple[str, ...]) -> None:
     """Unlock the run, then become `snakemake SNAKEMAKE`, such as --cores all; give it what the run was started with."""
+    with needs():
+        import_module("snakemake")  # started as a module, Python would say less
     command = [sys.executable, "-m", "snakemake", *snakemake]
     # The workflow itself knows which run it is, and refuses here while a job of that lives or waits in a queue.
     unlock = subprocess.run(

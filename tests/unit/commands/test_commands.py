@@ -166,6 +166,7 @@ sys.meta_path.insert(0, Lacking)
     [
         ("import sys; sys.argv = ['styledistill', 'verify', 'results/x']; commands.main()", "pydantic"),
         ("import sys; sys.argv = ['styledistill', 'explain']; commands.main()", "snakemake"),
+        ("import sys; sys.argv = ['styledistill', 'resume', '--cores', '1']; commands.main()", "snakemake"),
     ],
 )
 def test_what_is_not_installed_is_told_in_one_line(program: str, package: str):
