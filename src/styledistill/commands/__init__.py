@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from ..core.errors import UserError
-from ..run.cli import needs, user_errors
+from ..run.cli import install, needs, user_errors
 
 
 class Lazy(click.Group):
@@ -47,7 +47,7 @@ def _lacking(name: str, error: ModuleNotFoundError) -> click.Command:
             raise error
 
     words = click.Argument(["words"], nargs=-1, metavar="...")
-    told = f"{_purpose(name)}\n\nThis needs packages that are not installed: pip install 'styledistill[train]'"
+    told = f"{_purpose(name)}\n\nThis needs packages that are not installed: {install('train')}"
     return click.Command(name, {"ignore_unknown_options": True}, end, [words], help=told)
 
 

@@ -121,7 +121,12 @@ def needs(extra: str = "train") -> Iterator[None]:
         package = (error.name or "").partition(".")[0]
         if package in ("", __name__.partition(".")[0]):
             raise
-        _leave(f"error: {package} is not installed, which this needs: pip install 'styledistill[{extra}]'")
+        _leave(f"error: {package} is not installed, which this needs: {install(extra)}")
+
+
+def install(extra: str) -> str:
+    """How to install what an extra brings; no index has this package, so a clone asks for its own folder."""
+    return f"pip install 'styledistill[{extra}]', or pip install '.[{extra}]' in a clone's folder"
 
 
 @contextmanager

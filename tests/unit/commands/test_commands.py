@@ -174,7 +174,8 @@ def test_what_is_not_installed_is_told_in_one_line(program: str, package: str):
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, env={"PYTHONPATH": str(ROOT / "src")}
     )
-    line = f"error: {package} is not installed, which this needs: pip install 'styledistill[train]'\n"
+    ways = "pip install 'styledistill[train]', or pip install '.[train]' in a clone's folder"
+    line = f"error: {package} is not installed, which this needs: {ways}\n"
     assert (done.returncode, done.stderr) == (1, line)
 
 

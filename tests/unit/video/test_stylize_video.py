@@ -175,7 +175,8 @@ def test_a_missing_extra_says_what_to_install(
     monkeypatch.setitem(sys.modules, "av", None)
     result = run(video, style, "-o", tmp_path / "out.mp4")
     assert result.exit_code == 1
-    assert result.stderr == "error: av is not installed, which this needs: pip install 'styledistill[video]'\n"
+    ways = "pip install 'styledistill[video]', or pip install '.[video]' in a clone's folder"
+    assert result.stderr == f"error: av is not installed, which this needs: {ways}\n"
 
 
 def test_of_a_mistake_no_segments_stay(video: Path, style: Path, tmp_path: Path) -> None:
