@@ -9,10 +9,12 @@ put_up()
 
 
 def __getattr__(name: str) -> Any:
-    """`Student`, imported on first use: that of torch where torch is installed, else that of onnxruntime.
+    """On first use: `__version__`, and `Student`, that of torch where torch is installed, else that of onnxruntime.
 
     By name, so that no fingerprint of code follows it: no job imports it here.
     """
+    if name == "__version__":
+        return import_module(".core.provenance", __name__).own_version()
     if name != "Student":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     students = import_module(".student", __name__)

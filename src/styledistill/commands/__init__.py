@@ -56,6 +56,20 @@ def _purpose(name: str) -> str:
     return (ast.get_docstring(ast.parse(text)) or "").splitlines()[0]
 
 
+def _tell_version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
+    if asked:
+        click.echo(f"styledistill {import_module('styledistill').__version__}")
+        ctx.exit()
+
+
 @click.command(cls=Lazy)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_tell_version,
+    help="Show the version and exit.",
+)
 def main() -> None:
     """Distill a diffusion stylizer into one feed-forward network, and use the result."""

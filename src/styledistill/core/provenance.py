@@ -111,7 +111,7 @@ def _hashes(files: list[Path], folder: Path) -> dict[str, str]:
     return {os.path.relpath(path, folder): sha256_file(path) for path in mine}
 
 
-def _own_version() -> str:
+def own_version() -> str:
     """Of the checkout that this is, or else of the package that is installed."""
     if _PROJECT.is_file():
         return tomllib.loads(_PROJECT.read_text("utf-8"))["project"]["version"]
@@ -120,7 +120,7 @@ def _own_version() -> str:
 
 def package_versions() -> dict[str, str]:
     """Of Python, of this program, and of the packages that decide results, as far as they are installed."""
-    found = {"python": platform.python_version(), "styledistill": _own_version()}
+    found = {"python": platform.python_version(), "styledistill": own_version()}
     for package in RECORDED:
         try:
             found[package] = version(package)

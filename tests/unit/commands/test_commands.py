@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -194,6 +195,22 @@ def test_a_student_without_torch_is_that_of_onnxruntime():
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, env={"PYTHONPATH": str(ROOT / "src")}
     )
     assert done.stdout == "OnnxStudent\n", done.stderr
+
+
+@pytest.mark.parametrize("program", [[ROOT / "src"], ["-m", "styledistill"]], ids=["src", "-m"])
+def test_the_version_is_that_of_the_project(program: list):
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+    environment = {"PYTHONPATH": str(ROOT / "src"), "PATH": "/usr/bin"}
+    done = subprocess.run([sys.executable, *program, "--version"], env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, f"styledistill {version}\n"), done.stderr
+    assert styledistill.__version__ == version
+
+
+def test_the_package_runs_as_a_module():
+    environment = {"PYTHONPATH": str(ROOT / "src"), "PATH": "/usr/bin"}
+    words = ["-m", "styledistill", "stylize", "--help"]
+    done = subprocess.run([sys.executable, *words], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "Usage: python -m styledistill stylize" in done.stdout, done.stderr
 
 
 def test_a_student_is_imported_from_the_package():
