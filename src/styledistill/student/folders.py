@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 
 from ..core.errors import UserError
 from ..core.files import read_json
-from ..core.places import found, hub_id
+from ..core.places import embedded, found, hub_id
 
 WEIGHTS_FILE, CONFIG_FILE = "student.safetensors", "config.json"
 FACTS = "styledistill"  # what the configuration says, among the metadata of the weights
@@ -21,9 +21,12 @@ GRAPHS = ("encode_style", "stylize")  # of a student in ONNX, files `<name>.onnx
 def student_folder(path: Path | str, revision: str, graphs: bool = False) -> tuple[Path, dict[str, str]]:
     """The folder of a student of this disk or the hub, and what is to be remembered of a hub id. Raises UserError.
 
+    A bare name with no folder of that name beside it is that of an embedded student, as `micro`.
     graphs: whether those of a hub id are brought too, where it has some and needs them.
     """
     folder = found(path)
+    if not folder.exists() and Path(path).name == str(path) and (embedded(str(path)) / WEIGHTS_FILE).is_file():
+        folder = embedded(str(path))
     if not folder.is_dir():
         folder = _from_hub(str(path), revision, graphs)
         return folder, {"origin": f"{path}@{folder.name}"}

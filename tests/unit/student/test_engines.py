@@ -37,6 +37,17 @@ def image(name: str, height: int, width: int, count: int = 1) -> np.ndarray:
     return seeded_image(f"engines/{name}", height, width, count).numpy()
 
 
+@pytest.mark.parametrize("engine", [Student, OnnxStudent])
+def test_an_embedded_student_has_a_bare_name(engine: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    assert engine.from_pretrained("micro").facts == engine.from_pretrained(MICRO).facts
+    (tmp_path / "micro").mkdir()
+    with pytest.raises(UserError, match=r"^micro: no student here"):
+        engine.from_pretrained("micro")
+    with pytest.raises(UserError, match=r"^micron: no such folder"):
+        engine.from_pretrained("micron")
+
+
 # --- the same on both ---------------------------------------------------------------------------------------------
 
 CONTENT, STYLE, OTHER = image("content", 75, 90, 2), image("style", 60, 52), image("other", 40, 77) * np.float32(0.5)
