@@ -52,9 +52,10 @@ class Stylizing(ABC):
         carried to their own size with their own detail (see `detail`), so strokes are larger. preserve_color: only
         light and dark are stylized, see `with_colors_of`. mask: (N or 1, 1, H, W) in [0, 1], where the styles hold;
         where it is 0 stands `outside`, styles as above, or without it the content.
-        Raises UserError for an image that is not finite, for weights that are no shares and for a mask of another size.
+        Raises UserError for images of another shape, for one that is not finite, for weights that are no shares and for
+        a mask of another size.
         """
-        contents = self._taken(contents)
+        contents = self._images(contents, "contents")
         sizes = (style_size, working_size)
         made = self._in_styles(contents, styles, strength, weights, sizes)
         if mask is not None:
@@ -97,6 +98,17 @@ class Stylizing(ABC):
     def _memory(self, style: Any, style_size: int | None) -> Any:
         """What a style left, or leaves now where it is an image."""
         return self.encode_style(style, style_size) if self._is_image(style) else style
+
+    def _images(self, images: Any, what: str) -> Any:
+        """Images as the engine has them. Raises UserError that names `what` for another shape than (N, 3, H, W)."""
+        images = images if hasattr(images, "shape") else np.asarray(images)  # lists of numbers, an image of Pillow
+        levels = "uint8" in str(images.dtype)  # 0 to 255, which would be drawn as white nearly everywhere
+        if levels or images.ndim != 4 or images.shape[1] != 3:
+            raise UserError(
+                f"{what}: {'levels' if levels else 'numbers'} of shape {tuple(images.shape)}, no images (N, 3, H, W) "
+                "in [0, 1]. Give planes(load_array(path)) of styledistill.core.arrays and .images."
+            )
+        return self._taken(images)
 
     @abstractmethod
     def encode_style(self, styles: Any, style_size: int | None = None) -> Any:

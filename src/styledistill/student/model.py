@@ -118,7 +118,7 @@ class Student(nn.Module, Stylizing):
 
         style_size: the shorter side to which they are scaled first.
         """
-        styles = self._taken(styles)
+        styles = self._images(styles, "styles")
         size = tuple(styles.shape[2:])
         target = style_target(*size, style_size)
         if target != size:
@@ -167,7 +167,7 @@ class Student(nn.Module, Stylizing):
     def _memory(self, style: Any, style_size: int | None) -> Memory:
         if not self._is_image(style):
             return style
-        first, same_as = _distinct(style := self._taken(style))
+        first, same_as = _distinct(style := self._images(style, "styles"))
         memory = self.encode_style(style[first], style_size)
         return type(memory)(**{name: part[same_as.to(part.device)] for name, part in parts(memory).items()})
 

@@ -89,7 +89,7 @@ class OnnxStudent(Stylizing):
 
     def encode_style(self, styles: np.ndarray, style_size: int | None = None) -> Memory:
         """What styles (M, 3, H', W') in [0, 1] leave, by name."""
-        styles = self._taken(styles)
+        styles = self._images(styles, "styles")
         height, width = styles.shape[2:]
         target = style_target(height, width, style_size)
         if target != (height, width):

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from fill import seeded_image
+from PIL import Image
 from safetensors.numpy import load_file
 
 from styledistill.core.arrays import planes
@@ -46,6 +47,28 @@ def test_an_embedded_student_has_a_bare_name(engine: type, tmp_path: Path, monke
         engine.from_pretrained("micro")
     with pytest.raises(UserError, match=r"^micron: no such folder"):
         engine.from_pretrained("micron")
+
+
+OTHER_SHAPES = {
+    "rows first": (np.zeros((40, 50, 3), np.float32), r"numbers of shape \(40, 50, 3\)"),
+    "levels": (np.zeros((1, 3, 40, 50), np.uint8), r"levels of shape \(1, 3, 40, 50\)"),
+    "gray": (np.zeros((1, 1, 40, 50), np.float32), r"numbers of shape \(1, 1, 40, 50\)"),
+    "Pillow": (Image.new("RGB", (50, 40)), r"levels of shape \(40, 50, 3\)"),
+}
+
+
+@pytest.mark.parametrize("what", OTHER_SHAPES)
+@pytest.mark.parametrize("engine", [0, 1], ids=["torch", "onnxruntime"])
+def test_images_of_another_shape_are_told_in_one_line(engine: int, what: str, students: tuple[Student, OnnxStudent]):
+    given, told = OTHER_SHAPES[what]
+    right = np.zeros((1, 3, 40, 50), np.float32)
+    for role, ask in (
+        ("contents", lambda: students[engine].stylize(given, right)),
+        ("styles", lambda: students[engine].stylize(right, given)),
+        ("styles", lambda: students[engine].encode_style(given)),
+    ):
+        with pytest.raises(UserError, match=rf"^{role}: {told}, no images \(N, 3, H, W\) in \[0, 1\]\. [^\n]+$"):
+            ask()
 
 
 # --- the same on both ---------------------------------------------------------------------------------------------
