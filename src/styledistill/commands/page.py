@@ -46,16 +46,21 @@ def main(
     with user_errors():
         if (out is None) != only_fetch:
             raise UserError("give either a folder, -o site, or --fetch.")
+        named = {_name(model): model for model in models or (str(embedded("micro")),)}
+        if len(named) < len(models):
+            raise UserError("--model: two students of one name, which the page could not tell apart. Rename a folder.")
         with needs():
+            if out is not None:
+                from ..student.folders import student_folder
+
+                for model in named.values():
+                    student_folder(model, "main")  # what is not there is told before anything large is fetched
             fetch(ONNXRUNTIME_WEB, runtime)
             if out is None:
                 click.echo(f"{runtime}: is here")
                 return
             from ..share.write_site import drawn_contents, drawn_styles, examples, write_site
 
-        named = {_name(model): model for model in models or (str(embedded("micro")),)}
-        if len(named) < len(models):
-            raise UserError("--model: two students of one name, which the page could not tell apart. Rename a folder.")
         write_site(
             out,
             named,

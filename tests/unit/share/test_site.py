@@ -145,6 +145,14 @@ def test_slips_are_one_line(words: list[str], said: str, tmp_path: Path, monkeyp
     assert not (tmp_path / "site").exists()
 
 
+def test_a_missing_student_is_told_before_anything_is_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("styledistill.commands.page.fetch", lambda package, path: pytest.fail("fetched"))
+    result = CliRunner().invoke(main, ["-o", "site", "--model", "nothere"])
+    assert result.exit_code == 1 and result.stderr.startswith("error: nothere: no such folder. "), result.output
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_examples_are_all_shown_or_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     for name in ("a.png", "b.png", os.fsdecode(b"\xff.png")):
         Image.fromarray(image()).save(tmp_path / name)
