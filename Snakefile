@@ -8,7 +8,7 @@ import sys
 
 from snakemake.utils import min_version
 
-min_version("9.0")
+min_version("9.27")
 
 # A plan is millions of objects that stay; looking through them for garbage while they are made takes a fifth of its time.
 gc.freeze()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import tomllib
@@ -16,6 +17,14 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
 def read(name: str) -> dict:
     return yaml.safe_load((ROOT / name).read_text("utf-8"))
+
+
+def test_snakemake_is_asked_for_alike_everywhere():
+    """By the workflow itself, which runs as a module of others too, by the package and by the environment."""
+    asked = re.search(r'^min_version\("(.+)"\)$', (ROOT / "Snakefile").read_text("utf-8"), re.M)[1]
+    wanted = f"snakemake>={asked},<{int(asked.partition('.')[0]) + 1}"
+    assert wanted in PROJECT["optional-dependencies"]["train"]
+    assert wanted in (ROOT / "envs/run.in").read_text("utf-8").splitlines()
 
 
 def test_the_citation_is_of_this_version():
