@@ -25,7 +25,7 @@ class Student(Section):
     )
     pretrained: Place | None = Field(
         None,
-        description="where `start` has learnt from a teacher itself: the folder of the student before that. It is the "
+        description="where `start` has learned from a teacher itself: the folder of the student before that. It is the "
         "row `pretrained` then, and `start` is a row of its own",
     )
 

@@ -1,7 +1,7 @@
 """ST-LPIPS: a perceptual distance whose whole network, trunk and heads, comes with a package of PyPI.
 
 Ghildyal and Liu, "Shift-tolerant Perceptual Similarity Metric" (ECCV 2022): LPIPS on an AlexNet without strides that
-alias, trained from its first weights on the human judgements of BAPPS. ImageNet's AlexNet, which LPIPS needs, is not
+alias, trained from its first weights on the human judgments of BAPPS. ImageNet's AlexNet, which LPIPS needs, is not
 needed here. The authors' variant "alex, shift_tolerant".
 """
 

@@ -211,7 +211,7 @@ def reflected(images: Tensor, multiple: int) -> Tensor:
 def _mirror(length: int, multiple: int) -> Tensor:
     """Indices 0, 1, .., n-1, n-2, .., 0, 1, .. up to the next multiple.
 
-    No branch, no negative number: exported to ONNX, whose integer division rounds towards 0, it follows any length.
+    No branch, no negative number: exported to ONNX, whose integer division rounds toward 0, it follows any length.
     """
     period = torch.full((1,), torch.sym_max(1, 2 * (length - 1)))
     position = torch.arange((length + multiple - 1) // multiple * multiple) % period

@@ -74,7 +74,7 @@ class Plot:
 
     @property
     def rise(self) -> float:
-        """How much the foot of the long wall rises towards the back."""
+        """How much the foot of the long wall rises toward the back."""
         return self.w * 0.06
 
 

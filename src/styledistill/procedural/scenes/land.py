@@ -44,7 +44,7 @@ def veil_clouds(canvas: Canvas, rng: Rng, light: Light, horizon: float) -> None:
 
 
 def heap_cloud(canvas: Canvas, rng: Rng, light: Light, horizon: float) -> None:
-    """A heap of soft puffs, shaded below and bright towards the light."""
+    """A heap of soft puffs, shaded below and bright toward the light."""
     x, y, w = rng.uniform(0, 1), horizon * rng.uniform(0.12, 0.7), rng.uniform(0.08, 0.2)
     puffs = [(x + w * rng.uniform(-1, 1), y - w * rng.uniform(0, 0.25), w * rng.uniform(0.22, 0.45)) for _ in range(7)]
     canvas.soft(disc(x, y + w * 0.08, w * 1.25, w * 0.2), light.lit(rgb("e6ebf2"), 0.55), 0.8, 0.012)
@@ -94,7 +94,7 @@ def water(canvas: Canvas, rng: Rng, light: Light, y: float) -> None:
 
 
 def path(canvas: Canvas, rng: Rng, light: Light, horizon: float) -> None:
-    """A winding road that narrows towards the horizon."""
+    """A winding road that narrows toward the horizon."""
     t = np.linspace(0, 1, 30)
     end, bend = rng.uniform(0.3, 0.7), rng.uniform(-0.25, 0.25)
     middle = mix(rng.uniform(0.3, 0.7), end, t) + bend * np.sin(t * np.pi * 1.6) * (1 - t)

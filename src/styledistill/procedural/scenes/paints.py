@@ -100,7 +100,7 @@ def mottled(rng: Rng, grid: Array, amount: float, rows: int = 6, columns: int = 
 
 
 def ground_paint(rng: Rng, far: Array, near: Array, amount: float = 0.16) -> Array:
-    """Grid (96, 96, 3) of flat ground seen in perspective: its patches grow and spread towards the viewer."""
+    """Grid (96, 96, 3) of flat ground seen in perspective: its patches grow and spread toward the viewer."""
     depth = np.linspace(0, 1, 96) ** 0.45
     patches = noise(rng, 14, 5)[(depth * 95).astype(int)]
     return np.clip(blend_rows(far, near)[np.linspace(0, 23, 96).astype(int)] * (1 + amount * patches[..., None]), 0, 1)

@@ -29,7 +29,7 @@ def trunk(canvas: Canvas, light: Light, x: float, y: float, height: float, half:
 
 
 def leafy_tree(canvas: Canvas, rng: Rng, light: Light, x: float, y: float, height: float, color: Array) -> None:
-    """A broad crown of leaf clumps: dark ones first, then brighter ones towards the light."""
+    """A broad crown of leaf clumps: dark ones first, then brighter ones toward the light."""
     trunk(canvas, light, x, y, height * 0.55, height * 0.035)
     cx, cy, r = x, y - height * 0.66, height * 0.34
     for layer, amount in enumerate((0.12, 0.42, 0.7, 1.0)):

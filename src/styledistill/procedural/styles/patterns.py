@@ -52,7 +52,7 @@ def _tile_plane(easel: Easel, across: float) -> tuple[np.ndarray, np.ndarray]:
 
 def _nearest_site(u: np.ndarray, v: np.ndarray, sites: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """For each place: the flat index of its nearest site (r, c, 2), the distance to that cell's border, and how far
-    the place lies towards the upper left within the cell."""
+    the place lies toward the upper left within the cell."""
     rows, columns = sites.shape[:2]
     home = np.clip(v.astype(int), 1, rows - 2) * columns + np.clip(u.astype(int), 1, columns - 2)
     flat_u, flat_v = sites[..., 0].astype(np.float32).ravel(), sites[..., 1].astype(np.float32).ravel()
@@ -203,7 +203,7 @@ def _peaked(rng: np.random.Generator) -> np.ndarray:
 
 
 def _sky(easel: Easel) -> np.ndarray:
-    """(side, side, 3): the ground paled towards paper, mostly with a plain disc."""
+    """(side, side, 3): the ground paled toward paper, mostly with a plain disc."""
     rng, (x, y) = easel.rng, fields.grid(easel.side)
     painted = easel.backdrop * 0.55 + palettes.paper(easel.palette) * 0.45
     if rng.random() < 0.7:

@@ -71,7 +71,7 @@ def dots(easel: Easel) -> np.ndarray:
 
 
 def _divided(easel: Easel, colors: np.ndarray) -> np.ndarray:
-    """(n, 3) with about a fifth of the colors moved towards the palette color next nearest in brightness."""
+    """(n, 3) with about a fifth of the colors moved toward the palette color next nearest in brightness."""
     distance = np.abs(palettes.luminance(colors)[:, None] - palettes.luminance(easel.palette)[None])
     partner = easel.palette[np.argsort(distance, axis=1, kind="stable")[:, 1]]
     share = np.where(easel.rng.random((len(colors), 1)) < 0.2, 0.75, 0.0)

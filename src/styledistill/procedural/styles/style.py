@@ -26,7 +26,7 @@ KINDS: dict[str, Callable[[Easel], np.ndarray]] = {
     "waves": patterns.waves,
     "watercolor": patterns.watercolor,
 }
-# The manners that keep the shapes of an image recognisable.
+# The manners that keep the shapes of an image recognizable.
 PAINTABLE: tuple[str, ...] = ("brush", "mosaic", "dots", "shards", "hatching")
 
 # First words of the random streams: the palette, the ground and the choice of the manner do not disturb each other.
