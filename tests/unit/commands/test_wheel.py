@@ -93,9 +93,10 @@ def test_the_package_carries_a_student(installed: Path, tmp_path: Path):
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 48, 3), dtype=np.uint8)).save(image)
     done = call(tmp_path, installed / "styledistill", "stylize", image, image, "-o", "out.png")
     assert done.returncode == 0 and Image.open(tmp_path / "out.png").size == (48, 40), done.stderr
-    code = "from styledistill import Student; Student.from_pretrained('weights/micro')"
-    done = call(tmp_path, installed / "python", "-c", code)
-    assert done.returncode == 0, done.stderr
+    for name in ("weights/micro", "micro"):
+        code = f"from styledistill import Student; Student.from_pretrained({name!r})"
+        done = call(tmp_path, installed / "python", "-c", code)
+        assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.long
@@ -108,7 +109,15 @@ def test_records_tell_the_version_that_is_installed(installed: Path, tmp_path: P
 
 
 @pytest.mark.long
-def test_what_the_bare_package_cannot_do_is_told_in_one_line(installed: Path, tmp_path: Path):
-    done = call(tmp_path, installed / "styledistill", "explain")
+@pytest.mark.parametrize("name", ["explain", "resume"])
+def test_what_the_bare_package_cannot_do_is_told_in_one_line(name: str, installed: Path, tmp_path: Path):
+    done = call(tmp_path, installed / "styledistill", name)
     line = r"error: \w+ is not installed, which this needs: pip install 'styledistill\[train\]', .*\n"
     assert done.returncode == 1 and re.fullmatch(line, done.stderr), done.stderr
+
+
+@pytest.mark.long
+def test_the_package_knows_its_version(installed: Path, tmp_path: Path):
+    for words in ([installed / "styledistill"], [installed / "python", "-m", "styledistill"]):
+        done = call(tmp_path, *words, "--version")
+        assert (done.returncode, done.stdout) == (0, f"styledistill {PROJECT['version']}\n"), done.stderr
