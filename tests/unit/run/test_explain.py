@@ -85,7 +85,7 @@ def test_hours_of_the_papers_size_are_those_of_the_documentation():
     gpu |= {"score, score_fixed": ["score", "score_fixed"]}
     for row, rules in gpu.items():
         assert sum(hours[rule] for rule in rules) == pytest.approx(float(said[row][1]), rel=0.1), row
-    for row, rules in {"index": ["index"], "fetch, crop": ["select_block", "crop"], "pack": ["pack"]}.items():
+    for row, rules in {"index": ["index"], "select_block, crop": ["select_block", "crop"], "pack": ["pack"]}.items():
         assert sum(hours[rule] for rule in rules) == pytest.approx(float(said[row][2]), rel=0.1), row
     lines = table([job for some in planned.values() for job in some]).splitlines()
     assert lines[2].split()[:3] == ["teach", "92", "~4.20"]
