@@ -39,7 +39,8 @@ def main() -> None:
     contents = from_uint8(np.stack([*photographs, *(draw("scenes", number, SIZE) for number in range(3))]))
     styles = from_uint8(np.stack([draw("styles", number, SIZE) for number in range(4)]))
     content, style = contents.repeat_interleave(len(styles), 0), styles.repeat(len(contents), 1, 1, 1)
-    teacher = load_teacher(Teacher(weights=str(ROOT / "weights" / "tiny_teacher"), steps=10), torch.device("cpu"))
+    settings = Teacher(weights=str(ROOT / "weights" / "tiny_teacher"), steps=10, gamma=0.4)  # as the default
+    teacher = load_teacher(settings, torch.device("cpu"))
     plain = teacher.stylize(content, style)
 
     def moved(image: Tensor) -> float:
