@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Protocol
+from typing import Any
 
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
@@ -14,8 +14,13 @@ WARMUP = 0.02  # part of all steps
 FLOOR = 0.01  # part of the first rate below which the plateau's rule does not lower it
 
 
-class Schedule(Protocol):
-    """Sets the rates of an optimizer's groups. `state` holds what its position in the training does not tell."""
+class Schedule:
+    """Sets the rates of an optimizer's groups. Here it does nothing; each schedule says what it does.
+
+    `state` holds what the position in the training does not tell.
+    """
+
+    stopped = False  # whether the training ends before its last epoch
 
     def before_step(self, step: int) -> None:
         """Set the rates of the training's step, counted from 0."""
@@ -23,12 +28,9 @@ class Schedule(Protocol):
     def after_epoch(self, val_loss: float) -> None:
         """Take an epoch's validation loss."""
 
-    @property
-    def stopped(self) -> bool:
-        """Whether the training ends before its last epoch."""
-
     def state(self) -> dict[str, Any]:
         """What `restore` takes."""
+        return {}
 
     def restore(self, saved: dict[str, Any]) -> None:
         """Take up a `state`."""
@@ -41,10 +43,8 @@ def schedule_of(settings: Distill, optimizer: Optimizer, epoch_steps: int) -> Sc
     return Plateau(optimizer, settings)
 
 
-class Cosine:
+class Cosine(Schedule):
     """Up in the first fiftieth of the steps, then down to 0: a function of the step, so there is nothing to save."""
-
-    stopped = False
 
     def __init__(self, optimizer: Optimizer, steps: int) -> None:
         self.optimizer, self.steps = optimizer, steps
@@ -56,16 +56,6 @@ class Cosine:
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = factor * rate
 
-    def after_epoch(self, val_loss: float) -> None:
-        """Nothing: the rates were known before."""
-
-    def state(self) -> dict[str, Any]:
-        """Nothing."""
-        return {}
-
-    def restore(self, saved: dict[str, Any]) -> None:
-        """Nothing."""
-
 
 def rate_factor(step: int, steps: int) -> float:
     """Factor of the learning rate in step 0 to `steps` - 1: up in the first fiftieth, then down by half a cosine."""
@@ -75,7 +65,7 @@ def rate_factor(step: int, steps: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
 
 
-class Plateau:
+class Plateau(Schedule):
     """The rate falls where the validation loss no longer does; wraps torch's ReduceLROnPlateau.
 
     The training ends `stop_after` epochs after a reduction that no new best has followed; a new best clears it.
@@ -91,9 +81,6 @@ class Plateau:
             threshold=settings.threshold,
             min_lr=[FLOOR * group["lr"] for group in optimizer.param_groups],
         )
-
-    def before_step(self, step: int) -> None:
-        """Nothing: rates change between epochs."""
 
     def after_epoch(self, val_loss: float) -> None:
         """Take an epoch's validation loss."""
