@@ -26,14 +26,10 @@ from styledistill.student.epochs import drawn_gammas
 from styledistill.student.model import Student
 from styledistill.student.strengths import strengths_of
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 CPU = torch.device("cpu")
 GAMMAS = [0.8, 0.2]
 COUNT = {"train": 8, "val": 4}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> None:
-    torch.set_num_threads(1)
 
 
 def content_of(seed: int) -> np.ndarray:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner, Result
 from fill import seeded_image
 from PIL import Image
@@ -16,7 +17,7 @@ from PIL import Image
 import stylize as script
 from styledistill.core.arrays import levels, planes
 from styledistill.student import engines
-from styledistill.student.controls import Stylizing
+from styledistill.student.controls import Stylizing, with_colors_of
 from styledistill.student.stylize_jobs import weighted
 
 ROOT = Path(__file__).parents[3]
@@ -112,6 +113,33 @@ def test_a_file_whose_name_has_a_colon_is_meant_as_it_is(here: Path) -> None:
     assert weighted("a:0.5") == (Path("a:0.5"), 1.0)
     assert weighted("a.png:0.5") == (Path("a.png"), 0.5)
     assert weighted("C:a.png") == (Path("C:a.png"), 1.0)
+
+
+# --- colors -------------------------------------------------------------------------------------------------------
+
+# ITU-R BT.601, as the NTSC's YIQ.
+YIQ = torch.tensor([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
+
+
+def test_colors_are_the_contents_and_light_is_the_stylized_images() -> None:
+    content = 0.3 + 0.4 * seeded_image("colors", 20, 30)
+    stylized = (content + 0.2 * (seeded_image("other", 20, 30) - 0.5)).clamp(0, 1)
+    made, kept, light = (
+        torch.einsum("ij,njhw->nihw", YIQ, image) for image in (with_colors_of(content, stylized), content, stylized)
+    )
+    torch.testing.assert_close(made[:, 0], light[:, 0], atol=1e-6, rtol=0)
+    torch.testing.assert_close(made[:, 1:], kept[:, 1:], atol=1e-3, rtol=0)  # YIQ is published with three digits
+    assert (made[:, 0] - kept[:, 0]).abs().mean() > 0.01
+
+
+def test_preserve_color_leaves_a_gray_image_gray(here: Path) -> None:
+    Image.fromarray(np.dstack([pixels("gray", 45, 70)[:, :, 0]] * 3)).save("gray.png")
+    assert run("gray.png", "a.png", "-o", "colored.png").exit_code == 0
+    assert run("gray.png", "a.png", "-o", "kept.png", "--preserve-color").exit_code == 0
+    colored, kept = (opened(f"{name}.png").astype(int) for name in ("colored", "kept"))
+    assert np.ptp(colored, axis=2).max() > 5
+    assert np.ptp(kept, axis=2).max() == 0
+    assert np.abs(kept - opened("gray.png")).mean() > 1
 
 
 # --- transparency -------------------------------------------------------------------------------------------------

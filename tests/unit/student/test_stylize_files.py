@@ -18,7 +18,6 @@ import stylize as script
 from styledistill.core.errors import UserError
 from styledistill.core.tensors import from_uint8, to_uint8
 from styledistill.student import Student
-from styledistill.student.controls import with_colors_of
 from styledistill.student.stylize_files import fitting, stylize_files
 from styledistill.student.stylize_jobs import Job, plan
 
@@ -149,33 +148,6 @@ def test_the_suffix_says_the_format(suffix: str, kind: str, content: Path, style
     with Image.open(tmp_path / f"out{suffix}") as image:
         assert image.format == kind
         assert np.abs(np.asarray(image).astype(int) - opened(tmp_path / "exact.png")).mean() < 5
-
-
-# --- colors ------------------------------------------------------------------------------------------------------
-
-# ITU-R BT.601, as the NTSC's YIQ.
-YIQ = torch.tensor([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
-
-
-def test_colors_are_the_contents_and_light_is_the_stylized_images() -> None:
-    content = 0.3 + 0.4 * seeded_image("colors", 20, 30)
-    stylized = (content + 0.2 * (seeded_image("other", 20, 30) - 0.5)).clamp(0, 1)
-    made, kept, light = (
-        torch.einsum("ij,njhw->nihw", YIQ, image) for image in (with_colors_of(content, stylized), content, stylized)
-    )
-    torch.testing.assert_close(made[:, 0], light[:, 0], atol=1e-6, rtol=0)
-    torch.testing.assert_close(made[:, 1:], kept[:, 1:], atol=1e-3, rtol=0)  # YIQ is published with three digits
-    assert (made[:, 0] - kept[:, 0]).abs().mean() > 0.01
-
-
-def test_preserve_color_leaves_a_gray_image_gray(style: Path, tmp_path: Path) -> None:
-    gray = save(tmp_path / "gray.png", np.dstack([pixels("gray")[:, :, 0]] * 3))
-    assert run(gray, style, "-o", tmp_path / "colored.png").exit_code == 0
-    assert run(gray, style, "-o", tmp_path / "kept.png", "--preserve-color").exit_code == 0
-    colored, kept = (opened(tmp_path / f"{name}.png").astype(int) for name in ("colored", "kept"))
-    assert np.ptp(colored, axis=2).max() > 5
-    assert np.ptp(kept, axis=2).max() == 0
-    assert np.abs(kept - opened(gray)).mean() > 1
 
 
 # --- folders ------------------------------------------------------------------------------------------------------
