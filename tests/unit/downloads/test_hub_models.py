@@ -5,17 +5,15 @@ from __future__ import annotations
 import pytest
 from archived import COMMIT, model_hub
 from huggingface_hub import constants
-from serving import serving
+from serving import QUICK, serving
 
 from styledistill.core.errors import UserError
 from styledistill.core.files import read_json, sha256_bytes
 from styledistill.downloads import hub_cache, hub_models
-from styledistill.downloads.http import Patience
 from styledistill.downloads.hub_cache import local_model, wanted
 from styledistill.downloads.hub_models import checked_files, fetch_model, listing
 
 REPO = "someone/tiny"
-QUICK = Patience(attempts=4, pause=0.01, timeout=5)
 WANTED = {
     "model_index.json": b'{"_class_name": "StableDiffusionPipeline"}',
     "unet/config.json": b"{}",
@@ -41,9 +39,8 @@ TOLD = f"/api/models/{REPO}/revision/main"
 
 @pytest.fixture(autouse=True)
 def alone(tmp_path, monkeypatch):
-    """A fresh working directory and cache, no proxy."""
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "STYLEDISTILL_MIRROR", "HF_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
+    """A fresh working directory and cache, no token."""
+    monkeypatch.delenv("HF_TOKEN", raising=False)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)

@@ -33,12 +33,6 @@ def package_of(data: bytes) -> NpmPackage:
     return NpmPackage("trial", "1.2.3", f"sha512-{digest}", len(data))
 
 
-@pytest.fixture(autouse=True)
-def alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "STYLEDISTILL_MIRROR"):
-        monkeypatch.delenv(name, raising=False)
-
-
 @pytest.fixture
 def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A folder that is the mirror."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Mapping
 
-import huggingface_hub.constants
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,7 +16,6 @@ from styledistill.config import HubTripletsSource, in_step
 from styledistill.core.errors import UserError
 from styledistill.core.files import read_json
 from styledistill.core.images import open_rgb, square_crop
-from styledistill.downloads.http import Patience
 from styledistill.sources import archive, registry, triplets
 from styledistill.splits import select
 from styledistill.splits.windows import Member
@@ -26,19 +24,14 @@ ROLES = ("content", "style", "target")
 
 
 @pytest.fixture
-def served(tmp_path, monkeypatch) -> Callable[[Mapping[str, bytes]], Server]:
+def served(alone, endpoint) -> Callable[[Mapping[str, bytes]], Server]:
     """Serves files as the data set own/set of the hub; in a fresh working directory."""
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "STYLEDISTILL_MIRROR", "HF_HUB_OFFLINE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(Patience, "__new__", lambda cls, *a, **k: tuple.__new__(cls, (4, 0.01, 5.0)))
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.chdir(tmp_path)
     servers = []
 
     def use(files: Mapping[str, bytes]) -> Server:
         servers.append(serving(hub("own/set", files)))
         server = servers[-1].__enter__()
-        monkeypatch.setenv("HF_ENDPOINT", server.address)
+        endpoint(server)
         return server
 
     yield use

@@ -8,6 +8,7 @@ import json
 import tarfile
 import zipfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -15,6 +16,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
+
+from styledistill.config import ArchiveSource
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -91,3 +94,14 @@ def model_hub(repo: str, files: Mapping[str, bytes], branch: str = "main") -> di
     told = json.dumps({"id": repo, "sha": COMMIT, "siblings": siblings, "tags": [], "downloads": 0}).encode()
     served = {f"/api/models/{repo}/revision/{revision}": told for revision in (branch, COMMIT)}
     return served | {f"/{repo}/resolve/{COMMIT}/{name}": data for name, data in files.items()}
+
+
+def altered(data: bytes, cell: bytes) -> bytes:
+    """The file with one byte of a cell's image changed: a JPEG that decodes to other pixels."""
+    place = data.index(cell) + len(cell) * 3 // 4
+    return data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
+
+
+def archive(address: Path | str, **settings: Any) -> ArchiveSource:
+    """The source that an archive at this address is."""
+    return ArchiveSource(kind="archive", address=str(address), **settings)

@@ -9,6 +9,11 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
+from styledistill.downloads.http import Patience
+
+QUICK = Patience(attempts=4, pause=0.01, timeout=5)  # enough for a server of this machine
+PAGE = b"\n<!DOCTYPE html><title>Log in</title>"  # what a network that wants a password answers
+
 
 @dataclass
 class Server:
