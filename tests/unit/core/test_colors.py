@@ -6,15 +6,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
+from smooth import images
 
 from styledistill.core.colors import RGB_DIRECTIONS, color_distance, luma
-
-
-def images(count: int, size: int = 64) -> Tensor:
-    """Smooth random images (count, 3, size, size) in [0, 1]."""
-    coarse = torch.rand(count, 3, 6, 6, generator=torch.Generator().manual_seed(0))
-    return torch.nn.functional.interpolate(coarse, (size, size), mode="bicubic").clamp(0, 1)
 
 
 def test_luma_of_the_primaries_adds_up_to_white() -> None:
