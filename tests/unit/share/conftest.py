@@ -1,16 +1,20 @@
-"""A run with a student that draws, and shards: what is published."""
+"""A run with a student that draws, and shards: what is published; and the page of a student in a browser."""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from browsing import CAMERA, DESKTOP, MICRO, RUNTIME, serve, show, started
+from selenium import webdriver
 
 from styledistill.core.files import read_json, write_json, write_text
 from styledistill.core.images import encode_png, save_png
 from styledistill.shards.write import block_pairs, write_manifest, write_shard
+from styledistill.share.write_site import drawn_contents, drawn_styles, write_site
 from styledistill.splits import tables
 
 ROOT = Path(__file__).parents[3]
@@ -65,3 +69,35 @@ def make_shards(results: Path) -> None:
         write_manifest(results / f"shards/{split}.json", split, 1, [shard])
         write_json(results / f"shards/{split}/pack.run.json", {"host": "a-host"})
     write_text(results / "shards/README.md", CARD)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a host serves; the page lies below a path."""
+    root = tmp_path_factory.mktemp("host")
+    styles = dict(list(drawn_styles().items())[:3])
+    write_site(root / "some" / "path", {"micro": MICRO, "again": MICRO}, drawn_contents(), styles, RUNTIME)
+    return root
+
+
+@pytest.fixture(scope="module")
+def address(folder: Path) -> Iterator[str]:
+    server, _ = serve(folder)
+    yield f"http://127.0.0.1:{server.server_port}/some/path/"
+    server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    driver = started(tmp_path_factory.mktemp("profile"), *CAMERA)
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def page(chromium: webdriver.Chrome, address: str) -> Iterator[webdriver.Chrome]:
+    """The page on a desktop with its first image drawn; after the test, nothing may stand in the console."""
+    chromium.get_log("browser")
+    show(chromium, address, DESKTOP)
+    yield chromium
+    assert [entry["message"] for entry in chromium.get_log("browser")] == []

@@ -1,200 +1,40 @@
-"""The page in a real browser: it draws what Python draws, asks no other host, gives memory back, and serves keyboards,
-readers of the screen and phones."""
+"""The page in a real browser: it draws what Python draws, asks no other host, and gives memory back."""
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 import os
-import shutil
-import threading
 import time
-from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import numpy as np
 import psutil
 import pytest
-from PIL import Image
+from browsing import (
+    DESKTOP,
+    MARKS,
+    changed,
+    click,
+    drawn,
+    give,
+    of_python,
+    off,
+    one,
+    photograph,
+    result,
+    serve,
+    set_range,
+    show,
+    started,
+    workers,
+)
 from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
-from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
-from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.select import Select
 from selenium.webdriver.support.wait import WebDriverWait
 
-from styledistill.core.arrays import levels, planes
-from styledistill.downloads.npm import ONNXRUNTIME_WEB
-from styledistill.share.write_site import drawn_contents, drawn_styles, write_site
-from styledistill.student.onnx_student import OnnxStudent
-from styledistill.student.stylize_jobs import scaled
+from styledistill.share.write_site import drawn_contents, drawn_styles
 
-ROOT = Path(__file__).parents[3]
-MICRO = ROOT / "weights" / "micro"
-RUNTIME = ROOT / "resources/downloads" / ONNXRUNTIME_WEB.file
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-LACKING = [
-    *(name for name, found in (("chromium", CHROMIUM), ("chromedriver", shutil.which("chromedriver"))) if not found),
-    *([] if RUNTIME.is_file() else [f"{RUNTIME.name} (python src page --fetch)"]),
-]
-pytestmark = [
-    pytest.mark.skipif(bool(LACKING), reason=f"no {' and no '.join(LACKING)}"),
-    pytest.mark.xdist_group("browser"),
-    pytest.mark.slow,
-]
-FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
-CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
-DESKTOP, PHONE = 1280, 360
+pytestmark = MARKS
 EVIL = '<img src=x onerror="document.title=1">.png'
-
-
-# --- a server, a browser, a page ----------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a host serves; the page lies below a path."""
-    root = tmp_path_factory.mktemp("host")
-    styles = dict(list(drawn_styles().items())[:3])
-    write_site(root / "some" / "path", {"micro": MICRO, "again": MICRO}, drawn_contents(), styles, RUNTIME)
-    return root
-
-
-def serve(folder: Path, **headers: str) -> tuple[ThreadingHTTPServer, list[str]]:
-    """A server as bare as static hosts are, but for `headers`, and the paths that it is asked for."""
-    asked: list[str] = []
-
-    class Handler(SimpleHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            asked.append(self.path)
-
-        def end_headers(self) -> None:
-            for name, value in headers.items():
-                self.send_header(name.replace("_", "-"), value)
-            super().end_headers()
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=folder))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return server, asked
-
-
-@pytest.fixture(scope="module")
-def address(folder: Path) -> Iterator[str]:
-    server, _ = serve(folder)
-    yield f"http://127.0.0.1:{server.server_port}/some/path/"
-    server.shutdown()
-
-
-def started(profile: Path, *flags: str) -> webdriver.Chrome:
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    for flag in (*FLAGS, *flags, f"--user-data-dir={profile}"):
-        options.add_argument(flag)
-    driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
-    driver.set_script_timeout(120)
-    return driver
-
-
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    driver = started(tmp_path_factory.mktemp("profile"), *CAMERA)
-    yield driver
-    driver.quit()
-
-
-@pytest.fixture
-def page(chromium: webdriver.Chrome, address: str) -> Iterator[webdriver.Chrome]:
-    """The page on a desktop with its first image drawn; after the test, nothing may stand in the console."""
-    chromium.get_log("browser")
-    show(chromium, address, DESKTOP)
-    yield chromium
-    assert [entry["message"] for entry in chromium.get_log("browser")] == []
-
-
-def show(driver: webdriver.Chrome, address: str, width: int) -> None:
-    size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 600}
-    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    driver.get(address)
-    drawn(driver)
-
-
-def one(driver: webdriver.Chrome, selector: str):
-    return driver.find_element(By.CSS_SELECTOR, selector)
-
-
-def drawn(driver: webdriver.Chrome, after: int = 0) -> int:
-    """The number of the drawing that is shown, once there is one after `after` and none is under way."""
-
-    def ready(_: object) -> int:
-        assert not one(driver, "#error").is_displayed(), one(driver, "#error").text
-        number = int(one(driver, "#result").get_attribute("data-request") or 0)
-        return number if number > after and not one(driver, "#busy").is_displayed() else 0
-
-    return WebDriverWait(driver, 120, 0.05).until(ready)
-
-
-def changed(driver: webdriver.Chrome, script: str, *words: object) -> int:
-    """The number of the drawing that follows what a script does."""
-    before = int(one(driver, "#result").get_attribute("data-request") or 0)
-    driver.execute_script(script, *words)
-    return drawn(driver, before)
-
-
-def click(driver: webdriver.Chrome, selector: str) -> int:
-    return changed(driver, "document.querySelector(arguments[0]).click()", selector)
-
-
-def set_range(driver: webdriver.Chrome, selector: str, value: int) -> int:
-    script = "const r = document.querySelector(arguments[0]); r.value = arguments[1];"
-    script += "for (const kind of ['input', 'change']) r.dispatchEvent(new Event(kind, {bubbles: true}))"
-    return changed(driver, script, selector, value)
-
-
-def give(driver: webdriver.Chrome, selector: str, *files: Path) -> int:
-    before = int(one(driver, "#result").get_attribute("data-request") or 0)
-    one(driver, selector).send_keys("\n".join(map(str, files)))
-    return drawn(driver, before)
-
-
-def result(driver: webdriver.Chrome) -> np.ndarray:
-    """The image to download, uint8 (H, W, 3)."""
-    script = """const done = arguments[0];
-    fetch(document.querySelector('#download').href).then((answer) => answer.blob()).then((blob) => {
-      const reader = new FileReader();
-      reader.onload = () => done(reader.result.split(',')[1]);
-      reader.readAsDataURL(blob);
-    })"""
-    return np.asarray(Image.open(io.BytesIO(base64.b64decode(driver.execute_async_script(script)))).convert("RGB"))
-
-
-def of_python(content: np.ndarray, styles: list[np.ndarray], size: int, **controls: object) -> np.ndarray:
-    """What the engine of `stylize --size` draws, of images that are larger."""
-    given = []
-    for image in (content, *styles):
-        whole = Image.fromarray(image)
-        shorter = min(size, *whole.size)
-        given.append(planes(np.asarray(whole.resize(scaled(whole.size, shorter), Image.Resampling.LANCZOS))))
-    return levels(OnnxStudent.from_pretrained(MICRO).stylize(given[0], given[1:], **controls))
-
-
-def off(one: np.ndarray, other: np.ndarray) -> int:
-    assert one.shape == other.shape
-    return int(np.abs(one.astype(int) - other).max())
-
-
-def photograph(path: Path, width: int, height: int) -> np.ndarray:
-    """An image with edges and noise, as a file; its pixels, uint8 (H, W, 3)."""
-    noise = np.random.default_rng(width).normal(0, 12, (height, width, 3))
-    x, y = np.meshgrid(np.arange(width), np.arange(height))
-    ramps = np.stack([x * 255 / width, y * 255 / height, ((x // 31 + y // 17) % 2) * 190], 2)
-    pixels = np.uint8(np.clip(ramps + noise, 0, 255))
-    Image.fromarray(pixels).save(path)
-    return pixels
 
 
 # --- the image ----------------------------------------------------------------------------------------------------
@@ -330,11 +170,6 @@ def test_what_is_no_image_is_told_and_the_page_goes_on(page: webdriver.Chrome, t
 # --- memory -------------------------------------------------------------------------------------------------------
 
 
-def workers(driver: webdriver.Chrome) -> int:
-    targets = driver.execute_cdp_cmd("Target.getTargets", {"filter": [{}]})["targetInfos"]
-    return sum(target["type"] == "worker" for target in targets)
-
-
 def resident(driver: webdriver.Chrome) -> float:
     """Megabytes of the largest process that shows a page."""
     processes = psutil.Process(driver.service.process.pid).children(recursive=True)
@@ -357,92 +192,3 @@ def test_memory_is_given_back(page: webdriver.Chrome, tmp_path: Path):
     WebDriverWait(page, 20).until(lambda d: resident(d) < small + 60)
     click(page, "#contents .tile:nth-child(1) input")
     assert result(page).shape == (512, 512, 3)
-
-
-# --- keyboards, readers of the screen, phones ---------------------------------------------------------------------
-
-
-def test_all_of_it_can_be_done_by_keyboard(page: webdriver.Chrome):
-    page.execute_script("document.querySelector('#contents .tile:nth-child(1) input').focus()")
-    before = drawn(page)
-    ActionChains(page).send_keys(Keys.ARROW_RIGHT).perform()
-    before = drawn(page, before)
-    assert one(page, "#contents .tile:nth-child(2) input").is_selected()
-    ActionChains(page).send_keys(Keys.TAB, Keys.ARROW_DOWN).perform()
-    before = drawn(page, before)
-    assert one(page, "#styles .tile:nth-child(2) input").is_selected()
-    ring = "return getComputedStyle(document.activeElement.parentNode).outlineStyle"
-    assert page.execute_script(ring) == "solid"
-    ActionChains(page).send_keys(Keys.TAB, Keys.TAB, Keys.SPACE).perform()
-    assert one(page, "#mix").is_selected()
-    focus = "document.querySelector('#compare').focus()"
-    time.sleep(0.5)
-    drawn(page)
-    page.execute_script(focus)
-    ActionChains(page).send_keys(Keys.ENTER).perform()
-    assert one(page, "#compare").get_attribute("aria-pressed") == "true"
-    assert one(page, "#result").get_attribute("alt") == "The photograph"
-    assert before
-
-
-def test_a_reader_of_the_screen_finds_names_for_everything(page: webdriver.Chrome):
-    nodes = page.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
-    told = [(node["role"]["value"], node.get("name", {}).get("value", "")) for node in nodes if not node["ignored"]]
-    roles = {"button", "checkbox", "radio", "slider", "combobox", "link", "image", "progressbar"}
-    assert [role for role, name in told if role in roles and not name.strip()] == []
-    assert {("radio", "style 1"), ("slider", "Strength 100 %"), ("button", "Choose a file")} & set(told)
-    groups = {name for role, name in told if role in ("group", "radiogroup")}
-    assert {"Photograph", "Style", "Drawing"} <= groups
-    assert ("status", "") in told or any(role == "status" for role, _ in told)
-    assert any(role == "image" and name.endswith("in the style of style 1") for role, name in told)
-
-
-@pytest.mark.parametrize("width", [DESKTOP, PHONE])
-def test_it_fits_its_window(width: int, page: webdriver.Chrome, address: str):
-    show(page, address, width)
-    assert page.execute_script("return document.documentElement.scrollWidth") <= width
-    assert one(page, "#result").rect["width"] > width / 4
-    small = """return [...document.querySelectorAll('button, .button, select, .tile, .check, .line')]
-      .filter((e) => e.offsetParent && (e.offsetHeight < 44 || e.offsetWidth < 44)).map((e) => e.textContent.trim())"""
-    assert page.execute_script(small) == []  # what a finger meets
-    Select(one(page, "#student")).select_by_visible_text("again")
-
-
-# --- what a browser lacks -----------------------------------------------------------------------------------------
-
-
-def test_without_simd_it_says_so(address: str, tmp_path: Path):
-    driver = started(tmp_path, "--js-flags=--no-enable-sse4-1 --no-enable-ssse3 --no-enable-sse3")
-    try:
-        driver.get(address)
-        missing = one(driver, "#missing")
-        WebDriverWait(driver, 20).until(lambda _: missing.is_displayed() and "server" not in missing.text)
-        assert "no WebAssembly SIMD" in missing.text and not one(driver, "main").is_displayed()
-    finally:
-        driver.quit()
-
-
-def test_with_too_little_memory_it_says_so_and_goes_on(address: str, tmp_path: Path):
-    driver = started(tmp_path / "profile", "--js-flags=--wasm-max-mem-pages=2400")  # of 64 KB
-    try:
-        show(driver, address, DESKTOP)
-        photograph(tmp_path / "large.png", 1100, 1050)
-        give(driver, "#content-file", tmp_path / "large.png")
-        change = "const s = document.querySelector('#size'); s.value = arguments[0];"
-        change += "s.dispatchEvent(new Event('change', {bubbles: true}))"
-        driver.execute_script(change, 1024)
-        error = one(driver, "#error")
-        WebDriverWait(driver, 60).until(lambda _: error.is_displayed())
-        assert error.text.startswith("There is too little memory for this size. Choose a smaller one")
-        driver.execute_script(change, 256)
-        WebDriverWait(driver, 60).until(lambda _: not error.is_displayed())
-        assert result(driver).shape == (256, 268, 3)
-    finally:
-        driver.quit()
-
-
-def test_opened_from_a_disk_it_says_what_to_do(chromium: webdriver.Chrome, folder: Path):
-    chromium.get((folder / "some/path/index.html").as_uri())
-    WebDriverWait(chromium, 10).until(lambda d: one(d, "#missing").is_displayed())
-    assert "python -m http.server" in one(chromium, "#missing").text
-    chromium.get_log("browser")  # it refuses scripts there
