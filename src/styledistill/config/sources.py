@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Union
 
-from pydantic import Field, TypeAdapter, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, field_validator, model_validator
 
 from ..core.errors import UserError
 from ..core.image_files import find, matcher
-from ..core.places import is_pattern, meant, on_server, roots
+from ..core.places import HUB_NAME, HUB_RULE, hub_name, is_pattern, meant, on_server, roots
 from .datasets import by_hand, source_of
 from .fields import Place, Positive, Probability, Section
 
@@ -220,10 +220,18 @@ class ArchiveSource(ListedSource):
         return [*facts, [self.bytes, self.sha256, self.md5]] if facts else []
 
 
+def _of_the_hub(name: str) -> str:
+    if not hub_name(name):  # no `pattern` of the field, for pydantic's own engine knows no look-ahead
+        raise ValueError(f"{name!r} is no name of a repository of the hub. {HUB_RULE}")
+    return name
+
+
 class OnHub(ListedSource):
     """Files of a data set of the Hugging Face hub."""
 
-    repo: str = Field(pattern=r"^[\w.-]+/[\w.-]+$", description="hub id of the data set: owner/name")
+    repo: Annotated[str, AfterValidator(_of_the_hub)] = Field(
+        description="hub id of the data set: owner/name", json_schema_extra={"pattern": HUB_NAME}
+    )
     revision: str = Field(
         "main", description="branch, tag or commit; a branch is pinned to its commit at the first listing"
     )

@@ -25,7 +25,13 @@ _FOLDERS = {
     "checkpoints", "ckpt", "ckpts", "data", "downloads", "home", "mnt", "model", "models", "pictures", "pretrained",
     "resources", "results", "scratch", "src", "tmp", "weights", "workflow",
 }  # fmt: skip
-_HUB_ID = re.compile(r"(?!.*(?:--|\.\.))[A-Za-z0-9][\w.-]*/[A-Za-z0-9_][\w.-]{0,95}", re.ASCII)
+# What the hub takes as owner/name: the rule of huggingface_hub's validate_repo_id, for a bare installation has no such
+# package. The JSON schema of the configuration carries it, so it says the same in JavaScript: no flags, no \w.
+HUB_NAME = r"^(?!.*--)(?!.*\.\.)(?!.*\.git$)\b[A-Za-z0-9_.-]{1,96}\b/\b[A-Za-z0-9_.-]{1,96}\b$"
+HUB_RULE = (
+    "Give owner/name: each of at most 96 letters, digits, '-', '_' and '.', with neither '-' nor '.' at its ends, "
+    "no '--', no '..', and no '.git' at the end"
+)
 _LARGE = 1 << 28  # bytes; of weights beyond, names and sizes are looked at, for hashing takes longer than a parse
 
 
@@ -48,12 +54,17 @@ def embedded(name: str) -> Path:
     return inside if inside.is_dir() else PROJECT / "weights" / name
 
 
+def hub_name(name: str) -> bool:
+    """Whether the hub takes this as the owner/name of a repository."""
+    return re.fullmatch(HUB_NAME, name) is not None
+
+
 def hub_id(name: str) -> bool:
     """Whether a name means a repository of the Hugging Face hub (owner/name), and nothing of this disk.
 
     What has nothing of a path: no place here, no folder that its first part names, no suffix of a file.
     """
-    if not _HUB_ID.fullmatch(name) or name.lower().endswith(_WEIGHTS):
+    if not hub_name(name) or name.lower().endswith(_WEIGHTS):
         return False
     first = name.partition("/")[0]
     return first.lower() not in _FOLDERS and not found(name).exists() and not found(first).exists()

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from ..core.errors import UserError
 from ..core.files import sha256_bytes, sha256_file
+from ..core.places import HUB_RULE, hub_name
 from .addresses import redacted
 from .hub import endpoint
 
@@ -30,15 +31,8 @@ _ADVICE = {
 
 def check_name(repo: str) -> None:
     """Raises UserError for what is no owner/name that the hub takes."""
-    from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
-
-    try:
-        validate_repo_id(repo)
-    except HFValidationError as error:
-        raise UserError(f"{repo!r}: no name for a repository of the hub. {_first(error)}") from error
-    if repo.count("/") != 1:
-        raise UserError(f"{repo!r}: no name for a repository of the hub. Give owner/name.")
+    if not hub_name(repo):
+        raise UserError(f"{repo!r}: no name for a repository of the hub. {HUB_RULE}.")
 
 
 def require_token(repo: str) -> str:

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+from itertools import chain, product
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,29 @@ def test_what_the_hub_is_asked_for(elsewhere: Path) -> None:
     assert [name for name in NO_HUB if places.hub_id(name)] == []
     (elsewhere / "someone").mkdir()  # then it means what should lie there
     assert not places.hub_id("someone/tiny")
+
+
+def test_a_name_of_the_hub_is_what_its_own_library_takes() -> None:
+    errors = pytest.importorskip("huggingface_hub.errors")
+    utils = pytest.importorskip("huggingface_hub.utils")
+
+    def taken(name: str) -> bool:
+        try:
+            utils.validate_repo_id(name)
+        except errors.HFValidationError:
+            return False
+        return name.count("/") == 1  # it takes a name without its owner too
+
+    parts = [*map("".join, chain.from_iterable(product("a_-.é ", repeat=length) for length in range(4)))]
+    parts += ["Z9", "git", "a.git", ".git", "a.gitx", "a.GIT", "a\n", "a" * 96, "a" * 97, "a-" * 48 + "a", "a.-" * 32]
+    names = ["a", *(f"{one}/{other}" for one in parts for other in ("b", "a.b-c"))]
+    names += [*(f"{one}/{other}" for one in ("b", "a.b-c") for other in parts), "a/b/c", "a/b\n", "\na/b", "a//b"]
+    assert {True, False} == set(map(taken, names))
+    assert [name for name in names if places.hub_name(name) != taken(name)] == []
+    kinds = config.json_schema()["$defs"]
+    assert {kinds[kind]["properties"]["repo"]["pattern"] for kind in ("HubSource", "HubTripletsSource")} == {
+        places.HUB_NAME
+    }
 
 
 def refusal(script: str, *arguments: object) -> str:
