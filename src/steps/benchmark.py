@@ -5,10 +5,9 @@ from pathlib import Path
 from styledistill.run.cli import Readable, Settings, Writable, user_errors
 
 import click
-import pandas as pd
 
 from styledistill.config import Benchmark, Stylizer, Teacher
-from styledistill.core.files import write_text
+from styledistill.core.files import write_csv
 from styledistill.core.progress import progress
 from styledistill.core.provenance import run_record
 from styledistill.metrics.benchmark import COLUMNS, Measurement, measure_each
@@ -48,7 +47,7 @@ def main(
         measured = list(progress(measure_each(folders, wanted), unit="model", total=len(folders)))
         rows = [row for row, _ in measured]
         facts |= {"device": rows[-1]["device"], "peak_memory_mb": round(max(peak for _, peak in measured), 1)}
-        write_text(table, pd.DataFrame(rows, columns=COLUMNS).to_csv(index=False, float_format="%.6g"))
+        write_csv(table, COLUMNS, ([row[name] for name in COLUMNS] for row in rows), digits=6)
 
 
 if __name__ == "__main__":

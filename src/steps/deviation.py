@@ -5,10 +5,9 @@ from pathlib import Path
 from styledistill.run.cli import Readable, Settings, Writable, user_errors
 
 import click
-import pandas as pd
 
 from styledistill.config import Teacher
-from styledistill.core.files import write_text
+from styledistill.core.files import write_csv
 from styledistill.core.provenance import run_record
 from styledistill.core.runtime import pick_device, use_threads
 from styledistill.core.tensors import load_images
@@ -30,7 +29,7 @@ def main(contents: tuple[Path, ...], styles: tuple[Path, ...], teacher: Teacher,
         where = pick_device(device)
         facts["device"] = str(where)
         rows = attention_deviation(load_teacher(settings, where), load_images(contents), load_images(styles))
-        write_text(table, pd.DataFrame(rows).to_csv(index=False, float_format="%.7g"))
+        write_csv(table, rows[0], (row.values() for row in rows), digits=7)
 
 
 if __name__ == "__main__":

@@ -7,12 +7,14 @@ import errno
 import hashlib
 import io
 import json
+import math
 import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -116,15 +118,27 @@ def write_text(path: Path | str, text: str) -> None:
     write_bytes(path, text.encode())
 
 
-def write_csv(path: Path | str, columns: Iterable[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a CSV table, at once or not at all; lines end with \\n, and a number is written as `str` says it."""
+def write_csv(
+    path: Path | str, columns: Iterable[str], rows: Iterable[Iterable[object]], digits: int | None = None
+) -> None:
+    """Write a CSV table, at once or not at all; lines end with \\n, and a value is written as `str` says it.
+
+    digits: the significant ones of a number that is no integer, which is then left empty where it is none (NaN).
+    """
     buffer = io.StringIO()
     plain, quoted = (csv.writer(buffer, lineterminator="\n", quoting=how) for how in (csv.QUOTE_MINIMAL, csv.QUOTE_ALL))
     plain.writerow(columns)
-    for row in rows:
+    for values in rows:
+        row = [_rounded(value, digits) for value in values]
         odd = any("\r" in str(value) for value in row)  # a line's end for readers, and yet not quoted by itself
         (quoted if odd else plain).writerow(row)
     write_text(path, buffer.getvalue())
+
+
+def _rounded(value: object, digits: int | None) -> object:
+    if digits is None or not isinstance(value, Real) or isinstance(value, Integral):
+        return value
+    return "" if math.isnan(value) else f"{value:.{digits}g}"
 
 
 def write_json(path: Path | str, value: Any) -> None:

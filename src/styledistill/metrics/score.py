@@ -338,10 +338,4 @@ def write_scores(model: str, sets: dict[str, Scores], instruments: Instruments, 
 def write_rows(rows: Sequence[Row], table: Path, columns: Sequence[str] = COLUMNS) -> None:
     """Write rows as CSV: those of `columns` that they have, seven significant digits, what is not a number empty."""
     columns = [name for name in columns if name in rows[0]]
-    write_csv(table, columns, ([_text(row[name]) for name in columns] for row in rows))
-
-
-def _text(value: str | float) -> str:
-    if isinstance(value, str):
-        return value
-    return "" if math.isnan(value) else f"{value:.7g}"
+    write_csv(table, columns, ([row[name] for name in columns] for row in rows), digits=7)

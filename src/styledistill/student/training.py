@@ -225,13 +225,9 @@ def write_history(path: Path | str, rows: Sequence[Row]) -> None:
 
     Equal trainings give equal bytes, so no time is among the columns: the speed stands in the run record.
     """
-    write_csv(path, rows[0], ([_cell(value) for value in row.values()] for row in rows))
-
-
-def _cell(value: int | float) -> str:
-    if not math.isfinite(value):
+    if not all(math.isfinite(value) for row in rows for value in row.values()):
         raise UserError("training: a number of its history is not finite. Lower learning_rate, or use dtype float32.")
-    return str(value) if isinstance(value, int) else f"{value:.7g}"
+    write_csv(path, rows[0], (row.values() for row in rows), digits=7)
 
 
 def cpu_copy(values: dict[str, Tensor]) -> dict[str, Tensor]:

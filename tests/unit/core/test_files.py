@@ -1,11 +1,13 @@
 """Files are whole or not there."""
 
+import math
 import resource
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import safetensors.torch
 import torch
@@ -17,6 +19,7 @@ from styledistill.core.files import (
     sha256_bytes,
     sha256_file,
     write_bytes,
+    write_csv,
     write_json,
     write_together,
 )
@@ -112,3 +115,14 @@ def test_a_place_where_no_folder_can_be_made_is_said_in_one_line(tmp_path):
 def test_a_name_with_line_breaks_stays_on_one_line(capsys):
     announce("left out: a\nb\r\x1b[1m\u2028ü.png: no image")
     assert capsys.readouterr().err == "left out: a\\nb\\r\\x1b[1m\\u2028ü.png: no image\n"
+
+
+def test_a_table_of_numbers_is_rounded_as_pandas_rounds_it(tmp_path):
+    rows = [
+        {"model": "a, b", "count": 45_197_827, "seconds": 1 / 3, "error": 1e-9, "rest": np.float32(0.1)},
+        {"model": 'said "so"', "count": 0, "seconds": 123456789.0, "error": math.inf, "rest": 2.0},
+        {"model": "", "count": -1, "seconds": math.nan, "error": -0.0, "rest": 0.1 + 0.2},
+    ]
+    for digits in (6, 7):
+        write_csv(tmp_path / "a.csv", rows[0], (row.values() for row in rows), digits)
+        assert (tmp_path / "a.csv").read_text() == pd.DataFrame(rows).to_csv(index=False, float_format=f"%.{digits}g")

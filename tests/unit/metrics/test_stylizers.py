@@ -6,8 +6,11 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import benchmark
+import pandas as pd
 import pytest
 import torch
+from click.testing import CliRunner
 
 from styledistill.config import Teacher
 from styledistill.core.errors import UserError
@@ -241,3 +244,17 @@ def test_a_program_of_one_size_is_measured_at_that_size(images, tmp_path):
     row = measure(wanted, images / "golden/c0.png", images / "golden/s0.png", 96, repeats=1)
     assert row["seconds"] > 0
     assert math.isnan(row["parameters"]) and math.isnan(row["megabytes"])  # nobody knows what it is made of
+
+
+def test_the_table_of_costs_has_six_digits_and_every_parameter(images, tmp_path, monkeypatch):
+    """A program of whose parameters nobody knows takes no digit from the others' count."""
+    costs = [("teacher", 1_066_235_307, 4264.9412284, 2 / 3), ("recolor", 0, 0.0, 1e-5), ("mine", *[math.nan] * 3)]
+    rows = [dict(zip(COLUMNS, (*cost, 0.25, 12.5, "cpu, 2 threads"), strict=True)) for cost in costs]
+    monkeypatch.setattr(benchmark, "measure_each", lambda folders, wanted: iter([(row, 1.0) for row in rows]))
+    words = [f"--content={images / 'golden/c0.png'}", f"--style={images / 'golden/s0.png'}", "--size=64"]
+    words += ["--settings={}", '--teacher={"weights": "none"}', f"--table={tmp_path / 'costs.csv'}"]
+    done = CliRunner().invoke(benchmark.main, [*words, *(f"--model={cost[0]}" for cost in costs)])
+    assert done.exit_code == 0, done.output
+    expected = pd.DataFrame(rows).astype({"parameters": "Int64"}).to_csv(index=False, float_format="%.6g")
+    assert (tmp_path / "costs.csv").read_text() == expected
+    assert "teacher,1066235307,4264.94,0.666667," in expected and "mine,,,,0.25" in expected

@@ -2,15 +2,18 @@
 
 from pathlib import Path
 
+import deviation
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 import yaml
+from click.testing import CliRunner
 
 from styledistill import config as configuration
 from styledistill.core.errors import UserError
 from styledistill.core.files import write_json
+from styledistill.core.images import save_png
 from styledistill.report.figures import ablation as curves
 from styledistill.report.tables import ablation, formats
 from styledistill.teacher.injection import decoder_layers
@@ -65,6 +68,19 @@ def teacher(monkeypatch):
     monkeypatch.chdir(Path(__file__).parents[3])
     settings = with_variants({}).teacher.model_copy(update={"steps": 3, "gamma": 1.0, "temperature": 1.0})
     return load_teacher(settings, torch.device("cpu"))
+
+
+def test_the_table_of_deviations_has_seven_digits(tmp_path, monkeypatch):
+    rows = [
+        {"timestep": t, "layer": 7, "kind": kind, "deviation": t / 7e3} for t in (1, 21) for kind in ("injected", "own")
+    ]
+    monkeypatch.setattr(deviation, "load_teacher", lambda *_: None)
+    monkeypatch.setattr(deviation, "attention_deviation", lambda *_: rows)
+    save_png(np.zeros((8, 8, 3), np.uint8), tmp_path / "a.png")
+    words = [f"--content={tmp_path / 'a.png'}", f"--style={tmp_path / 'a.png'}", f"--table={tmp_path / 'a.csv'}"]
+    done = CliRunner().invoke(deviation.main, [*words, '--teacher={"weights": "none"}', "--device=cpu"])
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "a.csv").read_text() == pd.DataFrame(rows).to_csv(index=False, float_format="%.7g")
 
 
 def test_deviations_are_of_the_content_s_queries_and_the_style_s_keys_at_every_step(teacher):
