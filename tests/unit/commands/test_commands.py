@@ -27,11 +27,15 @@ finally:
 """
 
 
-def help_of(*words: str) -> subprocess.CompletedProcess:
+def python(*words: object, cwd: Path | None = None) -> subprocess.CompletedProcess:
+    """`python WORDS` where nothing but the path to the code is set, of what this shell has set."""
     environment = {"PYTHONPATH": str(ROOT / "src"), "PATH": "/usr/bin"}
-    return subprocess.run(
-        [sys.executable, "-c", HELP, *words, "--help"], capture_output=True, text=True, check=False, env=environment
-    )
+    command = [sys.executable, *map(str, words)]
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+
+
+def help_of(*words: str) -> subprocess.CompletedProcess:
+    return python("-c", HELP, *words, "--help")
 
 
 @pytest.mark.parametrize("words", [(), *((name,) for name in NAMES)], ids=["styledistill", *NAMES])
@@ -134,8 +138,7 @@ def test_a_script_that_has_moved_runs_where_it_is(name: str):
     told = help_of(name)
     assert told.returncode == 1
     words = re.search(rf"{name} is no program for people: run `python (.+)` ", told.stderr)[1].split()
-    environment = {"PYTHONPATH": str(ROOT / "src"), "PATH": "/usr/bin"}
-    done = subprocess.run([sys.executable, *words, "--help"], cwd=ROOT, env=environment, capture_output=True, text=True)
+    done = python(*words, "--help", cwd=ROOT)
     assert done.returncode == 0 and "Usage: " in done.stdout, done.stderr
 
 
@@ -172,9 +175,7 @@ sys.meta_path.insert(0, Lacking)
 )
 def test_what_is_not_installed_is_told_in_one_line(program: str, package: str):
     code = f"{WITHOUT}\nfrom styledistill import commands\n{program}"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env={"PYTHONPATH": str(ROOT / "src")}
-    )
+    done = python("-c", code)
     ways = "pip install 'styledistill[train]', or pip install '.[train]' in a clone's folder"
     line = f"error: {package} is not installed, which this needs: {ways}\n"
     assert (done.returncode, done.stderr) == (1, line)
@@ -183,33 +184,26 @@ def test_what_is_not_installed_is_told_in_one_line(program: str, package: str):
 @pytest.mark.parametrize("name", NAMES)
 def test_help_comes_where_packages_are_not_installed_too(name: str):
     code = f"{WITHOUT}\nfrom styledistill import commands\ncommands.main(['{name}', '--help'], 'styledistill')"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env={"PYTHONPATH": str(ROOT / "src")}
-    )
+    done = python("-c", code)
     assert (done.returncode, done.stderr) == (0, "") and f"Usage: styledistill {name}" in done.stdout
 
 
 def test_a_student_without_torch_is_that_of_onnxruntime():
     code = f"{WITHOUT}\nfrom styledistill import Student\nprint(Student.__name__)"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env={"PYTHONPATH": str(ROOT / "src")}
-    )
+    done = python("-c", code)
     assert done.stdout == "OnnxStudent\n", done.stderr
 
 
 @pytest.mark.parametrize("program", [[ROOT / "src"], ["-m", "styledistill"]], ids=["src", "-m"])
 def test_the_version_is_that_of_the_project(program: list):
     version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
-    environment = {"PYTHONPATH": str(ROOT / "src"), "PATH": "/usr/bin"}
-    done = subprocess.run([sys.executable, *program, "--version"], env=environment, capture_output=True, text=True)
+    done = python(*program, "--version")
     assert (done.returncode, done.stdout) == (0, f"styledistill {version}\n"), done.stderr
     assert styledistill.__version__ == version
 
 
 def test_the_package_runs_as_a_module():
-    environment = {"PYTHONPATH": str(ROOT / "src"), "PATH": "/usr/bin"}
-    words = ["-m", "styledistill", "stylize", "--help"]
-    done = subprocess.run([sys.executable, *words], env=environment, capture_output=True, text=True, check=False)
+    done = python("-m", "styledistill", "stylize", "--help")
     assert done.returncode == 0 and "Usage: python -m styledistill stylize" in done.stdout, done.stderr
 
 
