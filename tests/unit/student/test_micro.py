@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from small_training import equal
 from torch import Tensor, nn
 
 from styledistill.core.errors import UserError
@@ -45,7 +46,7 @@ def test_micro_has_at_most_600_000_parameters() -> None:
 def test_the_style_encoder_starts_with_imagenets_features_and_keeps_them() -> None:
     network = Student.create("tiny", 1, "micro").network
     ours, theirs = network.style_encoder.features.state_dict(), efficientnet_lite0("package", 0, 4).state_dict()
-    assert ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
+    assert equal(ours, theirs)
     assert not any(parameter.requires_grad for parameter in network.style_encoder.features.parameters())
 
 

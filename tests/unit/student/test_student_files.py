@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from small_training import equal
 
 from styledistill.core.errors import UserError
 from styledistill.student import Student, model
@@ -24,9 +25,7 @@ ODD = [-1, 0, 1e30, "x", None, [], {}, [0], [[1]], 10**6, float("nan"), 2.5]
 
 
 def same(one: Student, other: Student) -> bool:
-    mine, yours = one.network.state_dict(), other.network.state_dict()
-    alike = mine.keys() == yours.keys() and all(torch.equal(mine[name], yours[name]) for name in mine)
-    return alike and one.facts == other.facts
+    return equal(one.network.state_dict(), other.network.state_dict()) and one.facts == other.facts
 
 
 @pytest.mark.slow

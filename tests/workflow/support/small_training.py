@@ -62,6 +62,7 @@ def run(data, state, weights=None, settings=SETTINGS, tracker=None):
 
 
 def equal(one, other):
+    """Whether two state dicts hold the same tensors under the same names."""
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
