@@ -9,17 +9,17 @@ import pandas as pd
 
 from styledistill.config import Loss
 from styledistill.core.provenance import run_record
-from styledistill.report.tables import claims, differences, protocol, published
+from styledistill.report.tables import claims, differences, protocol, published, stored
 
 
 @click.command()
 @click.argument("scores", type=Readable, nargs=-1, required=True)
 @click.option("--losses", type=Settings(dict[str, Loss]), required=True, help="The losses, as JSON.")
 @click.option("--seed", type=SEED, required=True, help="Seed of the bootstrap.")
-@click.option("--metrics", type=Readable, required=True, help="Scores of all models (tables/metrics.csv).")
+@click.option("--metrics", type=Readable, required=True, help="Scores of all models (tables/metrics.json).")
 @click.option("--benchmark", type=Readable, required=True, help="Sizes of all models (tables/benchmark.csv).")
 @click.option("--golden", type=Readable, help="Golden table: write published.* too, for the protocol is StyleID's.")
-@click.option("--out", type=Folder, required=True, help="Folder for differences.* and claims.* (csv, md, tex).")
+@click.option("--out", type=Folder, required=True, help="Folder for differences.* and claims.* (csv, json, md, tex).")
 def main(
     scores: tuple[Path, ...],
     losses: dict[str, dict[str, float]],
@@ -33,12 +33,12 @@ def main(
     with user_errors(), run_record(out / "compare.run.json", "compare", {"losses": losses}, seed):
         sets = differences.paired_scores(scores, seed)
         table = differences.differences(sets)
-        differences.document(table).write(out / "differences")
+        stored.write(differences.document(table), out / "differences")
         answers, against = claims.answer(losses, sets, pd.read_csv(benchmark)), claims.evidence(losses, sets)
-        claims.document(answers, against).write(out / "claims")
+        stored.write(claims.document(answers, against), out / "claims")
         if golden is not None:
-            table = published.published_table(pd.read_csv(metrics), *protocol.evaluation_images(golden))
-            published.document(table).write(out / "published")
+            table = published.published_table(stored.read(metrics).data, *protocol.evaluation_images(golden))
+            stored.write(published.document(table), out / "published")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import pandas as pd
 from styledistill.core.provenance import run_record
 from styledistill.report.figures import charts, sheets
 from styledistill.report.figures.distances import distance_measure, extremes, golden_distances
+from styledistill.report.tables import stored
 
 
 def _names(ctx: click.Context, param: click.Parameter, value: str) -> list[str]:
@@ -42,7 +43,8 @@ def main(
         sheets.save_sheet(sheets.dataset_samples(results), out / "samples")
         histories = {loss: pd.read_csv(results / "students" / loss / "history.csv") for loss in losses}
         charts.save_chart(charts.loss_curves(histories), out / "losses")
-        metrics, benchmark = (pd.read_csv(results / "tables" / f"{name}.csv") for name in ("metrics", "benchmark"))
+        metrics = stored.read(results / "tables" / "metrics").data
+        benchmark = pd.read_csv(results / "tables" / "benchmark.csv")
         golden, measure = metrics[metrics["set"] == "golden"], distance_measure(metrics)
         charts.save_chart(charts.quality_cost(golden, benchmark, models, measure), out / "cost")
         distances = golden_distances(results, ["recolor", *(name for name in models if name != "teacher")], measure)

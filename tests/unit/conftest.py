@@ -10,6 +10,7 @@ import pytest
 from styledistill import config as configuration
 from styledistill.core.files import write_json, write_text
 from styledistill.core.images import save_png
+from styledistill.report.tables import ablation, claims, differences, metrics, stored
 from styledistill.report.tables.formats import csv
 
 _CONFIG = {
@@ -42,18 +43,20 @@ def trial_config() -> configuration.Config:
 def trial_without(trial: Path, trial_config, tmp_path: Path) -> tuple[Path, configuration.Config]:
     """A copy of it without LPIPS, FID and ablation, as `metrics: {lpips: none, fid: none}` leaves them out."""
     root = shutil.copytree(trial, tmp_path / "trial")
-    for path in [*(root / "metrics").glob("*.csv"), root / "tables" / "metrics.csv"]:
-        table = pd.read_csv(path)
-        table["st_lpips"], table["teacher_st_lpips"] = 0.4, table["teacher_mse"] * 2
-        gone = [name for name in table if name.startswith(("lpips", "fid", "artfid", "alexnet", "inception"))]
-        table = table.drop(columns=gone)
-        if "seeded" in table:
-            table["seeded"] = "vgg19"
-        write_text(path, csv(table))
-    differences = pd.read_csv(root / "tables" / "differences.csv")
-    write_text(root / "tables" / "differences.csv", csv(differences[differences["measure"] != "lpips"]))
+    for path in (root / "metrics").glob("*.csv"):
+        write_text(path, csv(_without(pd.read_csv(path))))
+    tables = root / "tables"
+    means = _without(stored.read(tables / "metrics").data).assign(seeded="vgg19")
+    stored.write(metrics.document(means, 200), tables / "metrics")
+    found = stored.read(tables / "differences").data
+    stored.write(differences.document(found[found["measure"] != "lpips"]), tables / "differences")
     changed = {"ablation": {}, "metrics": {"lpips": "none", "fid": "none"}, "networks": {"vgg19": "seeded"}}
     return root, configuration.validate(trial_config.model_dump() | changed)
+
+
+def _without(table: pd.DataFrame) -> pd.DataFrame:
+    gone = [name for name in table if name.startswith(("lpips", "fid", "artfid", "alexnet", "inception"))]
+    return table.drop(columns=gone).assign(st_lpips=0.4, teacher_st_lpips=table["teacher_mse"] * 2)
 
 
 @pytest.fixture(scope="session")
@@ -117,10 +120,11 @@ def _write_scores(root: Path, models: list[str]) -> None:
                 row |= {measure: value, f"{measure}_low": value * 0.9, f"{measure}_high": value * 1.1}
             fid = {"fid": 12.5, "artfid": 15.0, "fid_grayed": count < 200}
             means.append(row | fid | _NETWORKS | {"seeded": "alexnet vgg19 inception"})
-    _write_csv(root / "tables" / "metrics.csv", means)
+    stored.write(metrics.document(pd.DataFrame(means), 200), root / "tables" / "metrics")
     claim = {"claim": "L1 is brighter than L3", "set": "golden", "measure": "brightness", "networks": "vgg19 x"}
-    claim |= {"comparison": "no L3 in this run", "difference": "", "low": "", "high": "", "verdict": "cannot be told"}
-    _write_csv(root / "tables" / "claims.csv", [claim | {"answer": "cannot be told"}])
+    claim |= {"comparison": "no L3 in this run", "verdict": "cannot be told"}
+    claim |= dict.fromkeys(("difference", "low", "high"), np.nan) | {"answer": "cannot be told"}
+    stored.write(claims.document(pd.DataFrame([claim]), pd.DataFrame()), root / "tables" / "claims")
 
 
 def _write_differences(root: Path, models: list[str]) -> None:
@@ -134,7 +138,7 @@ def _write_differences(root: Path, models: list[str]) -> None:
         if model != other
         for measure in ("lpips", "gram_distance")
     ]  # fmt: skip
-    _write_csv(root / "tables" / "differences.csv", rows)
+    stored.write(differences.document(pd.DataFrame(rows)), root / "tables" / "differences")
 
 
 def _write_ablation(root: Path, variants: list[str]) -> None:
@@ -151,7 +155,7 @@ def _write_ablation(root: Path, variants: list[str]) -> None:
         rows.append(row | of_set | few | {"seeded": "alexnet"})
         for c, s in _PAIRS:
             _draw(700 + 10 * number + 2 * c + s, root / "ablation" / name / f"c{c}_s{s}.png")
-    _write_csv(root / "tables" / "ablation.csv", rows)
+    stored.write(ablation.document(pd.DataFrame(rows), 200), root / "tables" / "ablation")
     deviation = [
         {"timestep": timestep, "layer": 0, "kind": kind, "deviation": value}
         for timestep in (1, 251, 501)

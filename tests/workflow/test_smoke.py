@@ -41,7 +41,11 @@ def test_everything_that_the_design_names_is_there(smoke):
         *(f"students/{loss}/{file}" for loss in ("mse", "gram50") for file in ("student.safetensors", "history.csv")),
         *(f"golden/{model}/c1_s1.png" for model in MODELS),
         *(f"metrics/{model}.csv" for model in MODELS),
-        *(f"tables/{name}.{kind}" for name in ("metrics", "differences", "claims") for kind in ("csv", "md", "tex")),
+        *(
+            f"tables/{name}.{kind}"
+            for name in ("metrics", "differences", "claims")
+            for kind in ("csv", "json", "md", "tex")
+        ),
         "tables/benchmark.csv",
         "figures/golden.png",
         "figures/golden.pdf",

@@ -143,6 +143,7 @@ rule ablation_figure:
             )
             for file in ABLATION
         ],
+        f"{RESULTS}/tables/ablation.json",
     log:
         f"{LOGS}/ablation_figure.log",
     benchmark:

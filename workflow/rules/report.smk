@@ -4,6 +4,8 @@ from styledistill.core.files import sha256_file
 from styledistill.report.tables import protocol
 
 METRICS = f"{RESULTS}/tables/metrics.csv"
+# The same as the page and other jobs read it.
+STORED_METRICS = f"{RESULTS}/tables/metrics.json"
 REPORT = f"{RESULTS}/report.html"
 # File in figures/ -> its name in Snakemake's report; its caption is ../report/<file>.rst.
 FIGURES = {
@@ -41,6 +43,7 @@ rule table:
             labels={"table": "metrics", "file": "LaTeX"},
             caption="../report/metrics.rst",
         ),
+        stored=STORED_METRICS,
     log:
         f"{LOGS}/table.log",
     benchmark:
@@ -64,8 +67,7 @@ rule table:
     shell:
         step(
             "table",
-            "{input} --settings {params.metrics:q} --seed {params.seed} --csv {output.csv}"
-            " --markdown {output.markdown} --latex {output.latex}",
+            "{input} --settings {params.metrics:q} --seed {params.seed} --table {output.csv}",
         )
 
 
@@ -73,7 +75,7 @@ rule table:
 rule compare:
     input:
         scores=collect(SCORES, model=CFG.models),
-        metrics=METRICS,
+        metrics=STORED_METRICS,
         benchmark=BENCHMARK,
         golden=GOLDEN_TABLE if "published" in COMPARISONS else [],
     output:
@@ -87,6 +89,7 @@ rule compare:
             for name in COMPARISONS
             for kind, title in (("csv", "CSV"), ("md", "Markdown"), ("tex", "LaTeX"))
         ],
+        [f"{RESULTS}/tables/{name}.json" for name in COMPARISONS],
     log:
         f"{LOGS}/compare.log",
     benchmark:
@@ -128,7 +131,7 @@ rule figures:
         manifest=MANIFESTS[1],
         histories=collect(f"{RESULTS}/students/{{loss}}/history.csv", loss=CFG.losses),
         scores=collect(SCORES, model=CFG.models),
-        metrics=METRICS,
+        metrics=STORED_METRICS,
         benchmark=BENCHMARK,
     output:
         [
@@ -176,7 +179,11 @@ rule report:
         onnx=collect(rules.export_onnx.output.facts, loss=CFG.losses),
         metrics=rules.table.output,
         comparisons=rules.compare.output,
-        ablation=ABLATION + rules.deviation.output if VARIANTS else [],
+        ablation=(
+            [*rules.ablation_figure.output, *rules.deviation.output]
+            if VARIANTS
+            else []
+        ),
         teachers=(
             [rules.compare_teachers.output.scores, *rules.teachers_figure.output]
             if CFG.other_teachers

@@ -16,6 +16,7 @@ import pytest
 import report
 
 from styledistill import config as configuration
+from styledistill.report.tables import metrics, stored
 from styledistill.report.tables.formats import csv
 
 Step = Callable[[Path], None]  # of a run's folder
@@ -31,8 +32,8 @@ def runs(trial: Path, tmp_path: Path) -> tuple[Path, Path]:
     for scores in (new / "metrics").glob("*.csv"):
         table = pd.read_csv(scores)
         scores.write_text(csv(table.assign(lpips=table["lpips"] * 1.5, teacher_mse=table["teacher_mse"] * 1.5)))
-    metrics = pd.read_csv(new / "tables/metrics.csv")
-    (new / "tables/metrics.csv").write_text(csv(metrics.assign(lpips=metrics["lpips"] / 2)))
+    data = stored.read(new / "tables/metrics").data
+    stored.write(metrics.document(data.assign(lpips=data["lpips"] / 2), 200), new / "tables/metrics")
     return old, new
 
 

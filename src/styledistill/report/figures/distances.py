@@ -23,9 +23,9 @@ _NETWORKS = {"teacher_lpips": {"alexnet", "vgg16"}, "teacher_st_lpips": {"shift_
 def distance_measure(metrics: pd.DataFrame) -> str:
     """The column that figures go by: LPIPS to the teacher; ST-LPIPS where LPIPS's network is seeded or none; else MSE.
 
-    metrics: rows of tables/metrics.csv. Raises UserError when none of these columns is there.
+    metrics: as `tables.gather` makes it. Raises UserError when none of these columns is there.
     """
-    seeded = " ".join(metrics["seeded"].fillna("").astype(str)).split() if "seeded" in metrics else []
+    seeded = " ".join(metrics["seeded"]).split() if "seeded" in metrics else []
     for measure in DISTANCES:
         if measure in metrics and not _NETWORKS.get(measure, set()) & set(seeded):
             return measure

@@ -1,14 +1,15 @@
-"""A table as text: CSV for programs, GitHub's Markdown for people, LaTeX (booktabs) for print; `page` writes HTML."""
+"""A table as text: CSV for programs, GitHub's Markdown for people, LaTeX (booktabs) for print; `page` writes HTML.
+
+`stored` puts them on the disk.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import pandas as pd
 
-from ...core.files import write_together
 from .model import Cell, Column, Table
 
 ARROWS = {"min": "↓", "max": "↑", None: ""}
@@ -21,11 +22,6 @@ class Document:
     data: pd.DataFrame
     tables: tuple[Table, ...]
     notes: tuple[str, ...] = ()
-
-    def write(self, path: Path) -> None:
-        """Write `path` as .csv, .md and .tex, which are of one run whenever this ends."""
-        texts = {".csv": csv(self.data), ".md": markdown(self), ".tex": latex(self)}
-        write_together({path.with_suffix(suffix): text.encode() for suffix, text in texts.items()})
 
 
 def csv(table: pd.DataFrame) -> str:
