@@ -18,7 +18,7 @@ from ..config import METHODS, method_of
 from ..core.files import canonical_json, sha256_file
 from ..core.images import upright_size
 from ..report.tables.formats import Document, markdown
-from ..report.tables.metrics import metrics_table
+from ..report.tables.metrics import document, metrics_table
 from ..report.tables.model import Column, Table, measured, words
 from ..student.folders import WEIGHTS_FILE, facts_of
 from .run_facts import RunFacts, readable
@@ -93,8 +93,7 @@ def _scores(run: RunFacts | None) -> str:
     if run is None or run.scores is None:
         return ""
     tables = [
-        replace(_turned(metrics_table(rows, run.fid_minimum)), title=_SETS[name])
-        for name, rows in run.scores.groupby("set", sort=False)
+        replace(_turned(metrics_table(rows)), title=_SETS[name]) for name, rows in run.scores.groupby("set", sort=False)
     ]
     return re.sub("^## ", "### ", markdown(Document(run.scores, tuple(tables))), flags=re.M).strip()
 
@@ -116,8 +115,9 @@ def _notes(run: RunFacts | None) -> list[str]:
     """What a reader must know of the scores, beside what the template says of all."""
     if run is None or run.scores is None:
         return []
-    _, *notes = metrics_table(run.scores, run.fid_minimum).notes  # the first says what is bold in the report
-    return notes
+    shown = document(run.scores, run.fid_minimum)
+    _, *notes = shown.tables[0].notes  # the first says what is bold in the report
+    return [*notes, *shown.notes]
 
 
 def _costs(run: RunFacts | None) -> str:

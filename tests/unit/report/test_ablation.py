@@ -15,7 +15,7 @@ from styledistill.core.errors import UserError
 from styledistill.core.files import write_json
 from styledistill.core.images import save_png
 from styledistill.report.figures import ablation as curves
-from styledistill.report.tables import ablation, formats
+from styledistill.report.tables import ablation, formats, stored
 from styledistill.teacher.injection import decoder_layers
 from styledistill.teacher.load import load_teacher
 from styledistill.teacher.logit_deviation import attention_deviation, logit_deviation
@@ -155,12 +155,16 @@ def test_the_table_says_what_each_variant_is(table):
     assert r"\textcolor{gray}{(20.0)}" in formats.latex(document)
 
 
-def test_trained_networks_are_not_called_seeded_by_a_table_read_again(table, tmp_path):
-    (tmp_path / "ablation.csv").write_text(formats.csv(table))
-    again = ablation.read_table(tmp_path / "ablation.csv")
-    assert "seeded" not in ablation.note(table, 200) + ablation.note(again, 200)
-    (tmp_path / "ablation.csv").write_text(formats.csv(table.assign(seeded="alexnet")))
-    assert "seeded" in ablation.note(ablation.read_table(tmp_path / "ablation.csv"), 200)
+def test_only_networks_of_random_weights_are_called_seeded(table):
+    assert "seeded" not in ablation.note(table, 200)
+    assert "seeded" in ablation.note(table.assign(seeded="alexnet"), 200)
+
+
+def test_its_curve_is_drawn_of_the_table_that_is_stored_as_of_the_one_that_was_made(table, tmp_path):
+    stored.write(ablation.document(table, 200), tmp_path / "ablation")
+    again = stored.read(tmp_path / "ablation").data
+    pd.testing.assert_frame_equal(again, table, check_exact=True)
+    assert list(map(type, again["gamma"])) == [float, float, str, float]
 
 
 def test_the_curve_holds_gammas_alone_and_the_ratio_is_of_own_over_injected(table):

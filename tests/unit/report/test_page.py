@@ -14,10 +14,10 @@ import pytest
 import yaml
 
 from styledistill import config as configuration
+from styledistill.core.errors import UserError
 from styledistill.core.files import read_json, write_json
 from styledistill.report.page import page
-from styledistill.report.tables.formats import markdown
-from styledistill.report.tables.metrics import document
+from styledistill.report.tables import published, stored
 from styledistill.run.summary import summarize
 from styledistill.splits import inversions
 
@@ -71,17 +71,16 @@ def test_the_claims_are_answered(seen, html):
 
 def test_published_scores_are_shown_by_a_run_of_styleids_protocol_alone(trial, trial_config, tmp_path, monkeypatch):
     run = shutil.copytree(trial, tmp_path / "trial")
-    scores = (
-        "model,origin,artfid,fid,lpips,cfsd,decided\n"
-        "StyleID,published,28.801,18.131,0.5055,0.228,all pinned\n"
-        "mse,measured,30,20,0.4,0.3,all pinned\n"
-    )
-    (run / "tables/published.csv").write_text(scores)  # of an earlier configuration
+    rows = [("StyleID", "published", 28.801, 18.131, 0.5055, 0.228), ("mse", "measured", 30.0, 20.0, 0.4, 0.3)]
+    scores = pd.DataFrame(rows, columns=["model", "origin", *published.DIGITS]).assign(decided="all pinned")
+    stored.write(published.document(scores), run / "tables/published")  # of an earlier configuration
     assert "Beside published scores" not in page.render(page.page_context(run, trial_config))
     monkeypatch.setattr(page, "is_styleids", lambda config: True)
     html = page.render(page.page_context(run, trial_config))
-    rows = list(filter(None, Page(html).tables["published"]))
-    assert [[value for value, _ in row] for row in rows] == [line.split(",")[:6] for line in scores.splitlines()[1:]]
+    assert texts(html, "published") == [
+        ["StyleID", "published", "28.801", "18.131", "0.5055", "0.228"],
+        ["mse", "measured", "30.000", "20.000", "0.4000", "0.300"],
+    ]
     assert (
         "all pinned" in html and "quoted from StyleID" in html and "Scores of different papers do not compare" in html
     )
@@ -198,11 +197,28 @@ def texts(html: str, table: str) -> list[list[str]]:
 
 
 def test_the_page_says_each_number_as_markdown_does(html, trial):
-    text = markdown(document(pd.read_csv(trial / "tables" / "metrics.csv"), 200))
+    text = (trial / "tables/metrics.md").read_text()
     lines = [re.sub(r"<.*?>|[*()]", "", line).strip("| ").split(" | ") for line in text.splitlines()]
     for name in ("golden", "val"):
         said = [[line[0], *line[3:]] for line in lines if len(line) > 3 and line[1] == name]
         assert len(said) == 7 and texts(html, f"metrics-{name}") == said
+
+
+def test_the_page_reads_no_table_back_from_its_csv(html, trial, trial_config, tmp_path):
+    run = shutil.copytree(trial, tmp_path / "trial")
+    tables = {path.stem: path for path in (run / "tables").glob("*.csv")}
+    tables.pop("benchmark")  # what was measured, and no table of the report
+    assert tables.keys() == {"metrics", "differences", "claims", "ablation"}
+    for path in tables.values():
+        path.unlink()
+    assert page.render(page.page_context(run, trial_config)) == html
+
+
+def test_a_table_of_an_earlier_version_is_told_in_one_line(trial, trial_config, tmp_path):
+    run = shutil.copytree(trial, tmp_path / "trial")
+    (run / "tables/claims.json").unlink()
+    with pytest.raises(UserError, match=r"tables/claims\.json: there is no such file\. Run the workflow again"):
+        page.page_context(run, trial_config)
 
 
 def test_the_breakdown_holds_means_by_content_and_by_style(seen):

@@ -27,13 +27,12 @@ def test_warnings_name_what_they_warn_of(trial_config, trial):
 
 def test_no_warning_where_all_is_well(trial_config):
     fine = configuration.validate(trial_config.model_dump() | {"networks": {}})
-    metrics = pd.DataFrame({"set": ["golden"], "pairs": [800.0]})
     pairs = pd.DataFrame({"set": "golden", "content": range(5), "style": range(5)})
     shares = pd.DataFrame({"share_pixel": [0.05, 0.5], "share_gram": [0.95, 0.5]})
     records = [{"versions": {"torch": "2.15.0"}}] * 2
-    assert cautions(fine, metrics, pairs, {"gram50": shares}, records) == []
+    assert cautions(fine, [], pairs, {"gram50": shares}, records) == []
     records[1] = {"versions": {"torch": "2.16.0"}}
-    (mixed,) = cautions(fine, metrics, pairs, {"gram50": shares}, records)
+    (mixed,) = cautions(fine, [], pairs, {"gram50": shares}, records)
     assert mixed.section == "configuration" and "torch: 2.15.0 and 2.16.0" in mixed.text
 
 

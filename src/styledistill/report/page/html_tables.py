@@ -1,17 +1,21 @@
-"""The page's tables, of the run's numbers; page.html.j2 writes them as HTML, as `tables.formats` writes the others."""
+"""The page's tables; page.html.j2 writes them as HTML.
+
+Those that the run has as Markdown too are only arranged here: their cells say what they say there.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 from ...core.files import read_json
-from ..tables import claims, differences
-from ..tables.metrics import metrics_table
-from ..tables.model import Table, listed, plain
+from ..tables.differences import AGAINST, TITLES
+from ..tables.formats import Document
+from ..tables.model import Table, listed, plain, words
 
 # How the page calls the sets of pairs.
 SETS = {"golden": "golden", "val": "validation"}
@@ -20,15 +24,15 @@ SETS = {"golden": "golden", "val": "validation"}
 class SetTable(NamedTuple):
     """The metrics of one set of pairs."""
 
-    pairs: int
+    pairs: str
     table: Table
 
 
-def metrics_tables(metrics: pd.DataFrame, fid_minimum: int) -> dict[str, SetTable]:
-    """Set -> its metrics. metrics: rows of tables/metrics.csv."""
+def metrics_tables(table: Table) -> dict[str, SetTable]:
+    """Set -> its metrics. table: of `metrics.metrics_table`."""
     return {
-        str(name): SetTable(int(rows["pairs"].iloc[0]), metrics_table(rows, fid_minimum).without("set", "pairs"))
-        for name, rows in metrics.groupby("set", sort=False)
+        name: SetTable(rows.cells("pairs")[0].text, rows.without("set", "pairs"))
+        for name, rows in table.by("set").items()
     }
 
 
@@ -59,12 +63,6 @@ def _megabytes(exported: tuple[str, dict[str, Any]]) -> float:
     return sum(exported[1]["megabytes"].values())
 
 
-def claims_table(path: Path) -> Table:
-    """The preprint's claims and what this run says to each. path: tables/claims.csv."""
-    numbers = {name: [""] for name in ("difference", "low", "high")}
-    return claims.answers_table(pd.read_csv(path, keep_default_na=False, na_values=numbers))
-
-
 class DifferencesTable(NamedTuple):
     """Differences to one model; said: in words, what can be told of a model on a set, (model, set, words) each."""
 
@@ -72,19 +70,27 @@ class DifferencesTable(NamedTuple):
     said: list[tuple[str, str, str]]
 
 
-def differences_tables(found: pd.DataFrame, losses: Sequence[str]) -> dict[str, DifferencesTable]:
-    """Model to compare with -> the differences to it. found: rows of tables/differences.csv."""
+def differences_tables(document: Document, losses: Sequence[str]) -> dict[str, DifferencesTable]:
+    """Model to compare with -> the differences to it. document: of `differences.document`."""
+    found = document.data
     return {
         other: DifferencesTable(
-            differences.differences_table(found, other, SETS),
+            _with_sets_called(table),
             [
                 (str(model), SETS.get(str(group), str(group)), _told(rows))
                 for (group, model), rows in found[found["minus"] == other].groupby(["set", "model"], sort=False)
                 if model in losses and model != other
             ],
         )
-        for other in differences.AGAINST
+        for other, table in zip(AGAINST, document.tables, strict=True)
     }
+
+
+def _with_sets_called(table: Table) -> Table:
+    """The table with the page's words for the sets."""
+    (place,) = (place for place, column in enumerate(table.columns) if column.key == "set")
+    rows = ((*row[:place], words(SETS.get(row[place].text, row[place].text)), *row[place + 1 :]) for row in table.rows)
+    return replace(table, rows=tuple(rows))
 
 
 def _told(rows: pd.DataFrame) -> str:
@@ -93,5 +99,5 @@ def _told(rows: pd.DataFrame) -> str:
     if not told.any():
         return "nothing can be told"
     parts = (("lower in", told & below), ("higher in", told & ~below), ("not to be told:", ~told))
-    titles = rows["measure"].map(differences.TITLES)
+    titles = rows["measure"].map(TITLES)
     return "; ".join(f"{words} {listed(list(titles[some]))}" for words, some in parts if some.any())

@@ -23,13 +23,13 @@ from ...student.strengths import strengths_of
 from ..figures import charts, sheets
 from ..figures.ablation import ablation_figure, ratio
 from ..figures.distances import DISTANCES, Judged, distance_measure, extremes, golden_distances
-from ..tables import ablation, published
+from ..tables import stored
 from ..tables.formats import ARROWS
-from ..tables.metrics import MEASURES, notes
+from ..tables.metrics import MEASURES
 from ..tables.model import Table, listed, number, plain
 from ..tables.protocol import is_styleids
 from .data_uri import inline_images, svg, webp
-from .html_tables import breakdown_table, claims_table, differences_tables, metrics_tables, onnx_facts
+from .html_tables import breakdown_table, differences_tables, metrics_tables, onnx_facts
 from .teachers import compared_teachers
 from .warnings import cautions
 
@@ -95,13 +95,17 @@ def render(context: dict[str, Any]) -> str:
 
 
 def page_context(results: Path, config: Config) -> dict[str, Any]:
-    """All that the page shows, gathered from a run; keys are the names that the template uses."""
+    """All that the page shows, gathered from a run; keys are the names that the template uses.
+
+    Tables of the run stand here as they were said (`tables.stored`). benchmark.csv is what was measured, said here.
+    """
     records = read_records(results)
-    metrics, benchmark, differences = (
-        pd.read_csv(results / "tables" / f"{name}.csv") for name in ("metrics", "benchmark", "differences")
-    )
+    tables = results / "tables"
+    metrics, differences, claims = (stored.read(tables / name) for name in ("metrics", "differences", "claims"))
+    scores, benchmark = metrics.data, pd.read_csv(tables / "benchmark.csv")
+    pairs = pd.read_csv(results / "metrics" / "teacher.csv")
     histories = {loss: pd.read_csv(results / "students" / loss / "history.csv") for loss in config.losses}
-    golden, measure = metrics[metrics["set"] == "golden"], distance_measure(metrics)
+    golden, measure = scores[scores["set"] == "golden"], distance_measure(scores)
     distances = golden_distances(results, ["recolor", *config.starts, *config.compared], measure)
     return {
         "config": config,
@@ -109,21 +113,21 @@ def page_context(results: Path, config: Config) -> dict[str, Any]:
         "sections": {name: title for name, title in SECTIONS.items() if name not in _left_out(config)},
         "facts": _facts(results, config),
         "glance": glance(golden, benchmark, list(config.losses)),
-        "cautions": cautions(config, metrics, pd.read_csv(results / "metrics" / "teacher.csv"), histories, records),
+        "cautions": cautions(config, metrics.notes, pairs, histories, records),
         "models": {model: _about(model, config, records) for model in config.models},
         **_images(results, config, measure),
-        "metrics": metrics_tables(metrics, config.metrics.fid_minimum),
-        "notes": notes(metrics),
+        "metrics": metrics_tables(metrics.tables[0]),
+        "notes": metrics.tables[0].notes,
         "differences": differences_tables(differences, config.compared),
-        "claims": claims_table(results / "tables" / "claims.csv"),
+        "claims": claims.tables[0],
         # A table of an earlier configuration may still lie there.
-        "published": _published(results) if is_styleids(config) else None,
+        "published": stored.read(tables / "published").tables[0] if is_styleids(config) else None,
         "measure": DISTANCES[measure],
         "breakdown": breakdown_table(distances),
         "breakdown_chart": svg(charts.by_image(distances, measure, results / "images" / "golden"), "breakdown"),
         "benchmark": plain(benchmark, _BENCHMARK_TITLES),
         "quality": svg(charts.quality_cost(golden, benchmark, config.models, measure), "quality"),
-        "variants": _variants(results, config) if config.variants else None,
+        "variants": _variants(results) if config.variants else None,
         "onnx": onnx_facts(results, list(config.losses)),
         "curves": svg(charts.loss_curves(histories), "curves"),
         "curves_words": _curves_words(histories),
@@ -296,17 +300,13 @@ def _about_outside(stylizer: Stylizer, facts: dict[str, Any]) -> str:
     return words + (f", sha256 {facts['sha256'][:12]}" if "sha256" in facts else "")
 
 
-def _published(results: Path) -> Table:
-    return published.scores_table(pd.read_csv(results / "tables" / "published.csv"))
-
-
-def _variants(results: Path, config: Config) -> dict[str, Any]:
+def _variants(results: Path) -> dict[str, Any]:
     """Scores and chart of the teacher's variants."""
-    scores = ablation.read_table(results / "tables" / "ablation.csv")
+    ablation = stored.read(results / "tables" / "ablation")
     deviation = pd.read_csv(results / "ablation" / "deviation.csv")
     return {
-        "table": ablation.variants_table(scores, config.metrics.fid_minimum),
-        "chart": svg(ablation_figure(scores, deviation), "ablation"),
+        "table": ablation.tables[0],
+        "chart": svg(ablation_figure(ablation.data, deviation), "ablation"),
         "ratio": ratio(deviation),
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,6 @@ import pandas as pd
 
 from ...config import Config
 from ...core.provenance import versions
-from ..tables import small_sets
 from ..tables.bootstrap import FEWEST
 from ..tables.model import listed
 
@@ -24,15 +24,15 @@ class Caution:
 
 def cautions(
     config: Config,
-    metrics: pd.DataFrame,
+    small_sets: Sequence[str],
     pairs: pd.DataFrame,
     histories: dict[str, pd.DataFrame],
     records: list[dict[str, Any]],
 ) -> list[Caution]:
     """All cautions of a run, in the order of the page.
 
-    metrics: tables/metrics.csv; pairs: metrics/<model>.csv of any model; histories: loss -> its history.csv; records:
-    what the stages wrote about themselves.
+    small_sets: what the table of metrics says of them; pairs: metrics/<model>.csv of any model; histories: loss -> its
+    history.csv; records: what the stages wrote about themselves.
     """
     said = []
     seeded = [name for name in config.scoring_networks if getattr(config.networks, name) == "seeded"]
@@ -42,7 +42,7 @@ def cautions(
             "with them compare the rows of this page with each other, never with published figures."
         )
         said.append(Caution("metrics", text))
-    said += [Caution("metrics", text) for text in small_sets.cautions(metrics, config.metrics.fid_minimum)]
+    said += [Caution("metrics", text) for text in small_sets]
     counts = pairs.groupby("set", sort=False)[["content", "style"]].nunique()
     small = [f"{name} has {c} contents and {s} styles" for name, (c, s) in counts.iterrows() if min(c, s) < FEWEST]
     if small:

@@ -27,11 +27,6 @@ def ablation_table(scores: Sequence[Path], variants: dict[str, Teacher], fid_min
     return table.drop(columns="laplacian_ratio")
 
 
-def read_table(path: Path) -> pd.DataFrame:
-    """What `ablation_table` made, from tables/ablation.csv."""
-    return pd.read_csv(path, converters={"gamma": lambda text: text if "to" in text else float(text)})
-
-
 def _said(value: object) -> object:
     if isinstance(value, bool):
         return "on" if value else "off"
@@ -65,7 +60,6 @@ def note(table: pd.DataFrame, fid_minimum: int) -> str:
     said = f"{table['pairs'].iloc[0]} golden pairs; 95 % bootstrap intervals over contents and styles in brackets."
     said += " Bold: best."
     said += "".join(f" {text}" for text in cautions(table, fid_minimum))
-    seeded = table["seeded"].iloc[0]  # not a number where it was read from a file that names none
-    if isinstance(seeded, str) and seeded:
+    if table["seeded"].iloc[0]:
         said += " Networks with seeded random weights: these numbers compare with each other only."
     return said

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -88,18 +87,18 @@ def differences(sets: dict[str, PairedScores]) -> pd.DataFrame:
 
 
 def document(table: pd.DataFrame) -> Document:
-    """The table for programs, people and print. table: of `differences`."""
+    """The table for programs, people and print, one for each of AGAINST. table: of `differences`."""
     return Document(table, tuple(differences_table(table, other) for other in AGAINST), (NOTE,))
 
 
-def differences_table(table: pd.DataFrame, other: str, sets: Mapping[str, str] = MappingProxyType({})) -> Table:
-    """Each model minus `other`: a row per set and model, a cell per measure. sets: how some sets are called."""
+def differences_table(table: pd.DataFrame, other: str) -> Table:
+    """Each model minus `other`: a row per set and model, a cell per measure."""
     some = table[table["minus"] == other]
     measures = [measure for measure in AGAINST[other] if measure in set(some["measure"])]
     rows = []
     for (group, model), cells in some.groupby(["set", "model"], sort=False):
         cells = cells.set_index("measure").loc[measures]
-        rows.append((words(model), words(sets.get(group, group)), *(_cell(cell) for cell in cells.itertuples())))
+        rows.append((words(model), words(group), *(_cell(cell) for cell in cells.itertuples())))
     columns = [Column("model", "Model", words=True), Column("set", "Set", words=True)]
     columns += [Column(measure, TITLES[measure]) for measure in measures]
     return Table(tuple(columns), tuple(rows), title=f"Minus {other}", group=1)

@@ -120,11 +120,11 @@ def _row(summary: dict, frame: pd.DataFrame, resampling: Resampling, fid_minimum
 
 
 def document(table: pd.DataFrame, fid_minimum: int) -> Document:
-    """The table for programs, people and print. table: of `gather`."""
-    return Document(table, (metrics_table(table, fid_minimum),))
+    """The table for programs, people and print; its own notes are the cautions about small sets. table: of `gather`."""
+    return Document(table, (metrics_table(table),), tuple(small_sets.cautions(table, fid_minimum)))
 
 
-def metrics_table(table: pd.DataFrame, fid_minimum: int) -> Table:
+def metrics_table(table: pd.DataFrame) -> Table:
     """A row per set and model, the best of each set marked; measures that `table` lacks are left out."""
     measures = [measure for measure in MEASURES if measure.name in table]
     best = {(m.name, group): best_of(rows, m) for group, rows in table.groupby("set") for m in measures}
@@ -139,8 +139,7 @@ def metrics_table(table: pd.DataFrame, fid_minimum: int) -> Table:
         for index, row in table.iterrows()
     ]
     columns += [column(measure) for measure in measures]
-    said = notes(table) + small_sets.cautions(table, fid_minimum)
-    return Table(tuple(columns), tuple(rows), notes=tuple(said), group=1)
+    return Table(tuple(columns), tuple(rows), notes=tuple(notes(table)), group=1)
 
 
 def column(measure: Measure) -> Column:

@@ -74,6 +74,18 @@ class Table:
     notes: tuple[str, ...] = ()
     group: int = 0
 
+    def cells(self, key: str) -> list[Cell]:
+        """The cells of a column."""
+        (place,) = (place for place, column in enumerate(self.columns) if column.key == key)
+        return [row[place] for row in self.rows]
+
+    def by(self, key: str) -> dict[str, Table]:
+        """The rows parted by what they say in a column, in the order in which each first says it."""
+        parts: dict[str, list[tuple[Cell, ...]]] = {}
+        for cell, row in zip(self.cells(key), self.rows, strict=True):
+            parts.setdefault(cell.text, []).append(row)
+        return {text: replace(self, rows=tuple(rows)) for text, rows in parts.items()}
+
     def without(self, *keys: str) -> Table:
         """The table less some columns."""
         kept = [place for place, column in enumerate(self.columns) if column.key not in keys]
