@@ -29,11 +29,13 @@ from torch.utils.checkpoint import checkpoint
 from ..core.errors import UserError
 from ..core.files import atomic_path, canonical_json, sha256_bytes, sha256_file, write_csv, write_json
 from ..core.progress import announce
+from .architectures import ARCHITECTURES
 
 # What computes a student, its losses and its steps: a part of the key of every unfinished training.
 NETWORK_MODULES = [
     *(f"styledistill.{name}" for name in ("core.colors", "perceptual.__init__", "perceptual.efficientnet")),
-    *(f"styledistill.student.{name}" for name in ("cpu_training", "modulation", "network", "micro", "sttr")),
+    *(f"styledistill.student.{name}" for name in ("cpu_training", "modulation", "network")),
+    *sorted(kind.network.__module__ for kind in ARCHITECTURES.values()),
     *(f"styledistill.student.{name}" for name in ("distances", "losses", "schedules", "training")),
 ]
 SAVE_SECONDS = 120.0

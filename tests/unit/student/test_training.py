@@ -11,6 +11,7 @@ from small_training import CPU, SETTINGS, image, run, small_student, training
 from styledistill.config import Distill, Networks
 from styledistill.core.tensors import from_uint8
 from styledistill.perceptual import IMAGENET_STD, denormalize, normalize
+from styledistill.student.architectures import ARCHITECTURES
 from styledistill.student.distill import distill
 from styledistill.student.epochs import epoch_order, mirrored, with_identities
 from styledistill.student.loading import MicroBatch
@@ -18,7 +19,7 @@ from styledistill.student.losses import distillation_terms
 from styledistill.student.model import Student
 from styledistill.student.schedules import Plateau, rate_factor
 from styledistill.student.sttr import SIZES, STTR
-from styledistill.student.training import StateFile, parameter_groups, pieces, share_of, write_history
+from styledistill.student.training import NETWORK_MODULES, StateFile, parameter_groups, pieces, share_of, write_history
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -263,3 +264,8 @@ def test_a_damaged_state_counts_as_none(tmp_path, capsys):
     assert "damaged" in capsys.readouterr().err
     state.path.write_bytes(data[:20])
     assert state.load() is None
+
+
+def test_every_architecture_is_in_the_key_of_an_unfinished_training():
+    modules = {kind.network.__module__ for kind in ARCHITECTURES.values()}
+    assert modules <= set(NETWORK_MODULES) and len(modules) == len(ARCHITECTURES)
