@@ -32,6 +32,12 @@ def test_the_citation_is_of_this_version():
     assert (citation["version"], citation["license"]) == (PROJECT["version"], PROJECT["license"])
 
 
+def test_the_citation_has_what_the_readme_asks_to_cite():
+    assert "Please cite the preprint\nand the papers of StyleID and STTR" in (ROOT / "README.md").read_text("utf-8")
+    notes = " ".join(paper["notes"] for paper in read("CITATION.cff")["references"])
+    assert [name for name in ("preprint", "StyleID", "STTR") if name not in notes] == []
+
+
 def test_continuous_integration_runs_the_one_script_and_every_python():
     jobs = read(".github/workflows/ci.yml")["jobs"]
     assert ".ci/run" in [step.get("run") for step in jobs["tests"]["steps"]]
