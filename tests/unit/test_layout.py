@@ -57,6 +57,18 @@ def imported(path: Path) -> Iterator[str]:
             yield from (".".join([*base, *filter(None, [node.module]), alias.name]) for alias in node.names)
 
 
+def strings(path: Path) -> set[str]:
+    """The texts in a file's lists and calls: what processes are started with, what is imported by name.
+
+    Not what an option or an argument of a command line is called.
+    """
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    calls = [node for node in nodes if isinstance(node, ast.Call) and not ast.unparse(node.func).startswith("click.")]
+    parts = [part for node in calls for part in node.args]
+    parts += [part for node in nodes if isinstance(node, ast.List | ast.Tuple) for part in node.elts]
+    return {part.value for part in parts if isinstance(part, ast.Constant) and isinstance(part.value, str)}
+
+
 def arrows(depth: int, below: str = "styledistill") -> dict[str, set[str]]:
     """Package (or module) -> those that it imports, told apart by the part of their names at `depth`."""
     found: dict[str, set[str]] = defaultdict(set)
@@ -124,10 +136,14 @@ def test_teacher_and_student_know_nothing_of_each_other():
 
 
 def test_only_one_package_knows_snakemake():
-    """No other imports Snakemake, or that package but for commands; what command lines share ties a job to its run."""
+    """No other imports or starts Snakemake, or imports that package but for commands and `embedded`.
+
+    What command lines share ties a job to its run.
+    """
     for path in sorted(LIBRARY.rglob("*.py")):
         if path.relative_to(LIBRARY).parts[0] != "run":
             assert not [name for name in imported(path) if name.split(".")[0].startswith("snakemake")], path
+            assert "snakemake" not in strings(path), path
     assert {one for one, others in arrows(1).items() if "run" in others} == {"embedded", "commands"}
 
 

@@ -3,13 +3,45 @@
 from __future__ import annotations
 
 import os
+import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ..core.errors import UserError
 from ..core.files import sha256_file
+from ..core.places import PROJECT
 from ..core.provenance import ORDER
-from .verify import OF_A_FOLDER, Fault, Made, Run
+from .verify import OF_A_FOLDER, Fault, Made, Run, folder_of
+
+
+def mend(results: Path, faults: list[Fault], arguments: tuple[str, ...]) -> Iterator[str]:
+    """Remove and remake what is damaged, and say what is done, line by line.
+
+    arguments: what the run is started with. Raises UserError where Snakemake cannot.
+    """
+    for fault in faults:
+        if fault.remove:
+            fault.path.unlink()
+    for remake in in_order(faults):
+        command = ["snakemake", "--force", *map(str, remake), *_where(results, arguments), *arguments]
+        yield f"runs: {shlex.join(command)}"
+        with times_kept(Run(results), {fault.path for fault in faults}) as other:
+            if subprocess.run([sys.executable, "-m", *command], check=False).returncode:
+                raise UserError(f"{results}: could not be repaired; what Snakemake said stands above")
+        for path in other:
+            yield f"made again with other bytes: {path}; the next run makes anew what was made from it"
+
+
+def _where(results: Path, arguments: tuple[str, ...]) -> list[str]:
+    """Where the run and its workflow lie, for a Snakemake that is started somewhere else and is not told."""
+    folder = folder_of(results)
+    if folder == Path.cwd() or any(word in arguments for word in ("-d", "--directory")):
+        return []
+    told = any(word in arguments for word in ("-s", "--snakefile"))
+    return ["--directory", str(folder), *([] if told else ["--snakefile", str(PROJECT / "Snakefile")])]
 
 
 def in_order(faults: list[Fault]) -> list[list[Path]]:
