@@ -18,6 +18,13 @@ _OPTIONS = (
         "--fid", type=click.Choice(["inception", "art_inception", "none"]), default="inception", show_default=True
     ),
     click.option(
+        "--features",
+        type=click.Choice(["vgg19", "efficientnet_lite0"]),
+        default="vgg19",
+        show_default=True,
+        help="Network of CFSD and Gram distance; efficientnet_lite0 is installed and not downloaded.",
+    ),
+    click.option(
         "--seeded", is_flag=True, help="Random networks, but for ST-LPIPS: no download, no scores that compare."
     ),
 )
@@ -30,11 +37,10 @@ def network_options(command: Callable) -> Callable:
     return command
 
 
-def chosen_instruments(lpips: str, fid: str, seeded: bool, device: torch.device) -> Instruments:
+def chosen_instruments(lpips: str, fid: str, features: str, seeded: bool, device: torch.device) -> Instruments:
     """The fixed networks that these options name, loaded; `none` is left out. Raises UserError."""
     from ..config import Metrics, Networks
     from ..metrics.score import load_instruments
 
-    used = {"vgg19", lpips, fid} - {"none"}
-    networks = Networks(**dict.fromkeys(used, "seeded" if seeded else "download"))
-    return load_instruments(Metrics(lpips=lpips, fid=fid), networks, device)
+    random = dict.fromkeys({features, lpips, fid} - {"none"}, "seeded") if seeded else {}
+    return load_instruments(Metrics(lpips=lpips, fid=fid), Networks(features=features, **random), device)

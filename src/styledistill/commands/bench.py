@@ -45,6 +45,7 @@ def main(
     images: Path | None,
     lpips: str,
     fid: str,
+    features: str,
     seeded: bool,
     batch: int,
     seed: int,
@@ -78,7 +79,7 @@ def main(
             made = nullcontext(found.source)
         else:
             made = drawn(found.source, where, contents, styles, size, images)
-        instruments = chosen_instruments(lpips, fid, seeded, where)
+        instruments = chosen_instruments(lpips, fid, features, seeded, where)
         with made as folder:
             scores, left_out = score_folders(folder, contents, styles, goal, size, instruments, batch)
             if left_out:

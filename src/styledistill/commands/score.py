@@ -27,6 +27,7 @@ def main(
     out: Path | None,
     lpips: str,
     fid: str,
+    features: str,
     seeded: bool,
     batch: int,
     device: str,
@@ -43,7 +44,7 @@ def main(
         from ..metrics.score_folders import described, score_folders
     with user_errors():
         use_threads()
-        instruments = chosen_instruments(lpips, fid, seeded, pick_device(device))
+        instruments = chosen_instruments(lpips, fid, features, seeded, pick_device(device))
         scores, left_out = score_folders(stylized, content, style, teacher, size, instruments, batch)
         click.echo(described(scores))
         click.echo("networks: " + "; ".join(f"{name} {weights}" for name, weights in instruments.labels.items()))

@@ -357,7 +357,7 @@ def _downloaded(name: str) -> Path:
     try:
         return registry.local_file(name)
     except UserError as error:
-        raise UserError(f"networks.{name}: {str(error).rstrip('.')}, or set it to 'seeded'.") from error
+        raise UserError(f"networks.{name}: {error}") from error
 
 
 def _file(name: str) -> Path:

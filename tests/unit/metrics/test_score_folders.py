@@ -69,6 +69,19 @@ def test_scores_are_printed_and_written(folders):
     assert "seeded-1 (random)" in said
 
 
+def test_without_downloads_the_networks_of_packages_give_the_other_scores(folders, monkeypatch):
+    """With the options that docs/scores.md names; without them the line says what to run, and no word of `seeded`."""
+    monkeypatch.chdir(folders)
+    places = ["--stylized=out", "--content=cnt", "--style=sty", "--lpips=none", "--fid=none"]
+    done = CliRunner().invoke(score.main, [*places, "--features=efficientnet_lite0", "--out=scores.csv"])
+    assert done.exit_code == 0, done.output
+    assert "efficientnet_lite0 imagenet" in done.output and "vgg19" not in done.output
+    assert pd.read_csv("scores.csv")[["cfsd", "gram_distance", "st_lpips"]].notna().all(axis=None)
+    done = CliRunner().invoke(score.main, places)
+    assert (done.exit_code, done.output.count("\n")) == (1, 1)
+    assert "python src/weights.py vgg19" in done.output and "seeded" not in done.output
+
+
 def test_images_of_several_sizes_are_refused_or_cut_to_one(folders):
     save_png(image(0, (64, 96)), folders / "cnt/00.png")
     code, said = run(folders)
