@@ -10,7 +10,7 @@ import numpy as np
 from styledistill.config import Keep
 from styledistill.core.provenance import run_record
 from styledistill.shards.write import write_manifest
-from styledistill.splits import inversions, tables
+from styledistill.splits import inversions, names, tables
 from styledistill.splits.duplicates import Duplicate
 
 
@@ -47,8 +47,10 @@ def _faults(split: str, keep: Keep, qualities: tuple[Path, ...], inverted: tuple
     for table in qualities:
         of = errors.get(table.stem)
         for row in tables.read(table, tables.Quality):
-            both = [of[image] for image in row.pair.split("_")] if of else [0.0]
-            found[f"{split}_{table.stem}_{row.pair}"] = keep.fault(row.structure, row.style, float(np.max(both)))
+            pair = names.both(row.pair)
+            errors_of_pair = [of[image] for image in pair] if of else [0.0]
+            fault = keep.fault(row.structure, row.style, float(np.max(errors_of_pair)))
+            found[str(names.Key(split, table.stem, *pair))] = fault
     return {key: fault for key, fault in found.items() if fault}
 
 

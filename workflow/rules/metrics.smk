@@ -190,8 +190,8 @@ rule score:
 
 rule benchmark:
     input:
-        content=f"{IMAGES}/golden/c0.png",
-        style=f"{IMAGES}/golden/s0.png",
+        content=GOLDEN_CROPS[0],
+        style=GOLDEN_CROPS[len(GOLDEN_CONTENTS)],
         students=[MADE_BY[name] for name in STUDENTS],
         teacher=TEACHER_STAMP,
     output:

@@ -15,7 +15,7 @@ RENAMED = {
 }
 _TINY_TEACHER = "train_tiny_teacher"
 # Stood among the scripts as what they share.
-_SHARED = {"command": "styledistill.run.cli"}
+_SHARED = {"command": "styledistill.run.cli", "scoring": "src/steps/scoring.py"}
 # Stand in src/steps/ and are called by nobody.
 _NO_PROGRAMS = {"scoring", "styledistill"}
 

@@ -33,7 +33,7 @@ _CUT = "the connection was cut"
 
 
 class Patience(NamedTuple):
-    """How long a server is borne with.
+    """How often and how long a server is asked again.
 
     attempts: how many in a row, while none of them brings more than the one before; pause: seconds before the second of
     them, doubled before each that follows, unless the server says how long; timeout: seconds without a byte.

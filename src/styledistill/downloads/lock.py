@@ -74,7 +74,7 @@ def _mirrored(new: Iterable[str]) -> dict[str, str]:
 
 
 def forget(folder: Path, beginning: str) -> None:
-    """Take out of the lock what begins so: it was pinned of something that has given way to another."""
+    """Take out of the lock what begins so: it was pinned of something that something else has replaced."""
     with alone(folder):
         known = _read(folder)
         kept = {what: value for what, value in known.items() if not what.startswith(beginning)}

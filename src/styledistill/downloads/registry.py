@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from ..core.errors import UserError
+from ..core.progress import megabytes
 from .checks import check_file
 from .http import mirrored
 from .lock import FOLDER as LOCKED
@@ -85,7 +86,7 @@ def listing(folder: Path = FOLDER) -> str:
     The hashes are those that are expected; none is computed.
     """
     return "\n".join(
-        f"{wanted.name:10} {_megabytes(wanted.bytes):>9}  {_state(wanted, folder):8}  {wanted.purpose}\n"
+        f"{wanted.name:10} {_size(wanted):>9}  {_state(wanted, folder):8}  {wanted.purpose}\n"
         f"{'':32}{wanted.license}\n{'':32}{wanted.citation}\n"
         f"{'':32}sha256 {expected_sha256(wanted) or f'is pinned in {LOCKED / NAME} when it first comes'}\n"
         f"{'':32}{f'by hand: {wanted.by_hand}, as {folder / wanted.file}' if wanted.by_hand else wanted.url}"
@@ -93,8 +94,8 @@ def listing(folder: Path = FOLDER) -> str:
     )
 
 
-def _megabytes(size: int | None) -> str:
-    return "?" if size is None else f"{size / 1e6:.1f} MB"
+def _size(wanted: WeightFile) -> str:
+    return "?" if wanted.bytes is None else megabytes(wanted.bytes)
 
 
 def _state(wanted: WeightFile, folder: Path) -> str:

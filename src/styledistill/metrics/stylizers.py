@@ -23,6 +23,7 @@ from ..core.images import save_png
 from ..core.places import found, hub_id
 from ..core.progress import Meter, progress
 from ..core.tensors import load_images, recolor, to_uint8
+from ..splits.names import of_block
 from ..splits.pairs import Pair
 from .outside import Outside, load_outside
 
@@ -213,7 +214,7 @@ def render(stylizer: Stylizer, pairs: Sequence[Pair], folder: Path, device: torc
 def copy_finished(pairs: Sequence[Pair], finished: Path, folder: Path) -> None:
     """Copy the images `finished/<block>/<content>_<style>.png` of validation pairs to `folder/<pair>.png`."""
     for pair in pairs:
-        block, name = pair.name.split("_", 1)
+        block, name = of_block(pair.name)
         source = finished / block / f"{name}.png"
         if not source.is_file():
             raise UserError(f"{source}: the teacher's image is missing; run its block again (rule teach)")

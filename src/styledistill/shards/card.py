@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..config import METHODS, Source, method_of
 from ..core.files import canonical_json, read_json, sha256_bytes
+from ..core.numbers import number
 from ..sources.registry import Excluded
-from ..splits import inversions, select, tables
+from ..splits import inversions, names, select, tables
 from ..splits.windows import SPLITS
 from .write import IMAGES, images_of
 
@@ -68,9 +69,8 @@ class Split:
 
     def images(self, role: str) -> set[tuple[str, str]]:
         """(source, id) of the contents or styles of the pairs that are listed."""
-        place = {"content": 1, "style": 2}[role]
-        keys = [key.removeprefix(f"{self.name}_").split("_") for keys in self.shards.values() for key in keys]
-        used = {(parts[0], parts[place]) for parts in keys}  # (0007, s05)
+        keys = filter(None, (names.read_key(key) for keys in self.shards.values() for key in keys))
+        used = {(key.block, getattr(key, role)) for key in keys}  # (0007, s05)
         return {
             (row.source, row.image) for block, rows in self.blocks.items() for row in rows if (block, row.name) in used
         }
@@ -131,8 +131,8 @@ def _excluded(results: Path, source: str) -> list[str]:
     replaced = [
         row for path in results.glob("blocks/*/*.excluded.csv") for row in tables.read(path, tables.ExcludedRow)
     ]
-    names = {*found, *(Excluded(row.image, row.reason) for row in replaced if row.source == source)}
-    return [f"`{select.shown(bad.image)}`" for bad in sorted(names)]
+    left_out = {*found, *(Excluded(row.image, row.reason) for row in replaced if row.source == source)}
+    return [f"`{select.shown(bad.image)}`" for bad in sorted(left_out)]
 
 
 # --- front matter -----------------------------------------------------------------------------------------------
@@ -189,7 +189,7 @@ def _inversion_table(results: Path) -> str:
     """The round-trip errors of the stylizer's inversions; empty where none was measured."""
     found = inversions.summaries(results, SPLITS)
     rows = [
-        [f"`{row.split}`", row.measured, f"{row.median:.3f}", f"{row.largest:.3f}", f"`{row.worst}`"] for row in found
+        [f"`{row.split}`", row.measured, number(row.median), number(row.largest), f"`{row.worst}`"] for row in found
     ]
     return _table(["split", "images", "median", "largest", "of"], rows) if rows else ""
 

@@ -38,6 +38,12 @@ def both(text: str) -> tuple[str, str]:
     return content, style
 
 
+def of_block(text: str) -> tuple[str, str]:
+    """The block, and the pair in it, of a validation pair's name: 0007 and c03_s05 of 0007_c03_s05."""
+    block, name = text.split("_", 1)
+    return block, name
+
+
 def paired(contents: Iterable[T], styles: Iterable[T], crossed: bool) -> list[tuple[T, T]]:
     """Each content with each style, content by content; not crossed: the n-th content with the n-th style."""
     return list(product(contents, styles) if crossed else zip(contents, styles, strict=True))

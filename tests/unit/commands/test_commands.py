@@ -109,6 +109,7 @@ SCRIPTS = [
     "report",
     "score_models",
     "score_variants",
+    "scoring",
     "splits",
     "table",
     "teach",
@@ -125,7 +126,7 @@ def test_every_script_that_has_moved_is_answered_in_one_line(name: str, capsys: 
     assert re.fullmatch(rf"error: {name} is no program.*: .+ \(CHANGELOG\.md\)\n", capsys.readouterr().err)
 
 
-@pytest.mark.parametrize("name", ["scoring", "styledistill", "nothing"])
+@pytest.mark.parametrize("name", ["styledistill", "nothing"])
 def test_what_was_no_program_has_no_answer(name: str, capsys: pytest.CaptureFixture):
     with pytest.raises(SystemExit):
         styledistill.commands.main([name], "python src")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from ...core.errors import UserError
+from ...splits.names import both
 from ...splits.pairs import Pair, validation_pairs
 
 # The first that was measured with trained weights is the one that figures go by.
@@ -37,7 +38,7 @@ def golden_distances(results: Path, models: Sequence[str], measure: str) -> dict
     found = {}
     for model in models:
         rows = pd.read_csv(results / "metrics" / f"{model}.csv").query("set == 'golden'")
-        content, style = rows["pair"].str.split("_", expand=True).T.to_numpy()
+        content, style = zip(*map(both, rows["pair"]), strict=True)
         table = pd.DataFrame({"content": content, "style": style, measure: rows[measure].to_numpy()})
         wide = table.pivot(index="content", columns="style", values=measure)
         found[model] = wide.sort_index(key=_numbers).sort_index(axis=1, key=_numbers)

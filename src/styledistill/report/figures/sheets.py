@@ -22,6 +22,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ...core.files import write_together
 from ...core.images import open_rgb
+from ...core.numbers import number
 from ...splits import names as called
 from .charts import DPI, INK
 from .distances import DISTANCES, Extremes, Judged
@@ -184,7 +185,7 @@ def extreme_pairs(results: Path, found: dict[str, Extremes], measure: str) -> Sh
     sheet, labels = Image.new("RGB", grid.size, "white"), []
     names = ["content", "style", "teacher", "model"]
     header_size = font_size(names, grid.side)
-    said = {side: [f"{model}  {judged.distance:#.3g}" for model, judged in rows[side]] for side in _SIDES}
+    said = {side: [f"{model}  {number(judged.distance)}" for model, judged in rows[side]] for side in _SIDES}
     caption_size = min(CAPTION - 10, font_size([text for texts in said.values() for text in texts], grid.side))
     for panel, (side, title) in enumerate(_SIDES.items()):
         left, right = (grid.corner(panel, 0, column)[0] for column in (0, 3))
@@ -285,9 +286,9 @@ def _pdf_stream(entries: str, data: bytes) -> bytes:
 
 def _pdf_file(objects: list[bytes]) -> bytes:
     file, offsets = bytearray(b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n"), []
-    for number, body in enumerate(objects, 1):
+    for place, body in enumerate(objects, 1):
         offsets.append(len(file))
-        file += f"{number} 0 obj\n".encode() + body + b"\nendobj\n"
+        file += f"{place} 0 obj\n".encode() + body + b"\nendobj\n"
     start = len(file)
     file += f"xref\n0 {len(objects) + 1}\n0000000000 65535 f \n".encode()
     file += b"".join(f"{offset:010d} 00000 n \n".encode() for offset in offsets)

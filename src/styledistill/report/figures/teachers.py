@@ -8,6 +8,8 @@ from pathlib import Path
 import pandas as pd
 from PIL import Image
 
+from ...core.numbers import number
+from ...splits.names import both
 from .sheets import CAPTION, HEADER, Grid, Label, Sheet, enlarged, fitted, font_size
 
 # Column of scores.csv -> how a caption calls it: lower keeps more of the content's structure, or of the style.
@@ -34,13 +36,13 @@ def teachers_sheet(results: Path, scores: pd.DataFrame, titles: Mapping[str, str
     for column, head in enumerate(heads):
         labels.append(Label(head, grid.corner(0, 0, column)[0] + grid.side / 2, grid.header - 14, size))
     for row, pair in enumerate(pairs):
-        originals = [results / "images" / "golden" / f"{name}.png" for name in pair.split("_")]
+        originals = [results / "images" / "golden" / f"{name}.png" for name in both(pair)]
         made = [folder_of(results, name) / f"{pair}.png" for name in titles]
         for column, path in enumerate([*originals, *made]):
             sheet.paste(enlarged(path, grid.side), grid.corner(0, row, column))
         for column, name in enumerate(titles, 2):
             x, y = grid.corner(0, row, column)
-            text = "  ".join(f"{word} {table.loc[(name, pair), key]:#.3g}" for key, word in MEASURES.items())
+            text = "  ".join(f"{word} {number(table.loc[(name, pair), key])}" for key, word in MEASURES.items())
             height = min(font_size([text], grid.side), grid.caption - 10)
             labels.append(Label(text, x + grid.side / 2, y + grid.side + grid.caption - 10, height))
     return Sheet(sheet, tuple(labels))

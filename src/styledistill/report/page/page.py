@@ -15,6 +15,7 @@ import yaml
 
 from ...config import METHODS, Config, Stylizer, total
 from ...core.files import read_json, write_text
+from ...core.numbers import number
 from ...core.provenance import duration, read_records, stage_costs, versions
 from ...splits import inversions
 from ...splits import names as called
@@ -26,7 +27,7 @@ from ..figures.distances import DISTANCES, Judged, distance_measure, extremes, g
 from ..tables import stored
 from ..tables.formats import ARROWS
 from ..tables.metrics import MEASURES
-from ..tables.model import Table, listed, number, plain
+from ..tables.model import Table, listed, plain
 from ..tables.protocol import is_styleids
 from .data_uri import inline_images, svg, webp
 from .html_tables import breakdown_table, differences_tables, metrics_tables, onnx_facts
@@ -195,7 +196,8 @@ def _golden_words(every: list[list[str]], shown: list[list[str]], encoding: str)
 def _samples(results: Path, block: str = "train/0000") -> tuple[dict[str, str], dict[str, list[str]]]:
     contents, styles = sheets.block_names(results, block, _SAMPLES)
     files = {f"samples/{name}": results / "images" / block / f"{name}.png" for name in (*contents, *styles)}
-    files |= {f"samples/{c}_{s}": results / "teacher" / block / f"{c}_{s}.png" for c in contents for s in styles}
+    pairs = called.grid(contents, styles)
+    files |= {f"samples/{pair}": results / "teacher" / block / f"{pair}.png" for pair in pairs}
     made = {name: path for name, path in files.items() if path.is_file()}  # of triplets each content has one style
     return {name: webp(path) for name, path in made.items()}, {"contents": contents, "styles": styles}
 

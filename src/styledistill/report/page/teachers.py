@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from ...config import Config
+from ...splits.names import both
 from ..figures.teachers import MEASURES, folder_of, means
 from ..tables.model import plain
 from .data_uri import webp
@@ -27,7 +28,7 @@ def compared_teachers(results: Path, config: Config) -> tuple[dict[str, str], di
         for name in config.teacher_titles
         for pair in pairs
     }
-    originals = {name for pair in pairs for name in pair.split("_")}
+    originals = {name for pair in pairs for name in both(pair)}
     files |= {f"teachers/{name}": results / "images" / "golden" / f"{name}.png" for name in sorted(originals)}
     titles = {"teacher": "Stylizer", **{key: f"{word} (lower keeps more)" for key, word in MEASURES.items()}}
     return {name: webp(path) for name, path in files.items()}, {

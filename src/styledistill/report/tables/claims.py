@@ -13,10 +13,11 @@ from typing import Any
 import pandas as pd
 
 from ...config import FIXED_MODELS
+from ...core.numbers import number
 from .bootstrap import FEWEST, RESAMPLES
 from .differences import TITLES, PairedScores
 from .formats import Document
-from .model import Column, Table, measured, number, words
+from .model import Column, Table, measured, words
 
 LOSSES = {"L1": {"pixel": 1.0}, "L2": {"pixel": 0.5, "gram": 0.5}, "L3": {"pixel": 0.7, "gram": 0.3}}
 HOLDS, FAILS, OPEN = "holds", "does not hold", "cannot be told"

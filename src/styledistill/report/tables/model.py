@@ -9,32 +9,12 @@ from typing import Literal
 
 import pandas as pd
 
-
-def number(value: str | float) -> str:
-    """Three significant digits, thousands separated, an exponent only below 0.00001; – where there is none.
-
-    What only rounding left, below 1e-9, is 0.
-    """
-    value = float(value) if value != "" else math.nan
-    if math.isnan(value):
-        return "–"
-    if math.isinf(value):
-        return "∞" if value > 0 else "−∞"
-    size = abs(value)
-    if size < 1e-9:
-        return "0"
-    exponent = int(f"{size:.2e}".partition("e")[2])  # of the rounded number: 0.09999 is 0.100
-    digits = max(0, 2 - exponent)
-    return _sign(value) + (f"{size:,.{digits}f}" if digits <= 7 else f"{size:.1e}")
+from ...core.numbers import number, sign
 
 
 def listed(parts: Sequence[str]) -> str:
     """a; a and b; a, b and c."""
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
-
-
-def _sign(value: float) -> str:
-    return "−" if value < 0 else ""
 
 
 @dataclass(frozen=True)
@@ -107,7 +87,7 @@ def measured(
 ) -> Cell:
     """A cell of a number. ends: of its interval, left out if one is not finite. digits: behind the point, if fixed."""
     there = math.isfinite(value)
-    text = f"{_sign(value)}{abs(value):,.{digits}f}" if digits is not None and there else number(value)
+    text = f"{sign(value)}{abs(value):,.{digits}f}" if digits is not None and there else number(value)
     interval = tuple(map(number, ends)) if len(ends) and all(map(math.isfinite, ends)) else None
     return Cell(_key(value), text, interval, mark if there else "", gray and there)
 
