@@ -243,3 +243,8 @@ def test_no_file_is_longer_than_a_head_holds():
     files = [path for folder in (SRC, ROOT / "tests") for path in folder.rglob("*.py")]
     lines = {path.relative_to(ROOT).as_posix(): len(path.read_text().splitlines()) for path in files}
     assert {name for name, count in lines.items() if count > 400} <= {"src/styledistill/student/sttr.py"}
+
+
+def test_one_module_knows_how_a_pair_is_called():
+    parted = re.compile(r"split\([\"']_[\"']")
+    assert [path for path in SRC.rglob("*.py") if parted.search(path.read_text())] == [LIBRARY / "splits/names.py"]
