@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, ClassVar, Literal, Union
 
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, field_validator, model_validator
@@ -174,6 +174,12 @@ class ListedSource(SourceSection):
         description="download whole zip and parquet files, not only the parts that the run needs; whole files are "
         "checked by their known sha256 or md5, parts of a file cannot be",
     )
+    on_hub: ClassVar[bool] = False
+
+    @property
+    def limit(self) -> int | None:
+        """How many images are listed, at the least; None: all."""
+        return None
 
 
 class ArchiveSource(ListedSource):
@@ -195,6 +201,21 @@ class ArchiveSource(ListedSource):
         description="hash of a single archive; checked when the whole archive is on this machine",
     )
     bytes: Positive | None = Field(None, description="size of a single archive in bytes; checked like the hashes")
+
+    @property
+    def title(self) -> str:
+        """What messages call it."""
+        return self.address
+
+    @property
+    def folder_name(self) -> str:
+        """What the folder of its downloads is called, before the hash and whatever a file system refuses."""
+        return PurePosixPath(self.address).name
+
+    @property
+    def column(self) -> str:
+        """Image column of parquet files."""
+        return "image"
 
     @property
     def remote(self) -> bool:
@@ -236,6 +257,17 @@ class OnHub(ListedSource):
         "main", description="branch, tag or commit; a branch is pinned to its commit at the first listing"
     )
     files: str = Field("*.parquet", description="glob of the files that hold images; * also matches slashes")
+    on_hub: ClassVar[bool] = True
+
+    @property
+    def title(self) -> str:
+        """What messages and records call it."""
+        return self.repo
+
+    @property
+    def folder_name(self) -> str:
+        """What the folder of its downloads is called, before the hash and whatever a file system refuses."""
+        return self.repo.replace("/", "--")
 
     @property
     def remote(self) -> bool:
@@ -254,6 +286,11 @@ class HubSource(OnHub):
         description="take this many images, to download less: row groups spread over all parquet files, or whole "
         "tars, until they hold so many; null: all",
     )
+
+    @property
+    def limit(self) -> int | None:
+        """How many images are listed, at the least; None: all."""
+        return self.images
 
 
 class Roles(Section):
@@ -281,11 +318,6 @@ class HubTripletsSource(OnHub):
         description="what the three images are called: columns of parquet files, members of a tar's samples "
         "(7.content.png), or folders of image files, which may lie in zips or tars",
     )
-
-    @property
-    def title(self) -> str:
-        """What records call the data set."""
-        return self.repo
 
     @property
     def listing(self) -> str:

@@ -70,10 +70,9 @@ class Archives:
         facts = source.model_dump(include={"kind", "address", "repo", "revision", "files", "column", "images"})
         if "images" in facts:
             facts["pictures"] = facts.pop("images")  # by this word folders of before are found again
-        if isinstance(source, HubSource) and source.whole:
+        if source.on_hub and source.whole:
             facts["whole"] = True  # its images are checked, and replace none that are not
-        head = source.repo.replace("/", "--") if isinstance(source, HubSource) else PurePosixPath(source.address).name
-        head = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in head)
+        head = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in source.folder_name)
         self.folder = folder / f"{head[:60]}-{sha256_bytes(canonical_json(facts).encode())[:8]}"
         self.store = Store(self.folder / "pictures")
 
@@ -101,7 +100,7 @@ class Archives:
             found += [image_id(archive, name) for name in names]
         if not found:
             first = "".join(f"; {left.name} is left out: {left.reason}" for left in self.left_out()[:1])
-            raise UserError(f"{self.source_name}: no images there (looked for {pattern}{first}).")
+            raise UserError(f"{self.source.title}: no images there (looked for {pattern}{first}).")
         return sorted(found)
 
     def left_out(self) -> list[LeftOut]:
@@ -117,11 +116,6 @@ class Archives:
             if fnmatchcase(name, self.source.pattern)
         ]
 
-    @property
-    def source_name(self) -> str:
-        """What messages call it."""
-        return self.source.repo if isinstance(self.source, HubSource) else self.source.address
-
     def bring(self, images: Iterable[str], label: str = "") -> dict[str, int]:
         """Fetch those of `images` that are not here; says beforehand how many bytes will come.
 
@@ -134,7 +128,7 @@ class Archives:
                 if not self.listed:
                     self._make_list()  # which leaves no images of an archive that has been replaced
                 if lacking := self._lacking(wanted):
-                    self._bring(lacking, len(wanted), label or self.source_name)
+                    self._bring(lacking, len(wanted), label or self.source.title)
         return {"images": len(wanted), "fetched": len(lacking)}
 
     def _lacking(self, wanted: set[str]) -> set[str]:
@@ -148,7 +142,7 @@ class Archives:
         ]
         known = {image for archive, chosen in plan for image in wanted_ids(archive, chosen, lacking)}
         if unknown := lacking - known:
-            raise UserError(f"{self.source_name}: there is no image {min(unknown)!r}.")
+            raise UserError(f"{self.source.title}: there is no image {min(unknown)!r}.")
         total, unknown = self._total([archive for archive, _ in plan])
         total += sum(member.stop - member.start for archive, chosen in plan for member in self._pieced(archive, chosen))
         announce(f"{label}: {len(lacking):,} of {wanted:,} images are not here; {megabytes(total)} to fetch{unknown}")
@@ -164,8 +158,8 @@ class Archives:
         meter.close()
         if absent := self._lacking(lacking):
             raise UserError(
-                f"{self.source_name}: {min(absent)!r} is not where it was when the archive was listed. Has it changed? "
-                f"Remove {self.folder / 'list.json'} and run again."
+                f"{self.source.title}: {min(absent)!r} is not where it was when the archive was listed. Has it "
+                f"changed? Remove {self.folder / 'list.json'} and run again."
             )
 
     def _unchecked(self, archive: Archive, groups: Sequence[Member]) -> dict[str, str]:
@@ -185,8 +179,8 @@ class Archives:
             self.store.put_bad(image, str(data))
             return {}
         # A row has an image in each column, and two sources may take one of them each.
-        other = archive.form == "parquet" and self._column != "image"
-        what = f"{self.source_name}#{image}" + (f" {self._column}" if other else "")
+        other = archive.form == "parquet" and self.source.column != "image"
+        what = f"{self.source.title}#{image}" + (f" {self.source.column}" if other else "")
         digest = sha256_bytes(data)
         if (known := pinned(self._downloads, what)) is not None and known != digest:
             pin(self._downloads, {what: digest})  # says how to go on
@@ -209,7 +203,7 @@ class Archives:
         lists = list(self._lists(archives))
         found = [{"archive": asdict(archive), "members": contents.members} for archive, contents in lists]
         if stamp and pinned(self._downloads, what) is None:  # new, or its owner has said that another one is right
-            forget(self._downloads, f"{self.source_name}#")
+            forget(self._downloads, f"{self.source.title}#")
         pin(self._downloads, {what: sha256_bytes(canonical_json(found).encode())})
         if stamp:
             rmtree(self.store.folder, ignore_errors=True)  # what an archive before this one left, bad images too
@@ -221,7 +215,7 @@ class Archives:
 
     def _archives(self) -> list[Archive]:
         if isinstance(self.source, HubSource):
-            what = f"{self.source_name}@{self.source.revision}"
+            what = f"{self.source.title}@{self.source.revision}"
             commit, files = hub.dataset_files(
                 self.source.repo, pinned(self._downloads, what) or self.source.revision, self.source.files
             )
@@ -241,7 +235,7 @@ class Archives:
         return [Archive(name, place, *checks) for name, place in zip(names, places, strict=True)]
 
     def _lists(self, archives: Sequence[Archive]) -> Iterator[tuple[Archive, Contents]]:
-        limit = self.source.images if isinstance(self.source, HubSource) else None
+        limit = self.source.limit
         if limit is not None and any(archive.form != "parquet" for archive in archives):
             taken = 0
             for archive in sorted(archives, key=lambda one: spread(one.name)):
@@ -269,7 +263,7 @@ class Archives:
             return archive, list_tar(self._whole(archive))
         pieces = self._ranges(archive) if self._listed_by_pieces(archive) else self._pieces(archive)
         zipped = archive.form == "zip"
-        contents = list_zip(pieces) if zipped else Contents(list_parquet(pieces, self._column), [])
+        contents = list_zip(pieces) if zipped else Contents(list_parquet(pieces, self.source.column), [])
         return replace(archive, size=pieces.size), contents
 
     # --- bytes ---------------------------------------------------------------------------------------------------
@@ -281,7 +275,7 @@ class Archives:
 
     def _listed_by_pieces(self, archive: Archive) -> bool:
         """Whether its list comes by range requests even where the file is to come whole: rows of few files may do."""
-        return isinstance(self.source, HubSource) and archive.form == "parquet"
+        return self.source.on_hub and archive.form == "parquet"
 
     def _pieced(self, archive: Archive, members: Sequence[Member]) -> Sequence[Member]:
         """Those that come by range requests."""
@@ -303,7 +297,7 @@ class Archives:
         if count := sum(map(self._comes_whole, archives)):
             total, unknown = self._total(archives)
             files = "one whole file" if count == 1 else f"{count} whole files"
-            announce(f"{self.source_name}: {megabytes(total)} to fetch{unknown}: {files}, {why}")
+            announce(f"{self.source.title}: {megabytes(total)} to fetch{unknown}: {files}, {why}")
 
     def _extract(
         self, archive: Archive, members: list[Member], lacking: set[str], meter: Meter
@@ -317,7 +311,8 @@ class Archives:
                 rows = [row for row in range(count) if image_id(archive, str(first + row)) in lacking]
                 groups[number] = rows
             found: Iterable[Extracted] = (
-                (str(row), data) for row, data in extract_parquet(self._pieces(archive, meter), self._column, groups)
+                (str(row), data)
+                for row, data in extract_parquet(self._pieces(archive, meter), self.source.column, groups)
             )
         elif archive.form == "tar":
             found = extract_tar(self._whole(archive), members)
@@ -328,10 +323,6 @@ class Archives:
             found = extract_zip(self._pieces(archive, meter), members, archive.remote and not self.source.whole)
         for name, data in found:
             yield image_id(archive, name), data
-
-    @property
-    def _column(self) -> str:
-        return self.source.column if isinstance(self.source, HubSource) else "image"
 
     def _pieces(self, archive: Archive, meter: Meter | None = None) -> Pieces:
         if not archive.remote or self.source.whole:
@@ -344,7 +335,7 @@ class Archives:
         return RemotePieces(archive.url, archive.size, headers=self._headers(), on_bytes=count, parts=parts)
 
     def _headers(self) -> dict[str, str]:
-        return hub.headers() if isinstance(self.source, HubSource) else {}
+        return hub.headers() if self.source.on_hub else {}
 
     def _place(self, archive: Archive) -> Path:
         # Files of a hub may be of one name in several folders; of archives such are refused.
