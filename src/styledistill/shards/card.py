@@ -15,9 +15,9 @@ from ..config import METHODS, Source, method_of
 from ..core.files import canonical_json, read_json, sha256_bytes
 from ..core.numbers import number
 from ..sources.registry import Excluded
-from ..splits import inversions, names, select, tables
+from ..splits import inversions, select, tables
 from ..splits.windows import SPLITS
-from .write import IMAGES, images_of
+from .write import IMAGES, images_of, images_of_pair
 
 if TYPE_CHECKING:
     from huggingface_hub import DatasetCardData
@@ -69,10 +69,12 @@ class Split:
 
     def images(self, role: str) -> set[tuple[str, str]]:
         """(source, id) of the contents or styles of the pairs that are listed."""
-        keys = filter(None, (names.read_key(key) for keys in self.shards.values() for key in keys))
-        used = {(key.block, getattr(key, role)) for key in keys}  # (0007, s05)
+        used = {image for keys in self.shards.values() for key in keys for image in images_of_pair(key)}
         return {
-            (row.source, row.image) for block, rows in self.blocks.items() for row in rows if (block, row.name) in used
+            (row.source, row.image)
+            for block, rows in self.blocks.items()
+            for row in rows
+            if row.role == role and (block, row.name) in used
         }
 
 
@@ -131,8 +133,8 @@ def _excluded(results: Path, source: str) -> list[str]:
     replaced = [
         row for path in results.glob("blocks/*/*.excluded.csv") for row in tables.read(path, tables.ExcludedRow)
     ]
-    left_out = {*found, *(Excluded(row.image, row.reason) for row in replaced if row.source == source)}
-    return [f"`{select.shown(bad.image)}`" for bad in sorted(left_out)]
+    names = {*found, *(Excluded(row.image, row.reason) for row in replaced if row.source == source)}
+    return [f"`{select.shown(bad.image)}`" for bad in sorted(names)]
 
 
 # --- front matter -----------------------------------------------------------------------------------------------

@@ -117,7 +117,7 @@ def write_manifest(
     entries, teachers, passed, dropped = [], {}, 0, {}
     for shard in shards:
         keys, teacher = _contents(shard)
-        usable = [key for key in keys if not left_out or _images(key).isdisjoint(left_out)]
+        usable = [key for key in keys if not left_out or images_of_pair(key).isdisjoint(left_out)]
         taken, bad = _good(usable, faults or {}, left)
         passed, left = passed + len(keys) - len(usable), left - len(taken)
         dropped |= bad
@@ -150,7 +150,7 @@ def _good(keys: Sequence[str], faults: Mapping[str, str], most: int) -> tuple[li
     return good, bad
 
 
-def _images(key: str) -> set[tuple[str, str]]:
+def images_of_pair(key: str) -> set[tuple[str, str]]:
     """(block, name) of content and style of a pair: train_0007_c03_s05."""
     found = called.read_key(key)
     assert found is not None, key
