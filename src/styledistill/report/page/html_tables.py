@@ -88,7 +88,7 @@ def differences_tables(document: Document, losses: Sequence[str]) -> dict[str, D
 
 def _with_sets_called(table: Table) -> Table:
     """The table with the page's words for the sets."""
-    (place,) = (place for place, column in enumerate(table.columns) if column.key == "set")
+    place = table.place("set")
     rows = ((*row[:place], words(SETS.get(row[place].text, row[place].text)), *row[place + 1 :]) for row in table.rows)
     return replace(table, rows=tuple(rows))
 

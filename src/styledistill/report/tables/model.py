@@ -54,9 +54,13 @@ class Table:
     notes: tuple[str, ...] = ()
     group: int = 0
 
+    def place(self, key: str) -> int:
+        """Where in each row the cell of a column stands."""
+        return [column.key for column in self.columns].index(key)
+
     def cells(self, key: str) -> list[Cell]:
         """The cells of a column."""
-        (place,) = (place for place, column in enumerate(self.columns) if column.key == key)
+        place = self.place(key)
         return [row[place] for row in self.rows]
 
     def by(self, key: str) -> dict[str, Table]:
