@@ -16,8 +16,8 @@ RENAMED = {
 _TINY_TEACHER = "train_tiny_teacher"
 # Stood among the scripts as what they share.
 _SHARED = {"command": "styledistill.run.cli", "scoring": "src/steps/scoring.py"}
-# Stand in src/steps/ and are called by nobody.
-_NO_PROGRAMS = {"scoring", "styledistill"}
+# Stands in src/steps/ and is called by nobody.
+_NO_PROGRAM = "styledistill"
 
 
 def answer(name: str) -> str | None:
@@ -34,4 +34,4 @@ def place(name: str) -> str | None:
     if name == _TINY_TEACHER:
         return f"-m styledistill.embedded.{_TINY_TEACHER}"
     step = f"src/steps/{RENAMED.get(name, name)}.py"
-    return step if name not in _NO_PROGRAMS and (PROJECT / step).is_file() else None
+    return step if name != _NO_PROGRAM and (PROJECT / step).is_file() else None
